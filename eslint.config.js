@@ -11,6 +11,11 @@ export default tseslint.config(
     rules: {
       // Bit layouts and addresses are numbers and bigints in messages on purpose.
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      // Typed arrays under noUncheckedIndexedAccess: `words[i]!` reads better than an assertion of the same strength.
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      // A type parameter that names a handle family stands once in some signatures and is still the point of them.
+      '@typescript-eslint/no-unnecessary-type-parameters': 'off',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
     },
   },

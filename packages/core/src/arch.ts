@@ -1,1 +1,9 @@
-export {};
+/**
+ * The privileged entry point, for architecture code: what a handle is at run time, and the generic accessors that an
+ * architecture builds on. Everything else imports `@pgtable/core`.
+ *
+ * @packageDocumentation
+ */
+export { entryFormat, leafAddress, tableAddress, NEVER_VALID, type EntryFormat, type EntryFormatOptions } from './entry-format.js';
+export { napotAddress, napotEntries, scanWords } from './scan-words.js';
+export { entryIndex, handleAt, indexOf, pgdOffsetIn, rootIndex, rootTableIn, tableAt, TableLevelOps, tableOps, type TableOpsContext } from './table-ops.js';

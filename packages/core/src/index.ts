@@ -1,1 +1,20 @@
-export * from './errors.js';
+/**
+ * Page-table levels, entry values, opaque handles, table memory, and the contract that an architecture fulfils.
+ *
+ * @packageDocumentation
+ */
+export { Access, type Attributes, type NonPresent } from './attributes.js';
+export * from './accessors.js';
+export type { AnyArch, Arch, LevelOps, Root, VaWindow } from './contract.js';
+export { PgtableError, isPgtableError, type ErrorCode, type PgtableErrorDetails } from './errors.js';
+export { hexAddress, ptdumpSize } from './format-text.js';
+export type { AliasHandles, EntryPtr, HandleFamily, HwHandle, StrongHandles, TableHandles, TableOf } from './handles.js';
+export { geometryOf, levelNumber, LEVELS, type Below, type Geometry, type Level, type LevelGeometry, type LevelNumber, type TableLevel } from './levels.js';
+export type {
+  ArchPlugin, DumpNote, KernelView, MachineFacts, OpenSpace, PhysicalReader, RegisterFlag, RootCandidate, RootSearch, RootSource,
+} from './plugin.js';
+export { Insecure, type InsecureCounts, type Marker, type PtdumpStyle } from './ptdump-style.js';
+export { EntryKind, ScanBuffer, scanFilter, type ScanFilter } from './scan.js';
+export { HIGH_WORD, LOW_WORD, TableMemory, type TableMemoryOptions } from './table-memory.js';
+export { entryVal, type EntryVal, type P4dVal, type PgdVal, type PmdVal, type PteVal, type PudVal } from './values.js';
+export { releaseAtLeast, Vmcoreinfo } from './vmcoreinfo.js';

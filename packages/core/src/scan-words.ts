@@ -1,0 +1,152 @@
+import { leafAddress, tableAddress, type EntryFormat } from './entry-format.js';
+import { EntryKind, type ScanBuffer, type ScanFilter } from './scan.js';
+import { HIGH_WORD, LOW_WORD } from './table-memory.js';
+
+/**
+ * {@link LevelOps.scan} over table memory: entries of 32 or 64 bits whose layout is an {@link EntryFormat}.
+ *
+ * A run is found by comparing each entry with the one that would continue it: for leaves of a contiguous scan the entry
+ * before plus one page, else the first entry again. That is two loads and one compare an entry; an entry is only taken
+ * apart where a run begins.
+ *
+ * @param base index of the table's first entry in `words`
+ * @param stride 32-bit words of an entry: 1 or 2
+ * @param levelNumber of the table's entries, for the filter's masks
+ * @returns the first entry that was not read
+ */
+export function scanWords(
+  words: Int32Array,
+  base: number,
+  stride: 1 | 2,
+  levelNumber: number,
+  first: number,
+  end: number,
+  format: EntryFormat,
+  filter: ScanFilter,
+  out: ScanBuffer,
+): number {
+  const low = stride === 2 ? LOW_WORD : 0;
+  const wide = stride === 2;
+  const { contiguous } = filter;
+  const filterLo = filter.maskLo[levelNumber]!;
+  const filterHi = filter.maskHi[levelNumber]!;
+  const kindLo = format.validMask | format.tableMask | format.leafMask | format.reservedLeafLo;
+  const rawStep = format.bytes / 2 ** format.paShift;
+  const step = contiguous && rawStep < 2 ** 31 ? rawStep | 0 : 0;
+
+  let i = first;
+  while (i < end) {
+    if (out.count === out.capacity) return i;
+    const at = (base + i) * stride;
+    const lo = words[at + low]!;
+    const hi = wide ? (words[at + HIGH_WORD]!) : 0;
+
+    if ((lo & format.validMask) !== format.validValue) {
+      const empty = lo === format.emptyLo && hi === format.emptyHi;
+      // Non-present entries are compared whole in a contiguous scan: there every bit may say where the page is.
+      const maskLo = empty || contiguous ? -1 : filterLo | format.validMask;
+      const maskHi = empty || contiguous ? -1 : filterHi;
+      let j = i + 1;
+      for (let p = at + stride; j < end; j++, p += stride) {
+        const nextLo = words[p + low]!;
+        const nextHi = wide ? (words[p + HIGH_WORD]!) : 0;
+        if ((((nextLo ^ lo) & maskLo) | ((nextHi ^ hi) & maskHi)) !== 0) break;
+        if (!empty && nextLo === format.emptyLo && nextHi === format.emptyHi) break;
+      }
+      out.push(empty ? EntryKind.None : EntryKind.NonPresent, i, j - i, lo, hi, 0);
+      i = j;
+      continue;
+    }
+
+    if ((lo & format.tableMask) === format.tableValue) {
+      const bad = ((lo & format.reservedTableLo) | (hi & format.reservedTableHi)) !== 0;
+      out.push(bad ? EntryKind.Bad : EntryKind.Table, i, 1, lo, hi, bad ? 0 : tableAddress(format, lo, hi));
+      i++;
+      continue;
+    }
+
+    const reserved = ((lo & format.reservedLeafLo) | (hi & format.reservedLeafHi)) !== 0;
+    if (reserved || (lo & format.leafMask) !== format.leafValue) {
+      out.push(EntryKind.Bad, i, 1, lo, hi, 0);
+      i++;
+      continue;
+    }
+
+    let pa = leafAddress(format, lo, hi);
+    let runEnd = end;
+    let runStep = step;
+    let maskLo: number;
+    let maskHi: number;
+    if (contiguous) {
+      maskLo = filterLo | kindLo | format.leafPaLo | format.highLo;
+      maskHi = filterHi | format.reservedLeafHi | format.napotHi | format.leafPaHi;
+      if ((hi & format.napotHi) !== 0) {
+        const group = napotEntries(format, lo);
+        if (group === 0) {
+          out.push(EntryKind.Bad, i, 1, lo, hi, 0);
+          i++;
+          continue;
+        }
+        // All entries of a group are the same bits: within it the address comes from the index.
+        const place = i & (group - 1);
+        pa = napotAddress(format, lo, hi, group) + place * format.bytes;
+        runStep = 0;
+        runEnd = Math.min(end, i - place + group);
+      } else if (runStep === 0) {
+        runEnd = i + 1;
+      }
+    } else {
+      maskLo = (filterLo & ~(format.leafPaLo | format.highLo)) | kindLo;
+      maskHi = (filterHi & ~format.leafPaHi) | format.reservedLeafHi | format.napotHi;
+      if ((hi & format.napotHi) !== 0) {
+        const group = napotEntries(format, lo);
+        if (group === 0) {
+          out.push(EntryKind.Bad, i, 1, lo, hi, 0);
+          i++;
+          continue;
+        }
+        pa = napotAddress(format, lo, hi, group) + (i & (group - 1)) * format.bytes;
+        // The group size stands in address bits, so it ends a run here.
+        maskLo |= format.leafPaLo;
+        runEnd = Math.min(end, i - (i & (group - 1)) + group);
+      }
+    }
+
+    let j = i + 1;
+    let expected = lo;
+    if (wide) {
+      for (let p = at + 2; j < runEnd; j++, p += 2) {
+        expected = (expected + runStep) | 0;
+        if (((((words[p + low]!) ^ expected) & maskLo) | (((words[p + HIGH_WORD]!) ^ hi) & maskHi)) !== 0) break;
+        // The address left the low word: where it goes on from there is not for this loop to know.
+        if (expected >>> 0 < runStep) break;
+      }
+    } else {
+      for (let p = at + 1; j < runEnd; j++, p++) {
+        expected = (expected + runStep) | 0;
+        if ((((words[p]!) ^ expected) & maskLo) !== 0) break;
+        if (expected >>> 0 < runStep) break;
+      }
+    }
+    out.push(EntryKind.Leaf, i, j - i, lo, hi, pa);
+    i = j;
+  }
+  return i;
+}
+
+/**
+ * Entries of a NAPOT group: the address bits of its entries are `...y1000` for 16 pages of 4 KiB, the only size that the
+ * manual defines. @see RISC-V Privileged, Svnapot
+ *
+ * Returns: 0 where the encoding is reserved.
+ */
+export function napotEntries(format: EntryFormat, lo: number): number {
+  const lowestAddressBit = format.leafPaLo & -format.leafPaLo;
+  return (lo & (lowestAddressBit * 15)) === lowestAddressBit * 8 ? 16 : 0;
+}
+
+/** The physical address of the first page of a NAPOT group. */
+export function napotAddress(format: EntryFormat, lo: number, hi: number, group: number): number {
+  const address = leafAddress(format, lo, hi);
+  return address - (address % (group * format.bytes));
+}
