@@ -1,12 +1,19 @@
 /** Opens any supported dump: the format is found from the content, never from the name. */
 import { PgtableError } from '@pgtable/core/errors';
 import { isElf, openElfCore } from './elf-core.js';
+import { isFlattened, openFlattened } from './flattened.js';
+import { foreignFormat, hintForUnknown } from './foreign.js';
+import { openKdump } from './kdump.js';
+import { isKdump } from './kdump-header.js';
+import { isLime, openLime } from './lime.js';
 import type { OpenOptions, PhysicalMemory, PlacedSource } from './memory.js';
 import { openRaw } from './raw.js';
 import type { ByteSource } from './source.js';
 
-/** Bytes at the start of a file that detection looks at. */
+/** Bytes at the start of a file that detection looks at: the largest page in which a swap area ends with its mark. */
 const HEAD_SIZE = 65536;
+/** Enough for the formats that are found inside a flattened stream; more may not have been written. */
+const MAGIC_SIZE = 64;
 
 /**
  * Opens a dump, or plain files at given addresses. The result owns the sources and closes them; when this throws, they
@@ -17,14 +24,46 @@ const HEAD_SIZE = 65536;
  */
 export async function openMemory(input: ByteSource | readonly PlacedSource[], options: OpenOptions = {}): Promise<PhysicalMemory> {
   if (!isSource(input)) return openRaw(input);
-  if (input.size === 0) {
-    throw new PgtableError('EBADMSG', `${input.name} is empty`, { hint: 'The dump was not written; make it again.' });
-  }
-  const head = await input.read(0, Math.min(input.size, HEAD_SIZE));
-  if (isElf(head)) return openElfCore(input, options);
-  throw new PgtableError('EINVAL', `${input.name} is in no format that is known here`, {
-    hint: 'If it is raw memory, say where it belongs: FILE@ADDRESS, with the physical address of its first byte in hexadecimal.',
-  });
+  const head = await headOf(input);
+  if (!isFlattened(head)) return openPlain(input, head, options);
+  const inner = await openFlattened(input, options);
+  const memory = await openPlain(inner, await headOf(inner, MAGIC_SIZE), options);
+  const facts: [string, string][] = [['records in the stream', String(inner.records)]];
+  if (!inner.complete) facts.push(['truncated', 'the flattened stream has no end mark']);
+  return relabelled(memory, `${memory.format}, flattened`, [...memory.facts, ...facts]);
+}
+
+async function openPlain(source: ByteSource, head: Uint8Array, options: OpenOptions): Promise<PhysicalMemory> {
+  if (isElf(head)) return openElfCore(source, options);
+  if (isKdump(head)) return openKdump(source, options);
+  if (isLime(head)) return openLime(source, options);
+  throw (
+    foreignFormat(head, source.name) ??
+    new PgtableError('EINVAL', `${source.name} is in no format that is known here`, { hint: hintForUnknown(source.name) })
+  );
+}
+
+async function headOf(source: ByteSource, size = HEAD_SIZE): Promise<Uint8Array> {
+  if (source.size > 0) return source.read(0, Math.min(source.size, size));
+  throw new PgtableError('EBADMSG', `${source.name} is empty`, { hint: 'The dump was not written; make it again.' });
+}
+
+/** The same memory under another name. */
+function relabelled(memory: PhysicalMemory, format: string, facts: PhysicalMemory['facts']): PhysicalMemory {
+  return {
+    format,
+    facts,
+    machine: memory.machine,
+    notes: memory.notes,
+    get ranges() {
+      return memory.ranges;
+    },
+    stateOf: (address) => memory.stateOf(address),
+    readBlocks: (addresses, length, target, states) => memory.readBlocks(addresses, length, target, states),
+    read: (address, length) => memory.read(address, length),
+    chunks: (options) => memory.chunks(options),
+    close: () => memory.close(),
+  };
 }
 
 function isSource(input: ByteSource | readonly PlacedSource[]): input is ByteSource {

@@ -1,5 +1,6 @@
 /** Physical memory of a machine out of dump files, in Node and in the browser. */
 export { openMemory } from './detect.js';
+export { elfCore, elfCoreChunks, type ElfCoreContent, type ElfSegment } from './elf-writer.js';
 export {
   BLOCK_ABSENT,
   BLOCK_NONE,

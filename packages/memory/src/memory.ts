@@ -142,8 +142,10 @@ export interface PlacedSource {
 
 /** Bounds on what a file may make the reader hold in memory; a file that needs more is refused with `ENOMEM`. */
 export interface MemoryLimits {
-  /** ELF program headers, LiME ranges, flattened records, memory ranges. Default 2^20. */
+  /** ELF program headers, LiME ranges, memory ranges, flattened records that overwrite each other. Default 2^20. */
   readonly maxSegments: number;
+  /** Records of a flattened file; each needs 24 bytes. Default 2^24. */
+  readonly maxRecords: number;
   /** Bytes of all notes together. Default 64 MiB. */
   readonly maxNoteBytes: number;
   /** Bytes of the two page bitmaps of a kdump file together. Default 512 MiB, enough for 8 TiB in pages of 4 KiB. */
@@ -163,6 +165,7 @@ export interface OpenOptions {
 
 const DEFAULT_LIMITS: MemoryLimits = {
   maxSegments: 2 ** 20,
+  maxRecords: 2 ** 24,
   maxNoteBytes: 64 * 2 ** 20,
   maxBitmapBytes: 512 * 2 ** 20,
 };
