@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-export { entryFormat, leafAddress, tableAddress, NEVER_VALID, type EntryFormat, type EntryFormatOptions } from './entry-format.js';
+export { badLeaf, entryFormat, leafAddress, tableAddress, NEVER_VALID, type EntryFormat, type EntryFormatOptions } from './entry-format.js';
 export { scanForRoots, type RootGuess, type RootScanOptions } from './root-scan.js';
 export { napotAddress, napotEntries, scanWords } from './scan-words.js';
 export { entryIndex, handleAt, indexOf, pgdOffsetIn, rootIndex, rootTableIn, tableAt, TableLevelOps, tableOps, type TableOpsContext } from './table-ops.js';

@@ -134,6 +134,12 @@ export interface Arch<H extends HandleFamily = HandleFamily> {
   describe(level: Level, lo: number, hi: number, inherited: number): Attributes;
   /** Decodes an entry of kind NonPresent. */
   decodeNonPresent(level: Level, value: bigint): NonPresent;
+  /**
+   * The address that is translated when code uses `address`, where the hardware ignores some of its bits: arm64's top byte.
+   * {@link Root.windows} stay canonical, so whoever takes addresses from people or from registers calls this before
+   * looking one up. Without it, every bit counts.
+   */
+  untagAddress?(address: bigint): bigint;
   /** The kernel's own listing of its tables. */
   readonly ptdump: PtdumpStyle;
 }

@@ -9,7 +9,8 @@
  *
  *     (lo & validMask) != validValue            empty exactly if lo, hi are the empty entry; else non-present
  *     (lo & tableMask) == tableValue            table, or bad if a bit of reservedTable is set
- *     (lo & leafMask)  == leafValue             leaf, or bad if a bit of reservedLeaf is set
+ *     (lo & leafMask)  == leafValue             leaf, or bad if a bit of reservedLeaf is set, or
+ *                                               (lo & forbiddenLo) == forbiddenLoValue, or the same of hi
  *     else                                      bad
  *
  * A physical address is
@@ -27,6 +28,11 @@ export interface EntryFormat {
   readonly reservedTableHi: number;
   readonly reservedLeafLo: number;
   readonly reservedLeafHi: number;
+  /** A combination that no leaf may have: riscv's W without R, its reserved memory type. */
+  readonly forbiddenLo: number;
+  readonly forbiddenLoValue: number;
+  readonly forbiddenHi: number;
+  readonly forbiddenHiValue: number;
   /** The empty entry. */
   readonly emptyLo: number;
   readonly emptyHi: number;
@@ -56,7 +62,7 @@ export type EntryFormatOptions = Partial<EntryFormat> & Pick<EntryFormat, 'valid
  * Makes a format. Every mask may be given as an unsigned or signed 32-bit number.
  *
  * Defaults: no entry is a table (`tableMask` 0, `tableValue` 1), every valid entry that is no table is a leaf, nothing is
- * reserved, the empty entry is zero, no address bits.
+ * reserved or forbidden (masks 0, values 1), the empty entry is zero, no address bits.
  */
 export function entryFormat(options: EntryFormatOptions): EntryFormat {
   const highLo = options.highLo ?? 0;
@@ -71,6 +77,10 @@ export function entryFormat(options: EntryFormatOptions): EntryFormat {
     reservedTableHi: (options.reservedTableHi ?? 0) | 0,
     reservedLeafLo: (options.reservedLeafLo ?? 0) | 0,
     reservedLeafHi: (options.reservedLeafHi ?? 0) | 0,
+    forbiddenLo: (options.forbiddenLo ?? 0) | 0,
+    forbiddenLoValue: (options.forbiddenLoValue ?? 1) | 0,
+    forbiddenHi: (options.forbiddenHi ?? 0) | 0,
+    forbiddenHiValue: (options.forbiddenHiValue ?? 1) | 0,
     emptyLo: (options.emptyLo ?? 0) | 0,
     emptyHi: (options.emptyHi ?? 0) | 0,
     leafPaLo: (options.leafPaLo ?? 0) | 0,
@@ -89,6 +99,16 @@ export function entryFormat(options: EntryFormatOptions): EntryFormat {
 
 /** For a level that has no tables or leaves of its own: no entry is ever valid. */
 export const NEVER_VALID: EntryFormat = entryFormat({ validMask: 0, validValue: 1, bytes: 0 });
+
+/** Whether a valid entry that is no table is bad rather than a leaf. {@link EntryFormat.napotHi} is not considered. */
+export function badLeaf(format: EntryFormat, lo: number, hi: number): boolean {
+  return (
+    (lo & format.leafMask) !== format.leafValue ||
+    ((lo & format.reservedLeafLo) | (hi & format.reservedLeafHi)) !== 0 ||
+    (lo & format.forbiddenLo) === format.forbiddenLoValue ||
+    (hi & format.forbiddenHi) === format.forbiddenHiValue
+  );
+}
 
 /** The physical address that a leaf's words hold, before {@link EntryFormat.napotHi} is considered. */
 export function leafAddress(format: EntryFormat, lo: number, hi: number): number {

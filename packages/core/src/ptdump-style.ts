@@ -46,6 +46,11 @@ export interface PtdumpStyle {
    * upper level counts as zero bits there, as the kernel passes it.
    */
   attributes(kind: EntryKind, level: Level, lo: number, hi: number, out: Int32Array): void;
+  /**
+   * The physical address of an entry that is not present, where the kernel prints that too (riscv). `lo` and `hi` are the
+   * entry's. Where this is left out, it is 0.
+   */
+  address?(level: Level, lo: number, hi: number): number;
   /** What an entry permits over all levels, where the kernel compares that too (x86); else 0. `lo`, `hi` as from {@link attributes}. */
   effective(level: Level, lo: number, hi: number, inherited: number): number;
   /** A first line instead of the first marker (s390). */

@@ -1,4 +1,4 @@
-import { leafAddress, tableAddress, type EntryFormat } from './entry-format.js';
+import { badLeaf, leafAddress, tableAddress, type EntryFormat } from './entry-format.js';
 import { PgtableError } from './errors.js';
 import { geometryOf, levelNumber, LEVELS, type Geometry, type Level } from './levels.js';
 import type { VaWindow } from './contract.js';
@@ -218,7 +218,7 @@ class RootScan {
         if (!this.known.has(tableAddress(format, lo, hi))) return -1;
         found += 65537;
       } else {
-        if ((lo & format.leafMask) !== format.leafValue || ((lo & format.reservedLeafLo) | (hi & format.reservedLeafHi)) !== 0) return -1;
+        if (badLeaf(format, lo, hi)) return -1;
         found++;
       }
       this.hashA = Math.imul(this.hashA ^ lo ^ Math.imul(i, 0x9e3779b1), 0x85ebca6b) ^ (this.hashA >>> 15);
@@ -332,7 +332,7 @@ class RootScan {
 
   /** The address that a leaf maps; -1 if it is a bad entry. */
   private leaf(format: EntryFormat, lo: number, hi: number): number {
-    if ((lo & format.leafMask) !== format.leafValue || ((lo & format.reservedLeafLo) | (hi & format.reservedLeafHi)) !== 0) return -1;
+    if (badLeaf(format, lo, hi)) return -1;
     if ((hi & format.napotHi) === 0) return leafAddress(format, lo, hi);
     const group = napotEntries(format, lo);
     return group === 0 ? -1 : napotAddress(format, lo, hi, group);

@@ -1,4 +1,4 @@
-import { leafAddress, tableAddress, type EntryFormat } from './entry-format.js';
+import { badLeaf, leafAddress, tableAddress, type EntryFormat } from './entry-format.js';
 import { EntryKind, type ScanBuffer, type ScanFilter } from './scan.js';
 import { HIGH_WORD, LOW_WORD } from './table-memory.js';
 
@@ -30,7 +30,8 @@ export function scanWords(
   const { contiguous } = filter;
   const filterLo = filter.maskLo[levelNumber]!;
   const filterHi = filter.maskHi[levelNumber]!;
-  const kindLo = format.validMask | format.tableMask | format.leafMask | format.reservedLeafLo;
+  const kindLo = format.validMask | format.tableMask | format.leafMask | format.reservedLeafLo | format.forbiddenLo;
+  const kindHi = format.reservedLeafHi | format.forbiddenHi | format.napotHi;
   const rawStep = format.bytes / 2 ** format.paShift;
   const step = contiguous && rawStep < 2 ** 31 ? rawStep | 0 : 0;
 
@@ -65,8 +66,7 @@ export function scanWords(
       continue;
     }
 
-    const reserved = ((lo & format.reservedLeafLo) | (hi & format.reservedLeafHi)) !== 0;
-    if (reserved || (lo & format.leafMask) !== format.leafValue) {
+    if (badLeaf(format, lo, hi)) {
       out.push(EntryKind.Bad, i, 1, lo, hi, 0);
       i++;
       continue;
@@ -79,7 +79,7 @@ export function scanWords(
     let maskHi: number;
     if (contiguous) {
       maskLo = filterLo | kindLo | format.leafPaLo | format.highLo;
-      maskHi = filterHi | format.reservedLeafHi | format.napotHi | format.leafPaHi;
+      maskHi = filterHi | kindHi | format.leafPaHi;
       if ((hi & format.napotHi) !== 0) {
         const group = napotEntries(format, lo);
         if (group === 0) {
@@ -97,7 +97,7 @@ export function scanWords(
       }
     } else {
       maskLo = (filterLo & ~(format.leafPaLo | format.highLo)) | kindLo;
-      maskHi = (filterHi & ~format.leafPaHi) | format.reservedLeafHi | format.napotHi;
+      maskHi = (filterHi & ~format.leafPaHi) | kindHi;
       if ((hi & format.napotHi) !== 0) {
         const group = napotEntries(format, lo);
         if (group === 0) {
