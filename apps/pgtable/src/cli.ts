@@ -1,0 +1,11 @@
+#!/usr/bin/env node
+import { ExitCode } from './exit-codes.js';
+import { run } from './program.js';
+
+// A reader that has seen enough (head, less) is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(ExitCode.Done);
+  throw error;
+});
+
+process.exitCode = await run(process.argv.slice(2), { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, env: process.env });

@@ -1,0 +1,47 @@
+import { hexAddress, Insecure } from '@pgtable/core';
+import { checkInsecure } from '@pgtable/walk';
+import { ExitCode } from '../exit-codes.js';
+import { Output } from '../io.js';
+import { Machine } from '../machine.js';
+import { loadTables, type CommandContext } from './common.js';
+
+/** `pgtable check`: the kernel's check for writable and executable mappings, with its words and its counts. */
+export async function check({ io, machine: options }: CommandContext, format: 'text' | 'json'): Promise<ExitCode> {
+  const machine = await Machine.open(options);
+  try {
+    const opened = machine.requireRoot('kernel');
+    const { arch, root } = opened.space;
+    await loadTables(io, opened, arch.ptdump.ranges(root));
+    const { counts, findings } = checkInsecure(opened.space);
+    const out = new Output(io.stdout);
+    const offset = machine.plugin.kernelOffset(machine.facts.vmcoreinfo[0]);
+    for (const { start, end, insecure } of findings) {
+      const address = BigInt(start);
+      const found = machine.symbols?.nearest(address - offset);
+      const symbol = found === undefined ? hexAddress(address) : `${found.name}+0x${found.offset.toString(16)}`;
+      const pages = (end - start) / arch.geometry.pageBytes;
+      if (format === 'json') {
+        out.line(
+          JSON.stringify({
+            start: hexAddress(start),
+            end: hexAddress(end),
+            pages,
+            writableExecutable: (insecure & Insecure.WritableExecutable) !== 0,
+            userExecutable: (insecure & Insecure.UserExecutable) !== 0,
+            ...(found === undefined ? {} : { symbol }),
+          }),
+        );
+      } else {
+        for (const bit of [Insecure.WritableExecutable, Insecure.UserExecutable]) {
+          if ((insecure & bit) !== 0) out.line(`${arch.ptdump.finding(bit, address, symbol)} (${pages} page${pages === 1 ? '' : 's'})`);
+        }
+      }
+    }
+    if (format === 'json') out.line(JSON.stringify({ ...counts, verdict: arch.ptdump.verdict(counts) }));
+    else out.line(arch.ptdump.verdict(counts));
+    await out.flush();
+    return counts.writableExecutable + counts.userExecutable > 0 ? ExitCode.Finding : ExitCode.Done;
+  } finally {
+    await machine.close();
+  }
+}

@@ -1,0 +1,252 @@
+import { createColors } from 'picocolors';
+import { EntryKind, geometryOf, hexAddress, LEVELS, PgtableError, type Attributes, type Level } from '@pgtable/core';
+import { mergedRuns, ptdump as kernelListing, RunKind, walkRuns, wholeSpace, type Run, type VaRange } from '@pgtable/walk';
+import { attributeWords, isWritableExecutable, kernelAccess, levelTitle, nonPresentWords, size, userAccess } from '../describe.js';
+import { ExitCode } from '../exit-codes.js';
+import { parseFilter } from '../filter.js';
+import { Output } from '../io.js';
+import { Machine, type Half, type OpenedRoot } from '../machine.js';
+import { intersect, loadTables, parseRange, type CommandContext } from './common.js';
+
+export type ListingFormat = 'kernel' | 'table' | 'json' | 'csv';
+
+export interface PtdumpCommandOptions {
+  readonly format: ListingFormat;
+  readonly half?: Half;
+  /** `START-END` or `START+LENGTH`. */
+  readonly ranges: readonly string[];
+  readonly levels: readonly string[];
+  readonly filters: readonly string[];
+  readonly merge: boolean;
+}
+
+/** `pgtable ptdump`: the address space as a list of ranges. */
+export async function ptdump({ io, machine: options }: CommandContext, command: PtdumpCommandOptions): Promise<ExitCode> {
+  if (command.format === 'kernel' && (command.levels.length > 0 || command.filters.length > 0 || !command.merge)) {
+    throw new PgtableError('EINVAL', 'the kernel format has no --level, --filter or --no-merge', { hint: 'add --format table, json or csv' });
+  }
+  const machine = await Machine.open(options);
+  try {
+    const opened = machine.requireRoot(command.half ?? 'kernel');
+    const { root, arch } = opened.space;
+    const halves = command.half === undefined ? arch.ptdump.ranges(root) : root.windows.filter(({ half }) => half === command.half);
+    const ranges = command.ranges.length === 0 ? halves.map(({ start, end }) => ({ start, end })) : intersect(command.ranges.map(parseRange), wholeSpace(root));
+    if (ranges.length === 0) throw new PgtableError('EINVAL', 'the --range lies outside of what this root translates', { hint: `it translates ${windowsText(opened)}` });
+    await loadTables(io, opened, ranges);
+    const out = new Output(io.stdout);
+    const color = createColors(io.stdout.isTTY === true && (io.env.NO_COLOR ?? '') === '');
+    const mark = (text: string, writableExecutable: boolean): string => (writableExecutable ? color.red(text) : text);
+    if (command.format === 'kernel') {
+      const markers = await machine.markers(opened, ranges);
+      const lines: string[] = [];
+      kernelListing(opened.space, (text, line) => lines.push(mark(text, line !== undefined && line.insecure !== 0)), { ranges, markers });
+      for (const line of lines) {
+        out.line(line);
+        if (out.full) await out.flush();
+      }
+    } else {
+      await listRuns(out, machine, opened, ranges, command, mark);
+    }
+    await out.flush();
+    return ExitCode.Done;
+  } finally {
+    await machine.close();
+  }
+}
+
+function windowsText({ space }: OpenedRoot): string {
+  return space.root.windows.map(({ start, end }) => `${hexAddress(start)}-${hexAddress(end)}`).join(' and ');
+}
+
+/** What a listing row says, before it is text. */
+interface Row {
+  readonly start: number;
+  readonly end: number;
+  readonly kind: RunKind;
+  readonly level: Level;
+  readonly entryBytes: number;
+  readonly pa: number;
+  readonly lo: number;
+  readonly hi: number;
+  readonly inherited: number;
+}
+
+async function listRuns(
+  out: Output, machine: Machine, opened: OpenedRoot, ranges: readonly VaRange[], command: PtdumpCommandOptions, mark: (text: string, writableExecutable: boolean) => string,
+): Promise<void> {
+  const { arch } = opened.space;
+  const wanted = command.filters.length === 0 ? undefined : parseFilter(command.filters);
+  const levels = command.levels.map((text) => parseLevel(opened, text));
+  const describe = remember((row: Row) => arch.describe(row.level, row.lo, row.hi, row.inherited));
+  const columns = writers[command.format === 'kernel' ? 'table' : command.format];
+  const header = columns.header(opened);
+  if (header !== undefined) out.line(header);
+  const rows: string[] = [];
+  const visit = (row: Row): undefined => {
+    if (row.kind === RunKind.None) return;
+    if (levels.length > 0 && !levels.includes(row.level)) return;
+    const attributes = row.kind === RunKind.Leaf ? describe(row) : undefined;
+    if (wanted !== undefined && (attributes === undefined || !wanted(attributes))) return;
+    rows.push(mark(columns.row(machine, opened, row, attributes), attributes !== undefined && isWritableExecutable(attributes.access)));
+  };
+  if (command.merge) mergedRuns(opened.space, visit, arch.ptdump, { ranges });
+  else walkRuns(
+      opened.space,
+      (run) => {
+        everyEntry(run, visit);
+        return undefined;
+      },
+      { ranges },
+    );
+  for (const row of rows) {
+    out.line(row);
+    if (out.full) await out.flush();
+  }
+}
+
+/** A run as one row an entry; holes and missing tables stay whole. */
+function everyEntry(run: Run, visit: (row: Row) => undefined): void {
+  const { kind, level, entryBytes, lo, hi, inherited } = run;
+  if (kind === RunKind.None || kind === RunKind.Absent) {
+    visit({ start: run.va, end: run.end, kind, level, entryBytes, pa: run.pa, lo, hi, inherited });
+    return;
+  }
+  for (let at = 0; at < run.count; at++) {
+    const start = run.va + at * entryBytes;
+    visit({ start, end: start + entryBytes, kind, level, entryBytes, pa: kind === RunKind.Leaf ? run.pa + at * entryBytes : 0, lo, hi, inherited });
+  }
+}
+
+/** Listings repeat entries: each is decoded once, as long as there are not too many different ones. */
+function remember(describe: (row: Row) => Attributes): (row: Row) => Attributes {
+  const known = new Map<string, Attributes>();
+  return (row) => {
+    const key = `${row.level} ${row.lo} ${row.hi} ${row.inherited}`;
+    let found = known.get(key);
+    if (found === undefined) {
+      found = describe(row);
+      if (known.size >= 65536) known.clear();
+      known.set(key, found);
+    }
+    return found;
+  };
+}
+
+function parseLevel({ space }: OpenedRoot, text: string): Level {
+  const word = text.toLowerCase();
+  const found = LEVELS.find((level) => level === word || geometryOf(space.arch.geometry, level).title.toLowerCase() === word);
+  if (found !== undefined) return found;
+  throw new PgtableError('EINVAL', `--level ${text} is no level`, { hint: `give one of ${LEVELS.join(' ')}` });
+}
+
+interface Writer {
+  header(opened: OpenedRoot): string | undefined;
+  row(machine: Machine, opened: OpenedRoot, row: Row, attributes: Attributes | undefined): string;
+}
+
+const CSV_COLUMNS = ['start', 'end', 'bytes', 'kind', 'level', 'page_bytes', 'pa', 'kernel', 'user', 'accessed', 'dirty', 'global', 'memory_type', 'group', 'flags', 'entry'] as const;
+
+const writers: Readonly<Record<Exclude<ListingFormat, 'kernel'>, Writer>> = {
+  table: {
+    header(opened) {
+      const width = opened.space.arch.geometry.addressDigits * 2 + 5;
+      return `${'virtual'.padEnd(width)} ${'physical'.padEnd(18)} ${'size'.padStart(8)} ${'page'.padStart(5)} kern user attributes`;
+    },
+    row(_machine, opened, row, attributes) {
+      const digits = opened.space.arch.geometry.addressDigits;
+      const range = `${hexAddress(row.start, digits)}-${hexAddress(row.end, digits)}`;
+      const bytes = size(row.end - row.start).padStart(8);
+      const page = size(row.entryBytes).padStart(5);
+      if (attributes === undefined) return `${range} ${'-'.padEnd(18)} ${bytes} ${page} ${entryText(opened, row)}`;
+      return `${range} ${hexAddress(row.pa)} ${bytes} ${page} ${kernelAccess(attributes.access)}  ${userAccess(attributes.access)}  ${attributeWords(attributes).join(' ')}`.trimEnd();
+    },
+  },
+  json: {
+    header: () => undefined,
+    row(_machine, opened, row, attributes) {
+      const { arch } = opened.space;
+      const digits = arch.geometry.addressDigits;
+      return JSON.stringify({
+        start: hexAddress(row.start, digits),
+        end: row.end === 2 ** 64 ? '0x10000000000000000' : hexAddress(row.end, digits),
+        bytes: row.end - row.start,
+        kind: KIND_WORDS[row.kind],
+        level: row.level,
+        title: levelTitle(arch, row.level),
+        pageBytes: row.entryBytes,
+        ...(attributes === undefined
+          ? row.kind === RunKind.NonPresent || row.kind === RunKind.Bad
+            ? { entry: entryHex(row), text: entryText(opened, row) }
+            : {}
+          : {
+              pa: hexAddress(row.pa),
+              kernel: kernelAccess(attributes.access),
+              user: userAccess(attributes.access),
+              ...(attributes.accessed === undefined ? {} : { accessed: attributes.accessed }),
+              ...(attributes.dirty === undefined ? {} : { dirty: attributes.dirty }),
+              global: attributes.global,
+              memoryType: attributes.memoryType,
+              group: attributes.group,
+              flags: attributes.flags,
+              entry: entryHex(row),
+            }),
+      });
+    },
+  },
+  csv: {
+    header: () => CSV_COLUMNS.join(','),
+    row(_machine, opened, row, attributes) {
+      const digits = opened.space.arch.geometry.addressDigits;
+      const fields: Record<(typeof CSV_COLUMNS)[number], string> = {
+        start: hexAddress(row.start, digits),
+        end: row.end === 2 ** 64 ? '0x10000000000000000' : hexAddress(row.end, digits),
+        bytes: String(row.end - row.start),
+        kind: KIND_WORDS[row.kind],
+        level: row.level,
+        page_bytes: String(row.entryBytes),
+        pa: attributes === undefined ? '' : hexAddress(row.pa),
+        kernel: attributes === undefined ? '' : kernelAccess(attributes.access),
+        user: attributes === undefined ? '' : userAccess(attributes.access),
+        accessed: flagText(attributes?.accessed),
+        dirty: flagText(attributes?.dirty),
+        global: flagText(attributes?.global),
+        memory_type: attributes?.memoryType ?? '',
+        group: attributes === undefined ? '' : String(attributes.group),
+        flags: attributes?.flags.join(' ') ?? '',
+        entry: row.kind === RunKind.Absent ? '' : entryHex(row),
+      };
+      return CSV_COLUMNS.map((column) => quote(fields[column])).join(',');
+    },
+  },
+};
+
+const KIND_WORDS: Readonly<Record<RunKind, string>> = {
+  [RunKind.None]: 'empty',
+  [RunKind.NonPresent]: 'non-present',
+  [RunKind.Table]: 'table',
+  [RunKind.Leaf]: 'leaf',
+  [RunKind.Bad]: 'bad',
+  [RunKind.Absent]: 'absent',
+};
+
+/** The entry's words, high and low. */
+function entryHex({ lo, hi }: Row): string {
+  return hexAddress((BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0));
+}
+
+function entryText(opened: OpenedRoot, row: Row): string {
+  if (row.kind === RunKind.Absent) return `${levelTitle(opened.space.arch, row.level)} entry, its table not in the dump`;
+  if (row.kind === (EntryKind.NonPresent as RunKind)) {
+    return nonPresentWords(opened.space.arch.decodeNonPresent(row.level, (BigInt(row.hi >>> 0) << 32n) | BigInt(row.lo >>> 0)));
+  }
+  return `reserved bits are set in ${entryHex(row)}`;
+}
+
+function flagText(flag: boolean | undefined): string {
+  return flag === undefined ? '' : flag ? '1' : '0';
+}
+
+function quote(text: string): string {
+  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+

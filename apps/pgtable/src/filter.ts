@@ -1,0 +1,39 @@
+import { Access, PgtableError, type Attributes } from '@pgtable/core';
+
+/** gdb-pt-dump's words: what each asks of a leaf. */
+const WORDS: Readonly<Record<string, (attributes: Attributes) => boolean>> = {
+  w: ({ access }) => (access & (Access.KernelWrite | Access.UserWrite)) !== 0,
+  _w: ({ access }) => (access & (Access.KernelWrite | Access.UserWrite)) === 0,
+  x: ({ access }) => (access & (Access.KernelExecute | Access.UserExecute)) !== 0,
+  _x: ({ access }) => (access & (Access.KernelExecute | Access.UserExecute)) === 0,
+  ro: ({ access }) => (access & (Access.KernelWrite | Access.UserWrite)) === 0 && (access & (Access.KernelRead | Access.UserRead)) !== 0,
+  u: ({ access }) => (access & (Access.UserRead | Access.UserWrite | Access.UserExecute)) !== 0,
+  s: ({ access }) => (access & (Access.UserRead | Access.UserWrite | Access.UserExecute)) === 0,
+  wb: (attributes) => isWriteBack(attributes),
+  _wb: (attributes) => !isWriteBack(attributes),
+  uc: (attributes) => isUncached(attributes),
+  _uc: (attributes) => !isUncached(attributes),
+};
+
+export const FILTER_WORDS = Object.keys(WORDS);
+
+/** What `--filter` asks for: every one of the words; alternatives within a word are separated by `|`. */
+export function parseFilter(words: readonly string[]): (attributes: Attributes) => boolean {
+  const tests = words.map((word) => {
+    const alternatives = word.split('|').map((alternative) => {
+      const test = WORDS[alternative];
+      if (test === undefined) throw new PgtableError('EINVAL', `--filter ${word}: ${JSON.stringify(alternative)} is no filter`, { hint: `use ${FILTER_WORDS.join(' ')}, or w|x for one or the other` });
+      return test;
+    });
+    return (attributes: Attributes): boolean => alternatives.some((test) => test(attributes));
+  });
+  return (attributes) => tests.every((test) => test(attributes));
+}
+
+function isWriteBack({ memoryType }: Attributes): boolean {
+  return memoryType === '' || memoryType === 'WB' || memoryType === 'PMA' || memoryType.startsWith('MEM/NORMAL') === (memoryType !== 'MEM/NORMAL-NC') && memoryType.startsWith('MEM/');
+}
+
+function isUncached({ memoryType }: Attributes): boolean {
+  return /^(UC|NC|IO|DEVICE|MEM\/NORMAL-NC)/.test(memoryType);
+}

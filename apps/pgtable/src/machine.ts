@@ -1,0 +1,218 @@
+import { readFile } from 'node:fs/promises';
+import {
+  hexAddress, PgtableError, TableMemory, type ArchPlugin, type KernelView, type MachineFacts, type Marker, type RootCandidate, type RootSearch,
+} from '@pgtable/core';
+import type { PhysicalMemory } from '@pgtable/memory';
+import { openMemoryFiles } from '@pgtable/memory/node';
+import { findVmcoreinfo, kernelView, Symbols, TableLoader, vmcoreinfoNotes, type Space, type VaRange } from '@pgtable/walk';
+import { ARCHITECTURES } from './architectures.js';
+import { readRecorded, type Recorded } from './recorded.js';
+import { SAMPLE_PATH } from './sample.js';
+
+export interface MachineOptions {
+  /** Dumps, or FILE@ADDRESS; none for the embedded sample. */
+  readonly files: readonly string[];
+  /** Name of an architecture, where the dump does not say. */
+  readonly arch?: string;
+  /** Registers by lower-case name. */
+  readonly registers: ReadonlyMap<string, bigint>;
+  /** `kernel`, `current`, `user`, or a position in the list of roots. */
+  readonly root?: string;
+  /** Path of a System.map or kallsyms. */
+  readonly symbols?: string;
+  /** Look for VMCOREINFO in memory even where a note has one. */
+  readonly scanAlways?: boolean;
+}
+
+/** A root that is ready to be walked. */
+export interface OpenedRoot {
+  readonly candidate: RootCandidate;
+  readonly space: Space;
+  readonly tables: TableMemory;
+  readonly loader: TableLoader;
+}
+
+/** Which addresses a command is about. */
+export type Half = 'user' | 'kernel';
+
+/** A dump with everything that was found out about it. */
+export class Machine {
+  readonly title: string;
+  readonly memory: PhysicalMemory;
+  readonly plugin: ArchPlugin;
+  readonly facts: MachineFacts;
+  readonly search: RootSearch;
+  readonly symbols: Symbols | undefined;
+  readonly recorded: Recorded;
+  private readonly rootChoice: string | undefined;
+  private readonly opened = new Map<RootCandidate, OpenedRoot>();
+
+  private constructor(parts: Pick<Machine, 'title' | 'memory' | 'plugin' | 'facts' | 'search' | 'symbols' | 'recorded'> & { rootChoice: string | undefined }) {
+    this.title = parts.title;
+    this.memory = parts.memory;
+    this.plugin = parts.plugin;
+    this.facts = parts.facts;
+    this.search = parts.search;
+    this.symbols = parts.symbols;
+    this.recorded = parts.recorded;
+    this.rootChoice = parts.rootChoice;
+  }
+
+  static async open(options: MachineOptions): Promise<Machine> {
+    const files = options.files.length === 0 ? [SAMPLE_PATH] : options.files;
+    const memory = await openMemoryFiles(files);
+    try {
+      return await Machine.of(memory, options);
+    } catch (error) {
+      await memory.close();
+      throw error;
+    }
+  }
+
+  private static async of(memory: PhysicalMemory, options: MachineOptions): Promise<Machine> {
+    const plugin = choosePlugin(memory, options);
+    const symbols = options.symbols === undefined ? undefined : new Symbols(await readText(options.symbols), options.symbols);
+    const recorded = readRecorded(memory.notes);
+    // What the user says now outranks what somebody said when the dump was trimmed.
+    const registers = new Map([...recorded.registers, ...options.registers]);
+    for (const name of registers.keys()) {
+      if (!plugin.registers.some((register) => register.name === name)) {
+        const owner = ARCHITECTURES.find((other) => other.registers.some((register) => register.name === name));
+        throw new PgtableError('EINVAL', `--${name} is a register of ${owner?.name ?? 'no known architecture'}, and this dump is of ${plugin.name}`, {
+          hint: `${plugin.name} takes ${plugin.registers.map((register) => '--' + register.name).join(' ')}`,
+        });
+      }
+    }
+    const noted = vmcoreinfoNotes(memory.notes);
+    const facts: MachineFacts = {
+      memory,
+      elfMachine: memory.machine?.elfMachine,
+      littleEndian: memory.machine?.littleEndian,
+      bits: memory.machine?.bits,
+      notes: memory.notes,
+      vmcoreinfo: noted,
+      registers,
+    };
+    const scanned = noted.length === 0 || options.scanAlways === true ? await findVmcoreinfo(memory) : [];
+    const known = new Set(noted.map(({ text }) => identity(text)));
+    const all: MachineFacts = { ...facts, vmcoreinfo: [...noted, ...scanned.filter(({ text }) => !known.has(identity(text)))] };
+    const search = await plugin.findRoots(all);
+    const title = options.files.length === 0 ? 'sample' : options.files.join(' ');
+    return new Machine({ title, memory, plugin, facts: all, search, symbols, recorded, rootChoice: options.root });
+  }
+
+  /** Opens a root; its tables are loaded by {@link OpenedRoot.loader}. */
+  openRoot(candidate: RootCandidate): OpenedRoot {
+    let opened = this.opened.get(candidate);
+    if (opened === undefined) {
+      const tables = new TableMemory({ entryBytes: candidate.entryBytes });
+      const space = candidate.open(tables);
+      opened = { candidate, space, tables, loader: new TableLoader(space, this.memory) };
+      this.opened.set(candidate, opened);
+    }
+    return opened;
+  }
+
+  /**
+   * The root for the kernel's addresses: what `--root` says; what was given by register, if that covers them; the
+   * kernel's own; what the processor used.
+   */
+  kernelRoot(): OpenedRoot | undefined {
+    return this.choose('kernel', (candidate) => candidate.role === 'kernel');
+  }
+
+  /** The root for user addresses: what `--root` says, what was given by register, what the processor used. */
+  userRoot(): OpenedRoot | undefined {
+    return this.choose('user', (candidate) => candidate.role !== 'kernel', false);
+  }
+
+  /** {@link kernelRoot}, or an error that says what is missing. */
+  requireRoot(half: Half): OpenedRoot {
+    const root = half === 'kernel' ? this.kernelRoot() : this.userRoot();
+    if (root !== undefined) return root;
+    throw new PgtableError('ENOENT', `no root table for ${half} addresses was found in ${this.title}`, { hint: this.missingHint() });
+  }
+
+  missingHint(): string {
+    const flags = this.plugin.registers.map((register) => '--' + register.name).join(' ');
+    return this.search.missing.length > 0 ? this.search.missing.join('; ') : `give one by register (${flags}); see pgtable roots`;
+  }
+
+  /** The regions to announce in a listing of these ranges. */
+  async markers(opened: OpenedRoot, ranges: readonly VaRange[], onRead?: (address: bigint, bytes: Uint8Array) => void): Promise<readonly Marker[]> {
+    const kernel = opened.space.root.windows.some((window) => window.half === 'kernel' && ranges.some((range) => range.start < window.end && range.end > window.start));
+    if (!kernel) return [{ start: 0n, name: 'User Space' }];
+    const view = kernelView(this.plugin, opened.space, this.memory, this.facts.vmcoreinfo[0], this.symbols);
+    const recorded: KernelView = {
+      ...view,
+      read: async (address, length) => {
+        const kept = this.recorded.memory.get(address);
+        if (kept?.length === length) return kept;
+        const bytes = await view.read(address, length);
+        if (bytes !== undefined) onRead?.(address, bytes);
+        return bytes;
+      },
+    };
+    return this.plugin.markers(recorded);
+  }
+
+  async close(): Promise<void> {
+    await this.memory.close();
+  }
+
+  private choose(half: Half, preferred: (candidate: RootCandidate) => boolean, anyOther = true): OpenedRoot | undefined {
+    const covers = (candidate: RootCandidate): boolean => this.openRoot(candidate).space.root.windows.some((window) => window.half === half);
+    const { candidates } = this.search;
+    if (this.rootChoice !== undefined) {
+      const chosen = chosenRoot(candidates, this.rootChoice);
+      return covers(chosen) ? this.openRoot(chosen) : undefined;
+    }
+    const found =
+      candidates.find((candidate) => candidate.source === 'given' && covers(candidate)) ??
+      candidates.find((candidate) => preferred(candidate) && covers(candidate)) ??
+      (anyOther ? candidates.find(covers) : undefined);
+    return found === undefined ? undefined : this.openRoot(found);
+  }
+}
+
+function chosenRoot(candidates: readonly RootCandidate[], choice: string): RootCandidate {
+  const found = /^\d+$/.test(choice) ? candidates[Number(choice) - 1] : candidates.find((candidate) => candidate.role === choice);
+  if (found !== undefined) return found;
+  const known = candidates.map((candidate, at) => `${at + 1} (${candidate.role}, ${hexAddress(candidate.table)})`).join(', ');
+  throw new PgtableError('EINVAL', `--root ${choice} is none of the roots that were found: ${known || 'none'}`, {
+    hint: 'give kernel, current, user, or a number from pgtable roots',
+  });
+}
+
+const UTS_MACHINES: Readonly<Record<string, string>> = { x86_64: 'x86', i386: 'x86', i486: 'x86', i586: 'x86', i686: 'x86', aarch64: 'arm64', riscv64: 'riscv', riscv32: 'riscv', s390x: 's390' };
+
+function choosePlugin(memory: PhysicalMemory, options: MachineOptions): ArchPlugin {
+  const names = ARCHITECTURES.map(({ name }) => name).join(', ');
+  if (options.arch !== undefined) {
+    const plugin = ARCHITECTURES.find(({ name }) => name === options.arch);
+    if (plugin === undefined) throw new PgtableError('EINVAL', `--arch ${options.arch} is not known`, { hint: `give one of ${names}` });
+    return plugin;
+  }
+  const { elfMachine, utsMachine } = memory.machine ?? {};
+  const byDump = ARCHITECTURES.find((plugin) => (elfMachine !== undefined ? plugin.elfMachines.includes(elfMachine) : utsMachine !== undefined && UTS_MACHINES[utsMachine] === plugin.name));
+  if (byDump !== undefined) return byDump;
+  const byRegisters = ARCHITECTURES.filter((plugin) => plugin.registers.some(({ name }) => options.registers.has(name)));
+  if (byRegisters.length === 1) return byRegisters[0]!;
+  const said = elfMachine !== undefined ? ` (it says ELF machine ${elfMachine})` : utsMachine !== undefined ? ` (it says ${utsMachine})` : '';
+  throw new PgtableError(elfMachine !== undefined || utsMachine !== undefined ? 'ENOTSUP' : 'EINVAL', `which architecture this memory is of cannot be told from the dump${said}`, {
+    hint: `give --arch, one of ${names}`,
+  });
+}
+
+/** Two VMCOREINFOs of one kernel differ at most in what is added at the crash. */
+function identity(text: string): string {
+  return text.split('\nCRASHTIME=')[0]!.trim();
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'latin1');
+  } catch (cause) {
+    throw new PgtableError('ENOENT', `cannot read the symbols in ${path}`, { hint: '--symbols takes the path of a System.map', cause });
+  }
+}

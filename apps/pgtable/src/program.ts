@@ -1,0 +1,207 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { isPgtableError, type ArchPlugin } from '@pgtable/core';
+import { ARCHITECTURES } from './architectures.js';
+import { check } from './commands/check.js';
+import { parseAddress, type CommandContext } from './commands/common.js';
+import { extract } from './commands/extract.js';
+import { info } from './commands/info.js';
+import { ptdump, type ListingFormat } from './commands/ptdump.js';
+import { roots } from './commands/roots.js';
+import { vtop } from './commands/vtop.js';
+import { ExitCode } from './exit-codes.js';
+import { FILTER_WORDS } from './filter.js';
+import type { Io } from './io.js';
+import { SAMPLE_TITLE } from './sample.js';
+import { VERSION } from './version.js';
+
+/** Options as commander leaves them: registers by name among the others. */
+type Options = Readonly<Record<string, unknown>>;
+
+/**
+ * Runs one command line.
+ *
+ * @param args what follows the program's name
+ * @returns the exit code; nothing is thrown
+ */
+export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
+  let code: ExitCode = ExitCode.Done;
+  const program = build(io, (done) => {
+    code = done;
+  });
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.Done : ExitCode.Usage;
+    if (!isPgtableError(error)) throw error;
+    io.stderr.write(`pgtable: ${error.message}\n`);
+    if (error.hint !== undefined) io.stderr.write(`  ${error.hint}\n`);
+    return error.code === 'EINVAL' ? ExitCode.Usage : ExitCode.Unreadable;
+  }
+}
+
+function build(io: Io, finish: (code: ExitCode) => void): Command {
+  const program = new Command('pgtable')
+    .description('Page tables of real machines: the address space in a memory dump, as its kernel would list it.')
+    .version(VERSION)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+    })
+    .showHelpAfterError('(pgtable --help lists the commands)')
+    .addHelpText('after', EPILOGUE);
+
+  const common = (command: Command): Command => {
+    command.exitOverride().configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) });
+    command.option('--arch <name>', `the architecture, where the dump does not say: ${ARCHITECTURES.map(({ name }) => name).join(', ')}`);
+    command.option('--root <which>', 'kernel, current, user, or a number from pgtable roots');
+    command.option('--symbols <file>', 'System.map or kallsyms of the kernel, to name its regions and findings');
+    for (const plugin of ARCHITECTURES) for (const option of registerOptions(plugin)) command.addOption(option);
+    return command;
+  };
+  const context = (files: readonly string[], options: Options): CommandContext => {
+    if (files.length === 0) io.stderr.write(`pgtable: no file given: this is ${SAMPLE_TITLE}\n`);
+    const registers = new Map<string, bigint>();
+    for (const { registers: flags } of ARCHITECTURES) {
+      for (const { name } of flags) {
+        const value = options[name];
+        if (typeof value === 'bigint') registers.set(name, value);
+      }
+    }
+    return {
+      io,
+      machine: {
+        files,
+        registers,
+        ...(typeof options.arch === 'string' ? { arch: options.arch } : {}),
+        ...(typeof options.root === 'string' ? { root: options.root } : {}),
+        ...(typeof options.symbols === 'string' ? { symbols: options.symbols } : {}),
+      },
+    };
+  };
+  const textOrJson = (): Option => new Option('--format <format>', 'how to print').choices(['text', 'json']).default('text');
+  const half = (options: Options): { half?: 'user' | 'kernel' } => (options.user === true ? { half: 'user' } : options.kernel === true ? { half: 'kernel' } : {});
+  const withHalf = (command: Command): Command =>
+    command
+      .addOption(new Option('--user', 'only user addresses, by the root that the processor used').conflicts('kernel'))
+      .addOption(new Option('--kernel', "only kernel addresses, by the kernel's own root").conflicts('user'));
+
+  common(program.command('info'))
+    .summary('what kind of dump it is and what is in it')
+    .argument('[files...]', FILES)
+    .addOption(textOrJson())
+    .action(async (files: string[], options: Options) => {
+      finish(await info(context(files, options), options.format as 'text' | 'json'));
+    });
+
+  common(program.command('roots'))
+    .summary('the root tables that were found, with the evidence for each')
+    .argument('[files...]', FILES)
+    .addOption(textOrJson())
+    .action(async (files: string[], options: Options) => {
+      finish(await roots(context(files, options), options.format as 'text' | 'json'));
+    });
+
+  withHalf(common(program.command('ptdump').alias('pt')))
+    .summary('the address space as a list of ranges')
+    .description("Lists the kernel's address space, by default line for line as its own kernel_page_tables does.")
+    .argument('[files...]', FILES)
+    .addOption(
+      new Option('--format <format>', "kernel: the kernel's own lines; table: with physical addresses and page sizes; json: one object a line; csv").choices(['kernel', 'table', 'json', 'csv']).default('kernel'),
+    )
+    .option('--range <range>', 'START-END or START+LENGTH, hexadecimal, END exclusive; may be repeated', collect, [])
+    .option('--level <level>', 'only entries of this level: pte pmd pud p4d pgd; may be repeated', collect, [])
+    .option('--filter <words...>', `only leaves that are all of these: ${FILTER_WORDS.join(' ')}, or w|x`)
+    .option('--no-merge', 'one row for each entry')
+    .action(async (files: string[], options: Options) => {
+      finish(
+        await ptdump(context(files, options), {
+          format: options.format as ListingFormat,
+          ...half(options),
+          ranges: options.range as string[],
+          levels: options.level as string[],
+          filters: (options.filter as string[] | undefined) ?? [],
+          merge: options.merge === true,
+        }),
+      );
+    });
+
+  common(program.command('check'))
+    .summary("the kernel's check for writable and executable mappings")
+    .description("Checks the kernel's address space for mappings that are writable and executable, and counts as the kernel does. Ends with 1 if there are any.")
+    .argument('[files...]', FILES)
+    .addOption(textOrJson())
+    .action(async (files: string[], options: Options) => {
+      finish(await check(context(files, options), options.format as 'text' | 'json'));
+    });
+
+  withHalf(common(program.command('vtop').alias('translate')))
+    .summary('where virtual addresses are in physical memory')
+    .description(
+      'Translates addresses and shows every level. With - as the address, reads addresses from standard input, one a line, and answers each on one line: 0xVA<TAB>0xPA, or unmapped, absent or non-canonical in the place of 0xPA.',
+    )
+    .argument('<address...>', 'hexadecimal addresses, or -; files (or FILE@ADDRESS) may stand before them')
+    .option('--in <file...>', 'the dump; else the arguments that are no addresses')
+    .addOption(textOrJson())
+    .action(async (words: string[], options: Options) => {
+      const given = options.in as string[] | undefined;
+      const { files, addresses } = given === undefined ? splitWords(words) : { files: given, addresses: words };
+      if (addresses.length === 0) throw new CommanderError(2, 'pgtable.noAddress', noAddress(io, files));
+      finish(await vtop(context(files, options), { addresses, format: options.format as 'text' | 'json', ...half(options) }));
+    });
+
+  common(program.command('extract'))
+    .summary('a small dump of the page tables alone')
+    .description("Writes an ELF core with the pages that hold page tables, the dump's notes, and nothing else: it can be attached to a bug report without anyone's data in it.")
+    .argument('[files...]', FILES)
+    .requiredOption('--tables-only', 'the only thing that extract does: say that you want it')
+    .requiredOption('-o, --output <file>', 'where to write')
+    .action(async (files: string[], options: Options) => {
+      finish(await extract(context(files, options), options.output as string));
+    });
+  return program;
+}
+
+const FILES = 'a dump (ELF core, kdump-compressed, LiME), or raw memory as FILE@ADDRESS; without it the embedded sample is used';
+
+const EPILOGUE = `
+Without a file every command works on the embedded sample.
+
+Exit codes: 0 done; 1 a finding, or an address that is not mapped; 2 usage; 3 unreadable input.
+
+  pgtable ptdump vmcore --symbols System.map    what /sys/kernel/debug/kernel_page_tables would print
+  pgtable vtop vmcore ffffffff81000000          one address, with every level
+  pgtable check vmcore                          is anything writable and executable?
+  pgtable roots vmcore                          which root tables were found, and how`;
+
+/** `--cr3 VALUE` and its siblings: the value is the register's. */
+function registerOptions(plugin: ArchPlugin): Option[] {
+  return plugin.registers.map(({ name, help }) =>
+    new Option(`--${name} <value>`, `${plugin.name}: ${help}`).argParser((text: string) => {
+      try {
+        return parseAddress(text, `--${name}`);
+      } catch (error) {
+        throw new InvalidArgumentError(error instanceof Error ? error.message : '');
+      }
+    }),
+  );
+}
+
+function collect(text: string, before: string[]): string[] {
+  return [...before, text];
+}
+
+/** Addresses are hexadecimal; the words before them are files. */
+function splitWords(words: readonly string[]): { files: string[]; addresses: string[] } {
+  const isAddress = (word: string): boolean => word === '-' || /^(0x)?[0-9a-f_]{1,20}$/i.test(word);
+  let first = words.length;
+  while (first > 0 && isAddress(words[first - 1]!)) first--;
+  return { files: words.slice(0, first), addresses: words.slice(first) };
+}
+
+function noAddress(io: Io, files: readonly string[]): string {
+  const text = `no address was given after ${files.join(' ')}`;
+  io.stderr.write(`pgtable: ${text}\n  give hexadecimal addresses, or - to read them from standard input\n`);
+  return text;
+}

@@ -1,0 +1,47 @@
+// npm test: installs, builds, lints and runs every test. Its last line counts them.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FIXTURES, HAS_FIXTURES, installAndBuild, pnpm, run } from './lib.mjs';
+
+const counts = { passed: 0, failed: 0 };
+
+/** One check that either holds or not; it counts as one test. */
+function check(title, ok) {
+  console.log(`${ok ? 'ok    ' : 'FAILED'} ${title}`);
+  counts[ok ? 'passed' : 'failed']++;
+  return ok;
+}
+
+function unitTests() {
+  const folder = mkdtempSync(join(tmpdir(), 'pgtable-test-'));
+  const report = join(folder, 'report.json');
+  const ok = pnpm(['exec', 'vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]);
+  try {
+    const { numPassedTests, numFailedTests, numPendingTests, numTotalTestSuites, numFailedTestSuites } = JSON.parse(readFileSync(report, 'utf8'));
+    counts.passed += numPassedTests;
+    counts.failed += numFailedTests;
+    console.log(`unit tests: ${numPassedTests} passed, ${numFailedTests} failed, ${numPendingTests} skipped, ${numTotalTestSuites} suites`);
+    // A suite that cannot even be loaded has no failed test in it.
+    if (!ok && numFailedTests === 0) check(`unit tests ran (${numFailedTestSuites} suites failed)`, false);
+  } catch (error) {
+    check(`unit tests ran (${error.message})`, false);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const SOURCES = ['--conditions=@pgtable/source', '--import', 'tsx'];
+
+if (check('install and build', installAndBuild())) {
+  check('types', pnpm(['exec', 'turbo', 'run', 'typecheck', '--output-logs=errors-only']));
+  check('lint', pnpm(['exec', 'eslint', '.', '--max-warnings', '0']));
+  check('layers', run(process.execPath, ['scripts/check-layers.mjs']));
+  unitTests();
+  check('fuzz', run(process.execPath, [...SOURCES, 'scripts/fuzz.ts', '--runs', '20000']));
+  check('publishing', run(process.execPath, ['scripts/check-publish.mjs']));
+  if (HAS_FIXTURES) check(`oracles in ${FIXTURES}`, run(process.execPath, [...SOURCES, 'scripts/oracle.ts']));
+  else console.log('left out: the oracles over whole guests, because there is no ../shared/fixtures (the small dumps in the repository were used)');
+}
+console.log(`tests: ${counts.passed} passed, ${counts.failed} failed`);
+process.exitCode = counts.failed === 0 ? 0 : 1;
