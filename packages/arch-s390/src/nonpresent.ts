@@ -1,0 +1,95 @@
+import { releaseAtLeast, type Level, type NonPresent } from '@pgtable/core';
+import { crstFlags, hasPresentBit, pageFlags } from './attributes.js';
+import { CRST_COMMON, CRST_LARGE, CRST_SW_PRESENT, CRST_SW_SOFT_DIRTY, PAGE_PROTECT, PAGE_SW_PRESENT, PAGE_SW_SOFT_DIRTY, PAGE_ZERO } from './bits.js';
+import type { FullConfig } from './config.js';
+
+/*
+ * What Linux keeps in entries whose invalid bit is set. The layouts: arch/s390/include/asm/pgtable.h, Linux 6.12; for
+ * segment and region-third tables, Linux 6.14.
+ *
+ *   page table       (entry & 0x201) == 0x200   swap: offset in bits 0-51, exclusive 0x800, type in bits 57-61, soft dirty 0x2
+ *                    entry & 0x001              present, and the hardware may not use it: PROT_NONE, or old
+ *   segment table,   entry & 0x400              (up to 6.13) a large page, PROT_NONE or old
+ *   region-third     (entry & 0x401) == 0x401   (from 6.14 on) the same
+ *                    (entry & 0x011) == 0x010   (from 6.14 on) swap: offset in bits 0-51, type in bits 53-57, soft dirty 0x2
+ */
+
+/** Bit 12 and up of a swap entry of any level. */
+const SWAP_OFFSET_SHIFT = 12n;
+/** Bits 57-61 of a page-table entry. */
+const PAGE_SWAP_TYPE_SHIFT = 2;
+/** Bits 53-57 of a segment- or region-third-table entry. */
+const CRST_SWAP_TYPE_SHIFT = 6;
+const SWAP_TYPE_MASK = 0x1f;
+
+/** Bits 0-51, 0-43 and 0-32: the frame of a page of each size. */
+const FRAME: Readonly<Partial<Record<Level, bigint>>> = { pte: ~0xfffn, pmd: ~0xfffffn, pud: ~0x7fffffffn };
+
+/** {@link Arch.decodeNonPresent}. */
+export function s390NonPresent(config: FullConfig, level: Level, value: bigint): NonPresent {
+  const lo = Number(BigInt.asIntN(32, value));
+  const frame = FRAME[level];
+  if (frame === undefined) return { kind: 'unknown', flags: crstFlags(config, level, lo) };
+  if (level === 'pte') {
+    if ((lo & PAGE_SW_PRESENT) !== 0) return { kind: 'protected', pa: value & frame, flags: pageFlags(lo) };
+    if ((lo & PAGE_PROTECT) === 0) return { kind: 'unknown', flags: pageFlags(lo) };
+    const flags = [...((lo & PAGE_ZERO) !== 0 ? ['EXCLUSIVE'] : []), ...((lo & PAGE_SW_SOFT_DIRTY) !== 0 ? ['SOFT_DIRTY'] : [])];
+    return swapEntry(config, (lo >>> PAGE_SWAP_TYPE_SHIFT) & SWAP_TYPE_MASK, value >> SWAP_OFFSET_SHIFT, flags);
+  }
+  const flags = crstFlags(config, level, lo);
+  if (hasPresentBit(config)) {
+    if ((lo & (CRST_COMMON | CRST_SW_PRESENT)) === CRST_COMMON) {
+      return swapEntry(config, (lo >>> CRST_SWAP_TYPE_SHIFT) & SWAP_TYPE_MASK, value >> SWAP_OFFSET_SHIFT, (lo & CRST_SW_SOFT_DIRTY) !== 0 ? ['SOFT_DIRTY'] : []);
+    }
+    if ((lo & CRST_SW_PRESENT) === 0) return { kind: 'unknown', flags };
+  }
+  return (lo & CRST_LARGE) !== 0 ? { kind: 'protected', pa: value & frame, flags } : { kind: 'unknown', flags };
+}
+
+/*
+ * Swap types from the top of the 32 down are special: include/linux/swap.h. s390 has no device memory and no
+ * hardware poison (it selects neither ZONE_DEVICE nor ARCH_SUPPORTS_MEMORY_FAILURE in any release so far), so the numbers
+ * are known.
+ *
+ *   from 6.2 on      31 marker; migration 28 read, 29 read exclusive, 30 write
+ *   5.19 to 6.1      migration 29 read, 30 read exclusive, 31 write (markers were an option that s390 cannot have)
+ *   up to 5.18       migration 30 read, 31 write
+ */
+const SWAP_TYPES = 32;
+
+/** Decodes a swap type and offset, which mean the same at every level. */
+function swapEntry(config: FullConfig, type: number, offset: bigint, flags: readonly string[]): NonPresent {
+  const markers = (releaseAtLeast(config.release, 6, 2) ?? true) ? 1 : 0;
+  const migrations = (releaseAtLeast(config.release, 5, 19) ?? true) ? 3 : 2;
+  const firstMarker = SWAP_TYPES - markers;
+  const firstMigration = firstMarker - migrations;
+  if (type >= firstMarker) return { kind: 'special', name: 'marker', type, offset, flags: [...markerFlags(offset), ...flags] };
+  if (type >= firstMigration) {
+    const writable = type === firstMarker - 1;
+    const exclusive = migrations === 3 && type === firstMigration + 1;
+    return migration(config, offset, writable, exclusive ? ['EXCLUSIVE', ...flags.filter((flag) => flag !== 'EXCLUSIVE')] : flags);
+  }
+  return { kind: 'swap', type, offset, flags };
+}
+
+/**
+ * A migration entry's offset is a frame number; from Linux 6.1 on the two bits above hold young and dirty ("mm: remember
+ * young/dirty bit for page migrations").
+ */
+function migration(config: FullConfig, offset: bigint, writable: boolean, flags: readonly string[]): NonPresent {
+  const pfnBits = BigInt(config.physmemBits - 12);
+  if (releaseAtLeast(config.release, 6, 1) === false) return { kind: 'migration', pa: offset << SWAP_OFFSET_SHIFT, writable, flags };
+  const young = (offset >> pfnBits) & 1n;
+  const dirty = (offset >> (pfnBits + 1n)) & 1n;
+  return {
+    kind: 'migration',
+    pa: (offset & ((1n << pfnBits) - 1n)) << SWAP_OFFSET_SHIFT,
+    writable,
+    flags: [...(young !== 0n ? ['YOUNG'] : []), ...(dirty !== 0n ? ['DIRTY'] : []), ...flags],
+  };
+}
+
+/** What a marker says. @see PTE_MARKER_UFFD_WP, PTE_MARKER_POISONED, PTE_MARKER_GUARD (include/linux/swapops.h; the last from 6.13 on) */
+function markerFlags(offset: bigint): string[] {
+  return ['UFFD_WP', 'POISONED', 'GUARD'].filter((_name, bit) => ((offset >> BigInt(bit)) & 1n) !== 0n);
+}
