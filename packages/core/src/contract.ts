@@ -125,11 +125,6 @@ export interface Arch<H extends HandleFamily = HandleFamily> {
    * @param inherited what was inherited by the table that the entry is in; {@link Root.inherited} at the top
    */
   inherit(inherited: number, level: Level, lo: number, hi: number): number;
-  /**
-   * The canonical form of an address whose top bits the hardware ignores (arm64's TBI). Only architectures that ignore
-   * any have it. Roots' windows hold canonical addresses, so an application calls this before it looks for the window.
-   */
-  untagAddress?(address: bigint): bigint;
   /** Decodes a leaf or table entry for people. `lo` and `hi` are its attribute words as a scan gives them. */
   describe(level: Level, lo: number, hi: number, inherited: number): Attributes;
   /** Decodes an entry of kind NonPresent. */
