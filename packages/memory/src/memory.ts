@@ -52,7 +52,7 @@ export interface DumpMachine {
   readonly bits: 32 | 64;
   /** Byte order of the machine. */
   readonly littleEndian: boolean;
-  /** `utsname.machine`, such as `x86_64`, `aarch64`, `s390x`. */
+  /** `utsname.machine`, such as `x86_64`, `aarch64`, `s390x`, as the writer spells it: QEMU writes `S390X`. */
   readonly utsMachine?: string;
   /** Release of the kernel, such as `6.12.48-amd64`: `utsname.release`, or `OSRELEASE` of VMCOREINFO. */
   readonly release?: string;

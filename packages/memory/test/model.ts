@@ -10,13 +10,23 @@ export interface Model {
   readonly absent?: readonly { start: number; end: number }[];
 }
 
-/** State and value of one byte; the first block that has it counts. */
-export function byteOf(model: Model, address: number): { state: number; value: number } {
-  for (const { address: start, bytes } of model.present) {
-    if (address >= start && address < start + bytes.length) return { state: BLOCK_PRESENT, value: bytes[address - start] ?? 0 };
+/** State of each byte of a run, and its value; the first block that has a byte counts. */
+export function bytesOf(model: Model, address: number, length: number): { states: Uint8Array; values: Uint8Array } {
+  const states = new Uint8Array(length).fill(BLOCK_NONE);
+  const values = new Uint8Array(length);
+  const clip = (at: number): number => Math.max(0, Math.min(length, at - address));
+  for (const { start, end } of model.absent ?? []) states.fill(BLOCK_ABSENT, clip(start), clip(end));
+  for (const { address: start, bytes } of [...model.present].reverse()) {
+    const [from, to] = [clip(start), clip(start + bytes.length)];
+    if (from >= to) continue;
+    states.fill(BLOCK_PRESENT, from, to);
+    values.set(bytes.subarray(address + from - start, address + to - start), from);
   }
-  const absent = model.absent?.some(({ start, end }) => address >= start && address < end) ?? false;
-  return { state: absent ? BLOCK_ABSENT : BLOCK_NONE, value: 0 };
+  return { states, values };
+}
+
+function stateAt(model: Model, address: number): number {
+  return bytesOf(model, address, 1).states[0] ?? BLOCK_NONE;
 }
 
 /** Reads blocks and compares each with the model. */
@@ -25,15 +35,11 @@ export async function expectBlocks(memory: PhysicalMemory, model: Model, address
   const states = new Uint8Array(addresses.length).fill(9);
   await memory.readBlocks(addresses, length, target, states);
   addresses.forEach((address, i) => {
-    const bytes = Array.from({ length }, (_, at) => byteOf(model, address + at));
-    const state = bytes.some((byte) => byte.state === BLOCK_ABSENT)
-      ? BLOCK_ABSENT
-      : bytes.some((byte) => byte.state === BLOCK_NONE)
-        ? BLOCK_NONE
-        : BLOCK_PRESENT;
+    const { states: each, values } = bytesOf(model, address, length);
+    const state = each.includes(BLOCK_ABSENT) ? BLOCK_ABSENT : each.includes(BLOCK_NONE) ? BLOCK_NONE : BLOCK_PRESENT;
     const label = `block of ${length} at 0x${address.toString(16)}`;
     expect(states[i], label).toBe(state);
-    const expected = state === BLOCK_PRESENT ? Uint8Array.from(bytes, (byte) => byte.value) : new Uint8Array(length);
+    const expected = state === BLOCK_PRESENT ? values : new Uint8Array(length);
     expect(Buffer.compare(target.subarray(i * length, (i + 1) * length), expected), label).toBe(0);
   });
 }
@@ -49,12 +55,12 @@ export async function expectMemory(memory: PhysicalMemory, model: Model): Promis
   await expectBlocks(memory, model, [...near].reverse(), 16);
 
   const names = ['none', 'present', 'absent'];
-  for (const address of near) expect(memory.stateOf(address), `0x${address.toString(16)}`).toBe(names[byteOf(model, address).state]);
+  for (const address of near) expect(memory.stateOf(address), `0x${address.toString(16)}`).toBe(names[stateAt(model, address)]);
   for (const [i, range] of memory.ranges.entries()) {
     expect(range.end).toBeGreaterThan(range.start);
     const before = memory.ranges[i - 1];
     if (before !== undefined) expect(before.end < range.start || (before.end === range.start && before.state !== range.state)).toBe(true);
-    for (const at of [range.start, range.end - 1]) expect(byteOf(model, at).state).toBe(range.state === 'present' ? BLOCK_PRESENT : BLOCK_ABSENT);
+    for (const at of [range.start, range.end - 1]) expect(stateAt(model, at)).toBe(range.state === 'present' ? BLOCK_PRESENT : BLOCK_ABSENT);
   }
   const covered = memory.ranges.filter(({ state }) => state === 'present').reduce((sum, { start, end }) => sum + end - start, 0);
 
@@ -63,8 +69,7 @@ export async function expectMemory(memory: PhysicalMemory, model: Model): Promis
   for await (const { address, bytes } of memory.chunks({ chunkSize: 8192 })) {
     expect(address).toBeGreaterThanOrEqual(last);
     expect(Math.floor(address / 8192)).toBe(Math.floor((address + bytes.length - 1) / 8192));
-    const expected = Uint8Array.from({ length: bytes.length }, (_, at) => byteOf(model, address + at).value);
-    expect(Buffer.compare(bytes, expected), `chunk at 0x${address.toString(16)}`).toBe(0);
+    expect(Buffer.compare(bytes, bytesOf(model, address, bytes.length).values), `chunk at 0x${address.toString(16)}`).toBe(0);
     last = address + bytes.length;
     scanned += bytes.length;
   }

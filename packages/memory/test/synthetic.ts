@@ -19,7 +19,7 @@ export interface Abi {
 
 /** A page with structure like a page table's, different for each seed. */
 export function texturedPage(seed: number, size = 4096): Uint8Array {
-  const page = new Uint8Array(size);
+  const page = new Uint8Array(Math.ceil(size / 8) * 8);
   const view = new DataView(page.buffer);
   let x = BigInt(seed) & 0xffff_ffffn;
   for (let i = 0; i * 8 < size; i++) {
@@ -27,7 +27,7 @@ export function texturedPage(seed: number, size = 4096): Uint8Array {
     const value = i % 5 === 0 ? (x << 12n) | 0x67n : i % 7 === 0 ? 0n : BigInt((seed + i) * 0x1000) | 0x163n;
     view.setBigUint64(i * 8, value, true);
   }
-  return page;
+  return page.slice(0, size);
 }
 
 /** Writes fields of a header at increasing places. */
