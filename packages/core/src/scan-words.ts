@@ -34,6 +34,10 @@ export function scanWords(
   const kindHi = format.reservedLeafHi | format.forbiddenHi | format.napotHi;
   const rawStep = format.bytes / 2 ** format.paShift;
   const step = contiguous && rawStep < 2 ** 31 ? rawStep | 0 : 0;
+  // Where the address field of the low word ends, counted from bit 0; 2 ** 32 if it goes on in the high word.
+  const field = format.leafPaLo | (step - 1);
+  const fieldEnd = (~field & (field + 1)) >>> 0 || 2 ** 32;
+  const fieldMask = (fieldEnd - 1) | 0;
 
   let i = first;
   while (i < end) {
@@ -92,8 +96,10 @@ export function scanWords(
         pa = napotAddress(format, lo, hi, group) + place * format.bytes;
         runStep = 0;
         runEnd = Math.min(end, i - place + group);
-      } else if (runStep === 0) {
-        runEnd = i + 1;
+      } else {
+        // Past the end of its field the address goes on elsewhere, if at all: a run ends there, before it would carry into other bits.
+        const room = runStep === 0 ? 1 : Math.ceil((fieldEnd - ((lo & fieldMask) >>> 0)) / runStep);
+        if (room < end - i) runEnd = i + room;
       }
     } else {
       maskLo = (filterLo & ~(format.leafPaLo | format.highLo)) | kindLo;
@@ -118,14 +124,11 @@ export function scanWords(
       for (let p = at + 2; j < runEnd; j++, p += 2) {
         expected = (expected + runStep) | 0;
         if (((((words[p + low]!) ^ expected) & maskLo) | (((words[p + HIGH_WORD]!) ^ hi) & maskHi)) !== 0) break;
-        // The address left the low word: where it goes on from there is not for this loop to know.
-        if (expected >>> 0 < runStep) break;
       }
     } else {
       for (let p = at + 1; j < runEnd; j++, p++) {
         expected = (expected + runStep) | 0;
         if ((((words[p]!) ^ expected) & maskLo) !== 0) break;
-        if (expected >>> 0 < runStep) break;
       }
     }
     out.push(EntryKind.Leaf, i, j - i, lo, hi, pa);
