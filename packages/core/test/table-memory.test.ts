@@ -1,0 +1,149 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { HIGH_WORD, LEVELS, LOW_WORD, PgtableError, TableMemory } from '../src/index.js';
+
+function codeOf(action: () => unknown): string | undefined {
+  try {
+    action();
+    return undefined;
+  } catch (error) {
+    return error instanceof PgtableError ? error.code : String(error);
+  }
+}
+
+describe('TableMemory', () => {
+  it('keeps entries, handles and the three views while it grows', () => {
+    const tables = new TableMemory();
+    const bases: number[] = [];
+    for (let table = 0; table < 100; table++) {
+      const base = tables.allocate('pte', table * 4096, 512);
+      tables.elements[base] = BigInt(table) + 1n;
+      tables.elements[base + 511] = 2n ** 64n - BigInt(table) - 1n;
+      bases.push(base);
+    }
+    expect(tables.entries).toBe(51200);
+    expect(tables.tables).toBe(100);
+    bases.forEach((base, table) => {
+      expect(base).toBe(table * 512);
+      expect(tables.elements[base]).toBe(BigInt(table) + 1n);
+      expect(tables.elements[base + 511]).toBe(2n ** 64n - BigInt(table) - 1n);
+      expect(tables.words[base * 2 + LOW_WORD]).toBe(table + 1);
+      expect(tables.words[base * 2 + HIGH_WORD]).toBe(0);
+    });
+    expect(tables.words.buffer).toBe(tables.bytes.buffer);
+    expect(tables.elements.buffer).toBe(tables.bytes.buffer);
+  });
+
+  it('makes room once for a reserved batch', () => {
+    const tables = new TableMemory();
+    tables.reserve(10 * 512);
+    const { bytes } = tables;
+    for (let table = 0; table < 10; table++) tables.allocate('pmd', table * 4096, 512);
+    expect(tables.bytes).toBe(bytes);
+    expect(bytes.length).toBe(10 * 512 * 8);
+    tables.allocate('pmd', 10 * 4096, 512);
+    expect(tables.bytes).not.toBe(bytes);
+  });
+
+  it('starts with the room that it was asked for', () => {
+    const tables = new TableMemory({ entryBytes: 4, entries: 1024 });
+    const { words } = tables;
+    expect(words.length).toBe(1024);
+    expect(tables.entries).toBe(0);
+    tables.allocate('pgd', 0, 1024);
+    expect(tables.words).toBe(words);
+  });
+
+  it('rounds up to whole elements', () => {
+    const tables = new TableMemory({ entryBytes: 4 });
+    tables.allocate('pte', 0, 3);
+    expect(tables.bytes.length % 16).toBe(0);
+    expect(tables.allocate('pte', 64, 1)).toBe(3);
+  });
+
+  it('finds a table by level and address: one page may be tables of several levels', () => {
+    const tables = new TableMemory();
+    const found = new Map(LEVELS.map((level) => [level, tables.allocate(level, 0x1000, 16)]));
+    expect(new Set(found.values()).size).toBe(5);
+    for (const [level, base] of found) expect(tables.find(level, 0x1000)).toBe(base);
+    expect(tables.find('pte', 0x2000)).toBe(-1);
+    expect(tables.allocate('pte', 2 ** 52 - 4096, 16)).toBe(80);
+    expect([...tables.addresses('pte')]).toEqual([0x1000, 2 ** 52 - 4096]);
+    expect([...tables.addresses('pgd')]).toEqual([0x1000]);
+  });
+
+  it('refuses the same table twice', () => {
+    const tables = new TableMemory();
+    tables.allocate('pte', 0x5000, 16);
+    let thrown: unknown;
+    try {
+      tables.allocate('pte', 0x5000, 16);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toMatchObject({ code: 'EINVAL', address: 0x5000n });
+    expect((thrown as Error).message).toContain('0x5000');
+    expect(tables.entries).toBe(16);
+  });
+
+  it('refuses more entries than small integers can number, before it asks for the memory', () => {
+    const tables = new TableMemory();
+    expect(codeOf(() => { tables.reserve(2 ** 31); })).toBe('ENOMEM');
+    expect(codeOf(() => tables.allocate('pte', 0, 2 ** 31))).toBe('ENOMEM');
+    expect(tables.find('pte', 0)).toBe(-1);
+    expect(tables.entries).toBe(0);
+  });
+
+  it('reports memory that the host refuses as ENOMEM', () => {
+    // 2 ** 31 - 1 entries of 16 bytes are more than Node gives one ArrayBuffer, or more than this test wants: sparse if not.
+    const tables = new TableMemory({ entryBytes: 16 });
+    tables.allocate('pte', 0, 1);
+    const original = globalThis.ArrayBuffer;
+    globalThis.ArrayBuffer = class extends original {
+      constructor() {
+        super(0);
+        throw new RangeError('Array buffer allocation failed');
+      }
+    };
+    try {
+      expect(codeOf(() => tables.allocate('pte', 4096, 512))).toBe('ENOMEM');
+    } finally {
+      globalThis.ArrayBuffer = original;
+    }
+    expect(tables.find('pte', 4096)).toBe(-1);
+    expect(tables.find('pte', 0)).toBe(0);
+  });
+
+  it('is shared with other threads only when asked', () => {
+    expect(new TableMemory({ entries: 1 }).words.buffer).toBeInstanceOf(ArrayBuffer);
+    const shared = new TableMemory({ shared: true, entries: 1 });
+    expect(shared.words.buffer).toBeInstanceOf(SharedArrayBuffer);
+    shared.allocate('pte', 0, 512);
+    expect(shared.words.buffer).toBeInstanceOf(SharedArrayBuffer);
+  });
+
+  it.each([4, 8, 16] as const)('turns entries of %i bytes into the order of the host, whatever the order they are in', (entryBytes) => {
+    fc.assert(
+      fc.property(fc.array(fc.bigInt(0n, 2n ** BigInt(entryBytes * 8) - 1n), { minLength: 1, maxLength: 20 }), fc.boolean(), (values, littleEndian) => {
+        const tables = new TableMemory({ entryBytes });
+        tables.allocate('pgd', 0, 3);
+        const base = tables.allocate('pte', 0, values.length);
+        values.forEach((value, at) => {
+          for (let byte = 0; byte < entryBytes; byte++) {
+            const significance = littleEndian ? byte : entryBytes - 1 - byte;
+            tables.bytes[(base + at) * entryBytes + byte] = Number((value >> BigInt(significance * 8)) & 0xffn);
+          }
+        });
+        tables.toHostOrder(base, values.length, littleEndian);
+        const words = entryBytes / 4;
+        const read = values.map((_, at) => {
+          const parts = Array.from({ length: words }, (_unused, word) => BigInt(tables.words[(base + at) * words + word]! >>> 0));
+          if (LOW_WORD === 0) parts.reverse();
+          return parts.reduce((sum, part) => (sum << 32n) | part, 0n);
+        });
+        expect(read).toEqual(values);
+        expect(tables.words.subarray(0, 3 * words).every((word) => word === 0)).toBe(true);
+      }),
+    );
+  });
+});
