@@ -1,6 +1,6 @@
 import type { Geometry } from '@pgtable/core';
 import { entryFormat, type EntryFormat } from '@pgtable/core/arch';
-import { LPA2_OA_BIT, LPA2_OA_LO, LPA2_OA_SHIFT, LPA_OA_BIT, LPA_OA_LO, LPA_OA_SHIFT, TABLE_LO, VALID_LO } from './bits.js';
+import { LPA2_OA_BIT, LPA2_OA_LO, LPA2_OA_SHIFT, LPA_OA_BIT, LPA_OA_LO, LPA_OA_SHIFT, NT_LO, TABLE_LO, VALID_LO } from './bits.js';
 import type { ResolvedConfig } from './config.js';
 import { manualLevel } from './geometry.js';
 
@@ -36,6 +36,30 @@ export function blocksAllowed(config: Pick<ResolvedConfig, 'granule' | 'lpa2' | 
     default:
       return false;
   }
+}
+
+/**
+ * The same formats, with the bits that hardware ignores and Linux leaves zero as reserved: for finding tables by their shape.
+ * A table of a smaller granule has such bits set, because they are address bits there.
+ */
+export function strictFormats(config: ResolvedConfig, geometry: Geometry): readonly EntryFormat[] {
+  const { pageShift, lpa2 } = config;
+  return arm64Formats(config, geometry).map((format) => {
+    const shift = Math.log2(format.bytes);
+    // From bit 12 up to the address field, without 52-bit addresses' bits and nT.
+    const table = bitRange(12, pageShift).lo & ~format.highLo;
+    const leaf = bitRange(12, Math.min(shift, 48)).lo & ~(format.highLo | NT_LO);
+    const leafHi = bitRange(12, Math.min(shift, 48)).hi;
+    // Bits 51:50 of a table, and 49:48 where they are no address bits, are RES0 too.
+    const high = bitRange(lpa2 ? 50 : 48, 52).hi;
+    return entryFormat({
+      ...format,
+      reservedTableLo: format.reservedTableLo | table,
+      reservedTableHi: format.reservedTableHi | high,
+      reservedLeafLo: format.reservedLeafLo | leaf,
+      reservedLeafHi: format.reservedLeafHi | leafHi | (lpa2 ? 0 : bitRange(48, 50).hi),
+    });
+  });
 }
 
 function levelFormat(config: ResolvedConfig, shift: number): EntryFormat {

@@ -5,7 +5,7 @@ import { scanForRoots } from '@pgtable/core/arch';
 import { arm64Arch } from './arch.js';
 import { USER_LO } from './bits.js';
 import { resolveConfig, variantOf, windowOf, type Arm64Config, type Granule, type ResolvedConfig } from './config.js';
-import { arm64Formats } from './format.js';
+import { strictFormats } from './format.js';
 import { arm64Geometry } from './geometry.js';
 import { arm64Root, configFromTcr, decodeTcr, decodeTtbr, rootBytes } from './registers.js';
 
@@ -21,6 +21,17 @@ interface KernelFacts {
   readonly table: number | undefined;
   readonly evidence: readonly string[];
   readonly registers: Readonly<Record<string, bigint>>;
+}
+
+/** Verified leaves below a table that was found by its shape, from which on no other configuration is tried. */
+const CONVINCING = 16;
+
+/** The valid entries of a top table. */
+interface TopEntries {
+  readonly total: number;
+  readonly valid: number;
+  /** Index of the last one; -1 for none. */
+  readonly last: number;
 }
 
 /** {@link ArchPlugin.findRoots}. */
@@ -47,8 +58,8 @@ class RootFinder {
 
   async find(): Promise<RootSearch> {
     const kernels = this.facts.vmcoreinfo.map((vmcoreinfo) => this.kernelFacts(vmcoreinfo)).filter((kernel) => kernel !== undefined);
-    this.addGiven('ttbr1', kernels);
-    this.addGiven('ttbr0', kernels);
+    await this.addGiven('ttbr1', kernels);
+    await this.addGiven('ttbr0', kernels);
     for (const kernel of kernels) await this.addKernel(kernel);
     if (!this.candidates.some(({ role }) => role === 'kernel')) await this.addScanned();
     this.explainMissing(kernels);
@@ -137,7 +148,7 @@ class RootFinder {
   }
 
   /** The root in a register that the user gave. */
-  private addGiven(half: 'ttbr0' | 'ttbr1', kernels: readonly KernelFacts[]): void {
+  private async addGiven(half: 'ttbr0' | 'ttbr1', kernels: readonly KernelFacts[]): Promise<void> {
     const value = this.facts.registers.get(half);
     if (value === undefined) return;
     const name = `${half.toUpperCase()}_EL1`;
@@ -159,7 +170,13 @@ class RootFinder {
     evidence.unshift(`${name} was given: the table is at physical address 0x${table.toString(16)}${asid === 0 ? '' : `, ASID ${asid}`}.`);
     const special = kernels.map((known) => specialTable(known, table)).find((found) => found !== undefined);
     if (special !== undefined) evidence.push(special.sentence);
-    const role = half === 'ttbr0' ? 'current' : (special?.role ?? 'kernel');
+    const entries = await this.topEntries(resolveConfig(config), table);
+    if (entries === undefined) evidence.push('The table itself is not in the dump.');
+    let role: RootCandidate['role'] = half === 'ttbr0' ? 'current' : (special?.role ?? 'kernel');
+    if (half === 'ttbr1' && special === undefined && entries !== undefined && isTrampoline(entries)) {
+      role = 'user';
+      evidence.push('Its last entry alone is valid, as in tramp_pg_dir: the processor ran user code with KPTI, and the kernel is mapped elsewhere.');
+    }
     this.candidates.push(
       candidate(role, 'given', config, table, evidence, { [half]: value, ...(this.tcr === undefined ? {} : { tcr: this.tcr }), ...(this.common.mair === undefined ? {} : { mair: this.common.mair }) }),
     );
@@ -175,18 +192,17 @@ class RootFinder {
     else evidence.push(`Of its ${entries.total} entries ${entries.valid === 1 ? 'one is' : `${entries.valid} are`} valid${entries.valid === 0 ? ', so it is not the table of a kernel that runs' : ''}.`);
     this.candidates.push(candidate('kernel', source, config, table, evidence, registers));
 
-    // KPTI's own table stands two pages before swapper_pg_dir since 5.11 (TRAMP_SWAPPER_OFFSET). It maps the trampoline in the
-    // fixmap, at the end of the address space, and nothing else; it is empty where KPTI is off.
+    // KPTI's own table stands two pages before swapper_pg_dir since 5.11 (TRAMP_SWAPPER_OFFSET). It is empty where KPTI is off.
     const tramp = table - 2 * config.granule;
     const trampEntries = table === swapper && tramp > 0 ? await this.topEntries(resolved, tramp) : undefined;
-    if (trampEntries?.valid === 1 && trampEntries.last === trampEntries.total - 1) {
+    if (trampEntries !== undefined && isTrampoline(trampEntries)) {
       const sentence = `tramp_pg_dir, two pages before swapper_pg_dir, maps the last entry alone: TTBR1_EL1 points there while user code runs (KPTI).`;
       this.candidates.push(candidate('user', source, config, tramp, [kernel.evidence[0]!, sentence], registers));
     }
   }
 
   /** How many entries of a top table are valid, and which is the last. */
-  private async topEntries(config: ResolvedConfig, table: number): Promise<{ total: number; valid: number; last: number } | undefined> {
+  private async topEntries(config: ResolvedConfig, table: number): Promise<TopEntries | undefined> {
     const bytes = await this.facts.memory.read(table, rootBytes(config));
     if (bytes === undefined) return undefined;
     const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -203,13 +219,14 @@ class RootFinder {
 
   /** The last resort: tables by their shape, in every configuration that Linux can be built for, until one is found. */
   private async addScanned(): Promise<void> {
+    let found: RootCandidate[] = [];
     for (const shape of this.shapes()) {
       const config: Arm64Config = { ...this.common, ...shape, half: 'ttbr1' };
       const resolved = resolveConfig(config);
       const geometry = arm64Geometry(resolved);
       const guesses = await scanForRoots(this.facts.memory, {
         geometry,
-        formats: arm64Formats(resolved, geometry),
+        formats: strictFormats(resolved, geometry),
         littleEndian: resolved.littleEndian,
         top: 'pgd',
         rootBytes: rootBytes(resolved),
@@ -218,24 +235,34 @@ class RootFinder {
         windows: [windowOf(resolved)],
         userLeafMask: USER_LO,
       });
-      for (const guess of guesses) {
+      const candidates = guesses.map((guess) => {
         const evidence = [...guess.evidence, `It was read as ${variantOf(resolved)}; give --tcr and --ttbr1 if that is wrong.`];
-        this.candidates.push({ ...candidate('kernel', 'structural-scan', config, guess.table, evidence, this.tcr === undefined ? {} : { tcr: this.tcr }), score: guess.score });
+        return { ...candidate('kernel', 'structural-scan', config, guess.table, evidence, this.tcr === undefined ? {} : { tcr: this.tcr }), score: guess.score };
+      });
+      if (guesses.some(({ score }) => score >= CONVINCING)) {
+        // What other configurations made of a few pages is not worth a word then.
+        found = candidates;
+        break;
       }
-      if (guesses.length > 0) return;
+      found.push(...candidates);
     }
+    this.candidates.push(...found.sort((a, b) => (b.score ?? 0) - (a.score ?? 0)));
+    if (found.length > 0) return;
     this.missing.push('no table in this dump has the shape of a kernel\'s top table: give --ttbr1 and --tcr');
   }
 
-  /** Configurations to scan for: TCR_EL1's, or all that Linux has, those with most levels first within a granule. */
+  /**
+   * Configurations to scan for: TCR_EL1's, or all that Linux has. Large granules first, because their tables leave bits zero
+   * that are address bits of smaller ones; within a granule those with most levels first.
+   */
   private shapes(): readonly Omit<Arm64Config, 'half'>[] {
     if (this.tcr !== undefined) return [configFromTcr(this.tcr, 'ttbr1')];
     const pageSize = this.facts.vmcoreinfo.map((vmcoreinfo) => Number(vmcoreinfo.get('PAGESIZE'))).find((size) => size === 4096 || size === 16384 || size === 65536);
     const all: readonly (readonly [Granule, readonly number[]])[] = [
-      [4096, [52, 48, 39]],
-      [16384, [52, 48, 47, 36]],
       // A kernel for 52 bits on a processor with 48 uses a part of the table of 52.
       [65536, [52, 42]],
+      [16384, [52, 48, 47, 36]],
+      [4096, [52, 48, 39]],
     ];
     return all.filter(([granule]) => pageSize === undefined || granule === pageSize).flatMap(([granule, sizes]) => sizes.map((vaBits) => ({ granule, vaBits })));
   }
@@ -288,8 +315,13 @@ function partOfSwapper(vmcoreinfo: Vmcoreinfo, config: Arm64Config): number {
   return (2 ** 10 - 2 ** 6) * 8;
 }
 
+/** KPTI's table maps the trampoline in the fixmap, at the end of the address space, and nothing else. */
+function isTrampoline({ valid, last, total }: TopEntries): boolean {
+  return valid === 1 && last === total - 1;
+}
+
 /** Whether a table is one that the kernel keeps beside swapper_pg_dir. */
-function specialTable(kernel: KernelFacts, table: number): { role: 'kernel' | 'user'; sentence: string } | undefined {
+function specialTable(kernel: KernelFacts, table: number): { role: RootCandidate['role']; sentence: string } | undefined {
   const { swapper, config } = kernel;
   if (swapper === undefined) return undefined;
   const from = `(${kernel.vmcoreinfo.source})`;
@@ -300,7 +332,7 @@ function specialTable(kernel: KernelFacts, table: number): { role: 'kernel' | 'u
     return { role: 'user', sentence: `It is tramp_pg_dir ${from}: the processor ran user code with KPTI, and only the trampoline is mapped. The kernel's own table is swapper_pg_dir.` };
   }
   if (page === swapper - config.granule) {
-    return { role: 'kernel', sentence: `It is reserved_pg_dir ${from}, which maps nothing: the processor ran the kernel, without a process.` };
+    return { role: 'current', sentence: `It is reserved_pg_dir ${from}, which maps nothing: the kernel puts it where no process is to be reached.` };
   }
   return undefined;
 }
