@@ -95,6 +95,7 @@ async function scanRecords(source: ByteSource, limits: MemoryLimits): Promise<{ 
   let view = viewOf(window.subarray(0, 0));
   let windowStart = 0;
   let lastSize = 0;
+  let seen = 0;
   let at = HEADER_SIZE;
   for (;;) {
     if (at + RECORD_HEADER_SIZE > source.size) return { records, complete: false };
@@ -111,10 +112,9 @@ async function scanRecords(source: ByteSource, limits: MemoryLimits): Promise<{ 
     if (!Number.isSafeInteger(offset + size)) throw new PgtableError('EBADMSG', `${what} end is beyond what any file can hold`);
     const data = at + RECORD_HEADER_SIZE;
     const stored = Math.min(size, source.size - data);
-    if (stored > 0) {
-      checkLimit(limits, 'maxRecords', records.count + 1, `${source.name}: the number of records`);
-      records.push(offset, offset + stored, data);
-    }
+    // Records of no bytes count too: a file of zeros is full of them.
+    checkLimit(limits, 'maxRecords', ++seen, `${source.name}: the number of records`);
+    if (stored > 0) records.push(offset, offset + stored, data);
     if (stored < size) return { records, complete: false };
     lastSize = size;
     at = data + size;
