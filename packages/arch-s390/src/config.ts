@@ -18,7 +18,7 @@ export interface S390Config {
   readonly prefix?: number;
   /** Enhanced DAT (CR0 bit 40): large pages, and protection in region tables. Default true. */
   readonly edat?: boolean;
-  /** Instruction-execution protection (CR0 bit 43). Without it every page can be executed. Default true. */
+  /** Instruction-execution protection (CR0 bit 43; Linux leaves it off with `rodata=off`). Without it every page can be executed. Default true. */
   readonly iep?: boolean;
   /** The kernel's release (`uname -r`), for where it keeps software bits. Default: a recent one. */
   readonly release?: string | undefined;
@@ -29,6 +29,11 @@ export interface S390Config {
    * nobody looked.
    */
   readonly lowcoreExecutable?: boolean | undefined;
+  /**
+   * Whether the kernel marks pages as not executable, which it does if the machine has the facility, whatever CR0 says. If
+   * not, it does not check for W+X either. Default true.
+   */
+  readonly noexec?: boolean;
 }
 
 /** An {@link S390Config} with nothing left open but what may be unknown. */
@@ -41,6 +46,7 @@ export interface FullConfig {
   readonly release: string | undefined;
   readonly physmemBits: number;
   readonly lowcoreExecutable: boolean | undefined;
+  readonly noexec: boolean;
 }
 
 /**
@@ -49,12 +55,12 @@ export interface FullConfig {
  * @throws PgtableError `EINVAL` for a prefix that no register can hold, or physical bits out of range
  */
 export function fullConfig(config: S390Config): FullConfig {
-  const { top, privateSpace = false, prefix = 0, edat = true, iep = true, release, physmemBits = 46, lowcoreExecutable } = config;
+  const { top, privateSpace = false, prefix = 0, edat = true, iep = true, release, physmemBits = 46, lowcoreExecutable, noexec = true } = config;
   if ((prefix & PREFIX_MASK) !== prefix) {
     throw new PgtableError('EINVAL', `0x${prefix.toString(16)} is no prefix: it is a multiple of 0x2000 below 0x80000000`);
   }
   if (!Number.isInteger(physmemBits) || physmemBits < 42 || physmemBits > 53) {
     throw new PgtableError('EINVAL', `${physmemBits} bits of physical memory: Linux on s390 has 42 to 53`);
   }
-  return { top, privateSpace, prefix, edat, iep, release, physmemBits, lowcoreExecutable };
+  return { top, privateSpace, prefix, edat, iep, release, physmemBits, lowcoreExecutable, noexec };
 }

@@ -25,8 +25,8 @@ interface Area {
  * {@link ArchPlugin.markers}: the areas that the kernel announces, by its own variables if there is a symbol table, else by
  * VMCOREINFO and what follows from it.
  *
- * The first marker stands for the heading. Areas nest, so at one address starts come before ends, the largest area
- * starts first, and the smallest ends first.
+ * The first marker stands for the heading. Areas nest, so at one address ends come before starts, the smallest area
+ * ends first, and the largest starts first.
  *
  * @see pt_dump_init(), ptdump_cmp() in arch/s390/mm/dump_pagetables.c (Linux 6.12)
  */
@@ -38,7 +38,7 @@ export async function s390Markers(kernel: KernelView): Promise<readonly Marker[]
   ]);
   ends.sort((a, b) => {
     if (a.at !== b.at) return a.at < b.at ? -1 : 1;
-    if (a.isStart !== b.isStart) return a.isStart ? -1 : 1;
+    if (a.isStart !== b.isStart) return a.isStart ? 1 : -1;
     const bySize = compare(sizeOf(b.area), sizeOf(a.area));
     return a.isStart ? bySize : -bySize;
   });

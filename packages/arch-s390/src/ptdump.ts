@@ -20,7 +20,7 @@ const FIRST_PAGE_END = 4096;
  *
  * @see arch/s390/mm/dump_pagetables.c, vmem_map_init() in arch/s390/mm/vmem.c (Linux 6.12)
  */
-export function s390Ptdump(config: Pick<FullConfig, 'iep' | 'lowcoreExecutable'>): PtdumpStyle {
+export function s390Ptdump(config: Pick<FullConfig, 'noexec' | 'lowcoreExecutable'>): PtdumpStyle {
   const passed = config.lowcoreExecutable === false ? 'passed, no W+X pages found' : 'passed, no unexpected W+X pages found';
   return {
     source: 'arch/s390/mm/dump_pagetables.c, Linux 6.12',
@@ -38,13 +38,13 @@ export function s390Ptdump(config: Pick<FullConfig, 'iep' | 'lowcoreExecutable'>
     prints: () => true,
     line: (start, end, _pa, level, lo) => `${hexAddress(start)}-${hexAddress(end)} ${ptdumpSize(end - start, 'KMGTPE', 1024)} ${NAMES[level]} ${protection(lo)}`,
     insecure(end, _level, lo) {
-      // Without instruction-execution protection the kernel does not check.
-      if (!config.iep || (lo & (PROTECTION | PAGE_INVALID)) !== 0) return 0;
+      // MACHINE_HAS_NX: else the kernel does not check.
+      if (!config.noexec || (lo & (PROTECTION | PAGE_INVALID)) !== 0) return 0;
       return end === FIRST_PAGE_END ? 0 : Insecure.WritableExecutable;
     },
     finding: (_insecure, _address, symbol) => `s390/mm: Found insecure W+X mapping at address ${symbol}`,
     verdict({ writableExecutable }) {
-      if (!config.iep) return 'W+X mappings not checked: no instruction-execution protection';
+      if (!config.noexec) return 'W+X mappings not checked: no instruction-execution protection';
       return `Checked W+X mappings: ${writableExecutable > 0 ? `FAILED, ${writableExecutable} W+X pages found` : passed}`;
     },
   };

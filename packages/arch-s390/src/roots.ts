@@ -214,17 +214,19 @@ class RootFinder {
       release: info?.release,
       ...physmemBits(info),
     };
-    const lowcoreExecutable = asce.privateSpace ? undefined : await this.firstPageExecutable(asce, base);
-    const config: S390Config = { ...base, lowcoreExecutable };
+    const config: S390Config = { ...base, ...(asce.privateSpace ? {} : await this.firstPages(asce, base)) };
     const root = s390Root(asce);
     const prefixEvidence = prefix === this.prefix ? this.prefixEvidence : `The prefix is that processor's own, 0x${prefix.toString(16)}.`;
-    const edatEvidence = config.edat === false ? ['CR0 says that enhanced DAT is off: there are no large pages.'] : [];
+    const controls = [
+      ...(config.edat === false ? ['CR0 says that enhanced DAT is off: there are no large pages.'] : []),
+      ...(config.iep === false ? ['CR0 says that instruction-execution protection is off: every page can be executed, whatever its NOEXEC bit says.'] : []),
+    ];
     this.candidates.push({
       role,
       source,
       table: asce.table,
       variant: VARIANTS[asce.top],
-      evidence: [...evidence, prefixEvidence, ...edatEvidence],
+      evidence: [...evidence, prefixEvidence, ...controls],
       ...(options.score === undefined ? {} : { score: options.score }),
       registers: { asce: asce.value, prefix: BigInt(prefix) },
       entryBytes: 8,
@@ -278,22 +280,30 @@ class RootFinder {
     return tables > 0;
   }
 
-  /** Whether address 0 is mapped executable; undefined where it is not mapped, or a table is not in the dump. */
-  private async firstPageExecutable(asce: Asce, config: S390Config): Promise<boolean | undefined> {
+  /**
+   * What the first two pages of the kernel's address space say of the machine. The first is executable before z16, the
+   * second never is if the kernel can help it. Nothing is said where they are not mapped, or a table is not in the dump.
+   *
+   * @see vmem_map_init() in arch/s390/mm/vmem.c (Linux 6.12)
+   */
+  private async firstPages(asce: Asce, config: S390Config): Promise<Pick<S390Config, 'lowcoreExecutable' | 'noexec'>> {
     const formats = s390Formats(fullConfig(config));
     let table = asce.table;
     for (const level of LEVELS_DOWN.slice(LEVELS_DOWN.indexOf(asce.top))) {
-      const bytes = await this.read(BigInt(table), 8);
-      if (bytes === undefined) return undefined;
+      const bytes = await this.read(BigInt(table), 16);
+      if (bytes === undefined) return {};
       const format = formatOf(formats, level);
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       const hi = view.getInt32(0);
       const lo = view.getInt32(4);
-      if ((lo & format.validMask) !== format.validValue) return undefined;
-      if ((lo & format.tableMask) !== format.tableValue) return (lo & PAGE_NOEXEC) === 0;
+      if ((lo & format.validMask) !== format.validValue) return {};
+      if ((lo & format.tableMask) !== format.tableValue) {
+        const lowcoreExecutable = (lo & PAGE_NOEXEC) === 0;
+        return level === 'pte' ? { lowcoreExecutable, noexec: (view.getInt32(12) & PAGE_NOEXEC) !== 0 } : { lowcoreExecutable };
+      }
       table = tableAddress(format, lo, hi);
     }
-    return undefined;
+    return {};
   }
 }
 
