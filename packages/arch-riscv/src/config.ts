@@ -1,0 +1,50 @@
+import { releaseAtLeast } from '@pgtable/core';
+import type { RiscvMode } from './geometry.js';
+
+/** What is known of a processor and its kernel. Only the mode is needed. */
+export interface RiscvConfig {
+  readonly mode: RiscvMode;
+  /** Svnapot: bit 63 makes groups of pages. If false it is reserved. Default true; Sv32 has none. */
+  readonly svnapot?: boolean;
+  /** Svpbmt: bits 62:61 are a memory type. If false they are reserved. Default true; Sv32 has none. */
+  readonly svpbmt?: boolean;
+  /** The kernel's release (`uname -r`), for what it stores in entries that are not present. Default: a recent one. */
+  readonly release?: string;
+  /** Kernel options that number the special swap types. Default: as distributions build them. */
+  readonly swap?: SwapOptions;
+}
+
+/** Kernel options that take swap types away. @see MAX_SWAPFILES in include/linux/swap.h */
+export interface SwapOptions {
+  /** CONFIG_MEMORY_FAILURE: a type for poisoned pages. Default false: riscv kernels up to 6.12 cannot have it. */
+  readonly memoryFailure?: boolean;
+  /** CONFIG_MIGRATION: types for pages on their way. Default true. */
+  readonly migration?: boolean;
+  /** CONFIG_DEVICE_PRIVATE: types for device memory. Default: true for 64-bit kernels from 6.4 on, the first that can have it. */
+  readonly devicePrivate?: boolean;
+}
+
+/** A {@link RiscvConfig} with nothing left open. */
+export interface FullConfig {
+  readonly mode: RiscvMode;
+  readonly svnapot: boolean;
+  readonly svpbmt: boolean;
+  readonly release: string | undefined;
+  readonly swap: Required<SwapOptions>;
+}
+
+/** Fills in what a configuration leaves out. */
+export function fullConfig(config: RiscvConfig): FullConfig {
+  const wide = config.mode !== 'Sv32';
+  return {
+    mode: config.mode,
+    svnapot: wide && (config.svnapot ?? true),
+    svpbmt: wide && (config.svpbmt ?? true),
+    release: config.release,
+    swap: {
+      memoryFailure: config.swap?.memoryFailure ?? false,
+      migration: config.swap?.migration ?? true,
+      devicePrivate: config.swap?.devicePrivate ?? (wide && releaseAtLeast(config.release, 6, 4) !== false),
+    },
+  };
+}

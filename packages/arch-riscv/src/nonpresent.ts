@@ -1,0 +1,144 @@
+import { geometryOf, releaseAtLeast, type Level, type NonPresent } from '@pgtable/core';
+import { N_HI, PPN_SHIFT, RWX_LO } from './bits.js';
+import { flagNames } from './attributes.js';
+import type { FullConfig } from './config.js';
+import { riscvGeometry } from './geometry.js';
+
+/*
+ * What Linux keeps in entries whose V bit is clear (arch/riscv/include/asm/pgtable.h, pgtable-bits.h; include/linux/swapops.h).
+ *
+ *                 PROT_NONE   exclusive   type     offset
+ *   6.3 and later bit 5 (G)   bit 6 (A)   11:7     XLEN-1:12     (51a1007d4113: support __HAVE_ARCH_PTE_SWP_EXCLUSIVE)
+ *   5.19 - 6.2    bit 5 (G)   -           10:6     XLEN-1:11     (bits 3:1 zero, so that pmd_present() can tell a huge page
+ *                                                                that is being split; taken as since 5.19)
+ *   before        bit 1 (R)   -           6:2      XLEN-1:7
+ *
+ * A PROT_NONE page keeps its frame. Its R bit is set too (PAGE_NONE), but all that counts is the PROT_NONE bit.
+ * From 6.18 on a swap entry may have a soft-dirty mark (bit 3) and a userfaultfd one (bit 4), where Svrsw60t59b is there.
+ */
+
+const SWAP_TYPE_BITS = 5;
+const SWAP_TYPES = 1 << SWAP_TYPE_BITS;
+
+interface Layout {
+  readonly protNone: bigint;
+  readonly exclusive: bigint;
+  readonly typeShift: bigint;
+  /** PROT_NONE is a bit of its own, and an entry with R, W or X is a huge page that is being split. */
+  readonly leafBitsCount: boolean;
+}
+
+const LAYOUT: Layout = { protNone: 1n << 5n, exclusive: 1n << 6n, typeShift: 7n, leafBitsCount: true };
+const LAYOUT_5_19: Layout = { protNone: 1n << 5n, exclusive: 0n, typeShift: 6n, leafBitsCount: true };
+const LAYOUT_OLD: Layout = { protNone: 1n << 1n, exclusive: 0n, typeShift: 2n, leafBitsCount: false };
+
+function layoutOf(release: string | undefined): Layout {
+  if (releaseAtLeast(release, 6, 3) !== false) return LAYOUT;
+  return releaseAtLeast(release, 5, 19) === true ? LAYOUT_5_19 : LAYOUT_OLD;
+}
+
+/** {@link Arch.decodeNonPresent}. */
+export function decodeNonPresent(config: FullConfig, level: Level, value: bigint): NonPresent {
+  const layout = layoutOf(config.release);
+  const lo = Number(BigInt.asIntN(32, value));
+  const hi = config.mode === 'Sv32' ? 0 : Number(BigInt.asIntN(32, value >> 32n));
+  const { typeShift } = layout;
+  const protNone = (value & layout.protNone) !== 0n;
+  if (protNone || (layout.leafBitsCount && (lo & RWX_LO) !== 0)) {
+    // A kernel page that set_direct_map_invalid_noflush() or kfence took away keeps all but V, and so does a huge page
+    // that is being split (pmd_mkinvalid).
+    return { kind: 'protected', pa: frameAddress(config, level, value, hi), flags: flagNames(lo, hi) };
+  }
+  const type = Number((value >> typeShift) & BigInt(SWAP_TYPES - 1));
+  const offset = value >> (typeShift + BigInt(SWAP_TYPE_BITS));
+  const flags: string[] = [];
+  if ((value & layout.exclusive) !== 0n) flags.push('exclusive');
+  if (layout.leafBitsCount && releaseAtLeast(config.release, 6, 18) === true && (value & 16n) !== 0n) flags.push('uffd-wp');
+  // An empty type and offset is no entry of any kind: some flag bit alone is set.
+  if (value >> typeShift === 0n) return { kind: 'unknown', flags: flagNames(lo, hi) };
+  return swapEntry(config, type, offset, flags);
+}
+
+/** The frame of an entry that has only lost its V bit. In a Svnapot group the frame is the group's. */
+function frameAddress(config: FullConfig, level: Level, value: bigint, hi: number): bigint {
+  const ppn = (config.mode === 'Sv32' ? value & 0xffffffffn : value & ((1n << 54n) - 1n)) >> BigInt(PPN_SHIFT);
+  if (level === 'pte' && (hi & N_HI) !== 0) return (ppn & (ppn - 1n)) << 12n;
+  const { shift } = geometryOf(riscvGeometry(config.mode), level);
+  return (ppn << 12n) & ~((1n << BigInt(shift)) - 1n);
+}
+
+type SpecialType =
+  | 'hwpoison'
+  | 'migration-read' | 'migration-read-exclusive' | 'migration-write'
+  | 'device-private-write' | 'device-private-read'
+  | 'device-exclusive-write' | 'device-exclusive-read' | 'device-exclusive'
+  | 'marker';
+
+/**
+ * The types from MAX_SWAPFILES up to 31, in order (include/linux/swap.h):
+ *
+ * - `migration-read-exclusive` since 5.19 (6c287605fd56)
+ * - exclusive device types since 5.14 (b756a3b5e7ea), a single one since 6.15
+ * - markers since 5.19
+ */
+function specialTypes(config: FullConfig): readonly SpecialType[] {
+  const since = (major: number, minor: number): boolean => releaseAtLeast(config.release, major, minor) !== false;
+  const types: SpecialType[] = [];
+  if (config.swap.memoryFailure) types.push('hwpoison');
+  if (config.swap.migration) {
+    types.push('migration-read');
+    if (since(5, 19)) types.push('migration-read-exclusive');
+    types.push('migration-write');
+  }
+  if (config.swap.devicePrivate) {
+    types.push('device-private-write', 'device-private-read');
+    if (since(6, 15)) types.push('device-exclusive');
+    else if (since(5, 14)) types.push('device-exclusive-write', 'device-exclusive-read');
+  }
+  if (since(5, 19)) types.push('marker');
+  return types;
+}
+
+/** Markers by bit: uffd-wp; poisoned since 6.6 (a swapin error before); guard since 6.13. */
+const MARKERS = ['uffd-wp', 'poisoned', 'guard'];
+
+function swapEntry(config: FullConfig, type: number, offset: bigint, flags: string[]): NonPresent {
+  const types = specialTypes(config);
+  const name = types[type - (SWAP_TYPES - types.length)];
+  if (name === undefined) return { kind: 'swap', type, offset, flags };
+  switch (name) {
+    case 'migration-read':
+    case 'migration-read-exclusive':
+    case 'migration-write':
+      return migration(config, name, offset, flags);
+    case 'marker':
+      return { kind: 'special', name, type, offset, flags: [...flags, ...MARKERS.filter((_, bit) => ((offset >> BigInt(bit)) & 1n) !== 0n)] };
+    case 'hwpoison':
+    case 'device-private-write':
+    case 'device-private-read':
+    case 'device-exclusive-write':
+    case 'device-exclusive-read':
+    case 'device-exclusive':
+      return { kind: 'special', name, type, offset, flags };
+  }
+}
+
+/**
+ * The offset of a migration entry is the frame, and above it, since 6.1 (2e3468778dbe), whether the page was young and
+ * dirty, where they fit: SWP_PFN_BITS is MAX_PHYSMEM_BITS - 12, with 56 bits of physical address on 64-bit kernels.
+ */
+function migration(config: FullConfig, name: 'migration-read' | 'migration-read-exclusive' | 'migration-write', offset: bigint, flags: string[]): NonPresent {
+  const pfnBits = config.mode === 'Sv32' ? 22n : 44n;
+  const wide = config.mode !== 'Sv32' && releaseAtLeast(config.release, 6, 1) !== false;
+  return {
+    kind: 'migration',
+    pa: (offset & ((1n << pfnBits) - 1n)) << 12n,
+    writable: name === 'migration-write',
+    flags: [
+      ...flags,
+      ...(name === 'migration-read-exclusive' ? ['anon-exclusive'] : []),
+      ...(wide && ((offset >> pfnBits) & 1n) !== 0n ? ['young'] : []),
+      ...(wide && ((offset >> (pfnBits + 1n)) & 1n) !== 0n ? ['dirty'] : []),
+    ],
+  };
+}
