@@ -64,9 +64,6 @@ export const NX_HI = 1 << 31;
 /** Bits 62:52. Reserved in all entries of PAE. */
 export const RESERVED_PAE_HI = 0x7ff00000;
 
-/** Bits 2:1 and 8:5. Reserved in the PDPTEs of PAE, and so is bit 63 (SDM "Format of a PAE Page-Directory-Pointer-Table Entry"). */
-export const RESERVED_PDPTE_LO = 0x000001e6;
-
 /** Bit 8 if bit 0 is clear. Linux: the page is there, PROT_NONE or NUMA hinting forbids its use. @see _PAGE_PROTNONE */
 export const PROTNONE = 1 << 8;
 

@@ -2,7 +2,7 @@ import { geometryOf, LEVELS, type Level } from '@pgtable/core';
 import { entryFormat, type EntryFormat } from '@pgtable/core/arch';
 import {
   ADDRESS_1G_LO, ADDRESS_2M_LO, ADDRESS_4K_LO, ADDRESS_4M_LO, ADDRESS_HI, NX_HI, P, PS, PSE36_BIT, PSE36_LO, PSE36_SHIFT,
-  RESERVED_1G_LO, RESERVED_2M_LO, RESERVED_4M_LO, RESERVED_PAE_HI, RESERVED_PDPTE_LO,
+  RESERVED_1G_LO, RESERVED_2M_LO, RESERVED_4M_LO, RESERVED_PAE_HI,
 } from './bits.js';
 import type { FullConfig } from './config.js';
 import { is64Bit, x86Geometry } from './geometry.js';
@@ -49,8 +49,9 @@ function levelFormat(config: FullConfig, level: Level, bytes: number): EntryForm
     // A PML4 or PML5 entry with PS set is neither table nor page: PS is reserved there.
     return entryFormat({ ...common, tableMask: PS, tableValue: 0, leafMask: 0, leafValue: 1 });
   }
-  // A PDPTE of PAE is always a table.
-  return entryFormat({ ...common, tableMask: 0, tableValue: 0, reservedTableLo: RESERVED_PDPTE_LO, reservedTableHi: reservedHi | NX_HI });
+  // A PDPTE of PAE is always a table. The manual reserves bits 2:1 and 8:5 too, but a processor looks at them only when CR3 is
+  // loaded, and QEMU never does: it sets bit 5 itself, as if it were A.
+  return entryFormat({ ...common, tableMask: 0, tableValue: 0, reservedTableHi: reservedHi | NX_HI });
 }
 
 function twoLevelFormat(config: FullConfig, level: Level, bytes: number): EntryFormat {

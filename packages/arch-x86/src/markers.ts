@@ -85,10 +85,13 @@ async function markers64(kernel: KernelView): Promise<readonly Marker[]> {
   // Without symbols: as distributions build it. The symbols are static functions and variables of the option's own files.
   const has = (symbol: string, usual: boolean): boolean => (hasSymbols ? kernel.symbol(symbol) !== undefined : usual);
 
-  const vmalloc = (await variable(kernel, 'vmalloc_base')) ?? vmcoreinfo?.number('VMALLOC_START') ?? (hasSymbols ? UNMOVED[levels].vmalloc : undefined);
-  const vmemmap = (await variable(kernel, 'vmemmap_base')) ?? vmcoreinfo?.symbol('vmemmap') ?? (hasSymbols ? UNMOVED[levels].vmemmap : undefined);
-  const unmoved = hasSymbols || vmalloc === UNMOVED[levels].vmalloc;
-  const pageOffset = (await variable(kernel, 'page_offset_base')) ?? (unmoved ? UNMOVED[levels].pageOffset : await pageOffsetByPointer(kernel));
+  // A kernel whose regions do not move has no such variables. One that has them moved the regions, perhaps.
+  const fixed = (name: string): boolean => hasSymbols && kernel.symbol(name) === undefined;
+  const unmoved = UNMOVED[levels];
+  const vmalloc = fixed('vmalloc_base') ? unmoved.vmalloc : ((await variable(kernel, 'vmalloc_base')) ?? vmcoreinfo?.number('VMALLOC_START'));
+  const vmemmap = fixed('vmemmap_base') ? unmoved.vmemmap : ((await variable(kernel, 'vmemmap_base')) ?? vmcoreinfo?.symbol('vmemmap'));
+  const pageOffset =
+    fixed('page_offset_base') || vmalloc === unmoved.vmalloc ? unmoved.pageOffset : ((await variable(kernel, 'page_offset_base')) ?? (await pageOffsetByPointer(kernel)));
   // CONFIG_RANDOMIZE_BASE decides the size of the image's mapping; VMCOREINFO has it.
   const imageSize = vmcoreinfo?.number('KERNEL_IMAGE_SIZE') ?? (has('kaslr_get_random_long', true) ? GIB : GIB / 2n);
   // CONFIG_DEBUG_KMAP_LOCAL_FORCE_MAP is what compiles local mappings into a 64-bit kernel.
@@ -108,7 +111,8 @@ async function markers64(kernel: KernelView): Promise<readonly Marker[]> {
     { start: START_KERNEL_MAP, name: 'High Kernel Mapping' },
     { start: START_KERNEL_MAP + imageSize, name: 'Modules' },
     { start: modulesEnd, name: 'End Modules' },
-    has('__kmap_local_pfn_prot', false) ? undefined : { start: fixmapStart(has), name: 'Fixmap Area' },
+    // Its place follows from the kernel's options alone, and local mappings add a number for each processor.
+    hasSymbols && !has('__kmap_local_pfn_prot', false) ? { start: fixmapStart(kernel), name: 'Fixmap Area' } : undefined,
   ];
   return found.filter((marker) => marker !== undefined);
 }
@@ -118,15 +122,16 @@ async function markers64(kernel: KernelView): Promise<readonly Marker[]> {
  *
  * @see enum fixed_addresses in arch/x86/include/asm/fixmap.h (Linux 6.12)
  */
-function fixmapStart(has: (symbol: string, usual: boolean) => boolean): bigint {
+function fixmapStart(kernel: KernelView): bigint {
+  const has = (symbol: string): boolean => kernel.symbol(symbol) !== undefined;
   // The vsyscall page is entry 511, and everything else comes after it.
-  let pages = has('map_vsyscall', true) ? 512n : 0n;
+  let pages = has('map_vsyscall') ? 512n : 0n;
   // FIX_DBGP_BASE, FIX_EARLYCON_MEM_BASE, FIX_APIC_BASE, and MAX_IO_APICS entries.
   pages += 3n + 128n;
-  if (has('init_ohci1394_dma_on_all_controllers', false)) pages += 1n;
+  if (has('init_ohci1394_dma_on_all_controllers')) pages += 1n;
   // CONFIG_PARAVIRT_XXL, which Xen PV selects.
-  if (has('xen_start_kernel', true)) pages += 1n;
-  if (has('ghes_probe', true)) pages += 2n;
+  if (has('xen_start_kernel')) pages += 1n;
+  if (has('ghes_probe')) pages += 2n;
   return FIXADDR_TOP - (pages << 12n);
 }
 

@@ -142,12 +142,14 @@ class Search {
         userLeafMask: US,
       });
       for (const guess of guesses) {
+        const pair = await peekPtiPair(this.facts.memory, config, guess.table);
+        const isUserHalf = pair?.userHalf === guess.table;
         this.found.push({
-          role: 'kernel',
+          role: isUserHalf ? 'user' : 'kernel',
           source: 'structural-scan',
           config,
           table: guess.table,
-          evidence: guess.evidence,
+          evidence: isUserHalf ? [...guess.evidence, `It is the user half of page-table isolation (PTI) to the table at ${hexNumber(pair.kernelHalf)}.`] : guess.evidence,
           registers: { cr3: BigInt(guess.table) },
           score: guess.score,
         });
@@ -155,7 +157,7 @@ class Search {
       // The upper tables of a deeper mode pass for roots of the shallower one.
       if (guesses.length > 0) return;
     }
-    this.missing.push(`a scan of memory found no table that reads as a root with ${modes.join(' or ')} paging: give --cr3`);
+    this.missing.push(`a scan of memory found no table that reads as a root with ${modes.join(' or ')} paging: give --cr3, and --efer (bit 10 clear) for a 32-bit kernel`);
   }
 
   private async addCurrent(source: RootSource, registers: ControlRegisters & { readonly cr3: bigint }, cpu: QemuCpu | undefined, why: readonly string[]): Promise<void> {
