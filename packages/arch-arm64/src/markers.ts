@@ -102,20 +102,20 @@ const END = 1n << 64n;
 
 /**
  * The regions from VMCOREINFO and the layout of the release (arch/arm64/include/asm/memory.h, pgtable.h). KASAN's shadow, which
- * moves the end of the linear mapping, cannot be seen; neither can the fixmap's start, which depends on the
+ * takes the end of the linear mapping, cannot be seen; neither can the fixmap's start, which depends on the
  * configuration, so the fixmap is left out.
  */
 function computed(kernel: KernelView): Marker[] {
   const { vmcoreinfo, root } = kernel;
+  const release = vmcoreinfo?.release;
   const linear = BigInt(root.windows[0]?.start ?? 0);
   const markers: Marker[] = [{ start: linear, name: 'Linear Mapping start' }];
   const add = (start: bigint | undefined, name: string): void => {
     if (start !== undefined) markers.push({ start, name });
   };
+  const built = vmcoreinfo?.number('VA_BITS');
+  if (built !== undefined && (releaseAtLeast(release, 5, 4) ?? true)) add(END - (1n << (smallestSize(kernel, built) - 1n)), 'Linear Mapping end');
   const modulesStart = vmcoreinfo?.number('MODULES_VADDR');
-  // Since 5.4 the linear mapping is the lower half of the smallest address size that the kernel was built for, and modules
-  // follow it; with KASAN its shadow is between them until 6.x, and the numbers do not tell.
-  add(modulesStart, 'Linear Mapping end');
   add(modulesStart, 'Modules start');
   add(vmcoreinfo?.number('MODULES_END'), 'Modules end');
   add(vmcoreinfo?.number('VMALLOC_START'), 'vmalloc() area');
@@ -125,17 +125,24 @@ function computed(kernel: KernelView): Marker[] {
   if (vmemmapStart !== undefined && vmemmapEnd !== undefined) {
     add(usedVmemmap(kernel, vmemmapStart, vmemmapEnd, linear), 'vmemmap start');
     add(vmemmapEnd, 'vmemmap end');
-    if (releaseAtLeast(vmcoreinfo?.release, 6, 9) ?? true) {
+    if (releaseAtLeast(release, 6, 9) ?? true) {
       // PCI_IO_START: 8 MiB behind the vmemmap, 16 MiB long (since 6.9, commit 031e011d8b22).
       add(vmemmapEnd + 8n * MiB, 'PCI I/O start');
       add(vmemmapEnd + 24n * MiB, 'PCI I/O end');
-    } else if (releaseAtLeast(vmcoreinfo?.release, 5, 11) === true) {
+    } else if (releaseAtLeast(release, 5, 11) === true) {
       // PCI_IO_END: 8 MiB before the vmemmap.
       add(vmemmapStart - 24n * MiB, 'PCI I/O start');
       add(vmemmapStart - 8n * MiB, 'PCI I/O end');
     }
   }
   return markers;
+}
+
+/** VA_BITS_MIN: since 5.4 the linear mapping ends where the half of the smallest address size does that the kernel runs with. */
+function smallestSize(kernel: KernelView, built: bigint): bigint {
+  if (built <= 48n) return built;
+  // LPA2 came to Linux in 6.9, and 16K kernels for 52 bits fall back to 47.
+  return kernel.arch.geometry.pageBytes === 16384 ? 47n : 48n;
 }
 
 /** virt_to_page() of the linear mapping's start: later than VMEMMAP_START where the processor has fewer address bits than the kernel. */
