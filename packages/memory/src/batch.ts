@@ -9,7 +9,7 @@ const MERGE_GAP = 32 * 1024;
 /** Most bytes in one merged read. */
 const MERGE_LIMIT = 4 * 2 ** 20;
 /** Merged reads under way at once. Each may hold a scratch buffer of {@link MERGE_LIMIT} bytes. */
-const IN_FLIGHT = 4;
+const IN_FLIGHT = 8;
 
 /** Pieces of one source and where each belongs. Add all pieces, then run once. */
 export class ReadBatch {
