@@ -1,6 +1,4 @@
-import {
-  PgtableError, type MachineFacts, type RootCandidate, type RootSearch, type RootSource, type TableMemory, type Vmcoreinfo,
-} from '@pgtable/core';
+import { PgtableError, type MachineFacts, type RootCandidate, type RootSearch, type TableMemory, type Vmcoreinfo } from '@pgtable/core';
 import { badLeaf, scanForRoots, tableAddress, type EntryFormat } from '@pgtable/core/arch';
 import { riscvArch } from './arch.js';
 import { U_LO } from './bits.js';
@@ -22,16 +20,20 @@ export async function findRoots(facts: MachineFacts): Promise<RootSearch> {
   const given = facts.registers.get('satp');
   if (given !== undefined) candidates.push(fromSatp(given, facts, release));
 
-  const fromNotes = await Promise.all(facts.vmcoreinfo.filter(isRiscvVmcoreinfo).map((vmcoreinfo) => fromVmcoreinfo(facts, vmcoreinfo, missing)));
-  candidates.push(...rank(fromNotes.flat()));
+  const kernels = facts.vmcoreinfo.filter(isRiscvVmcoreinfo);
+  const found = (await Promise.all(kernels.map((vmcoreinfo) => fromVmcoreinfo(facts, vmcoreinfo, missing)))).flat();
+  const bySource = (['vmcoreinfo-note', 'vmcoreinfo-scan'] as const).flatMap((source) => found.filter((one) => one.candidate.source === source));
+  candidates.push(...bySource.filter(({ sound }) => sound).map((one) => one.candidate));
 
   if (candidates.length === 0) {
+    if (kernels.length === 0) missing.push('no VMCOREINFO of a RISC-V kernel, neither as a note of the dump nor in its memory: give --satp');
     const scanned = await fromScan(facts);
     candidates.push(...scanned);
-    if (!facts.vmcoreinfo.some(isRiscvVmcoreinfo)) missing.push('No VMCOREINFO of a RISC-V kernel was found, neither as a note of the dump nor in its memory.');
-    if (scanned.length === 0) missing.push('No page of this dump looks like the root table of a RISC-V kernel.');
+    if (scanned.length === 0) missing.push('no page of this dump looks like the root table of a RISC-V kernel: give --satp');
   }
-  if (given === undefined) missing.push('This dump does not hold satp (no dump format keeps it): give --satp to read the tables of the process that ran.');
+  // What VMCOREINFO says and memory contradicts comes last.
+  candidates.push(...bySource.filter(({ sound }) => !sound).map((one) => one.candidate));
+  if (given === undefined) missing.push('no satp in this dump (no dump format keeps it): give --satp to read the tables of the process that ran');
   return { candidates, missing };
 }
 
@@ -47,30 +49,30 @@ function fromSatp(value: bigint, facts: MachineFacts, release: string | undefine
   });
 }
 
-/** Candidates whose table reads as a root come before those whose table does not; else by source, in the order of the facts. */
-function rank(found: readonly { readonly sound: boolean; readonly candidate: RootCandidate }[]): RootCandidate[] {
-  const order = (source: RootSource): number => (source === 'vmcoreinfo-note' ? 0 : 1);
-  return [...found].sort((a, b) => Number(b.sound) - Number(a.sound) || order(a.candidate.source) - order(b.candidate.source)).map(({ candidate: root }) => root);
+interface FromVmcoreinfo {
+  readonly candidate: RootCandidate;
+  /** The table reads as a root with a kernel half. */
+  readonly sound: boolean;
 }
 
-async function fromVmcoreinfo(facts: MachineFacts, vmcoreinfo: Vmcoreinfo, missing: string[]): Promise<{ sound: boolean; candidate: RootCandidate }[]> {
+async function fromVmcoreinfo(facts: MachineFacts, vmcoreinfo: Vmcoreinfo, missing: string[]): Promise<FromVmcoreinfo[]> {
   const { source: where, release } = vmcoreinfo;
   const swapper = vmcoreinfo.symbol('swapper_pg_dir');
   const mode = modeOf(vmcoreinfo);
   if (swapper === undefined || mode === undefined) {
-    missing.push(`${capital(where)} has no ${swapper === undefined ? 'SYMBOL(swapper_pg_dir)' : 'NUMBER(VA_BITS) of 32, 39, 48 or 57'}: give --satp.`);
+    missing.push(`${where} has no ${swapper === undefined ? 'SYMBOL(swapper_pg_dir)' : 'NUMBER(VA_BITS) of 32, 39, 48 or 57'}: give --satp.`);
     return [];
   }
   const offset = imageOffset(vmcoreinfo);
   if (offset === undefined) {
-    missing.push(`${capital(where)} has neither NUMBER(va_kernel_pa_offset) nor NUMBER(phys_ram_base), so swapper_pg_dir has no physical address: give --satp.`);
+    missing.push(`${where} has neither NUMBER(va_kernel_pa_offset) nor NUMBER(phys_ram_base), so swapper_pg_dir has no physical address: give --satp.`);
     return [];
   }
   // Sv32 kernels compute with unsigned longs of 32 bits.
   const table = Number(BigInt.asUintN(mode === 'Sv32' ? 32 : 64, swapper - offset.bytes));
   const entries = await kernelEntries(facts, mode, table);
   if (entries === undefined) {
-    missing.push(`${capital(where)} puts swapper_pg_dir at physical address 0x${table.toString(16)}, which is not in this dump: give --satp.`);
+    missing.push(`${where} puts swapper_pg_dir at physical address 0x${table.toString(16)}, which is not in this dump: give --satp.`);
     return [];
   }
   const evidence = [
@@ -145,11 +147,19 @@ function beginsWith(bytes: Uint8Array, text: string): boolean {
   return true;
 }
 
-/** By shape. A table below the root of a larger mode is a fine root of a smaller one, so the largest that is found holds. */
+/** Leaves in a guess's sample from which on no smaller mode is tried: the smallest kernels have hundreds. */
+const CONVINCING = 64;
+
+/**
+ * By shape. A table below the root of a larger mode is a fine root of a smaller one, so the largest mode goes first, and it
+ * holds if it found a whole kernel. Else the best of all modes does: boot-time tables of a few entries fit more than one.
+ */
 async function fromScan(facts: MachineFacts): Promise<RootCandidate[]> {
   const modes: RiscvMode[] = facts.bits === 32 ? ['Sv32'] : ['Sv57', 'Sv48', 'Sv39'];
+  const release = facts.vmcoreinfo.find(isRiscvVmcoreinfo)?.release;
+  const found: RootCandidate[] = [];
   for (const mode of modes) {
-    const config = configOf(mode, facts.vmcoreinfo.find(isRiscvVmcoreinfo)?.release);
+    const config = configOf(mode, release);
     const guesses = await scanForRoots(facts.memory, {
       geometry: riscvGeometry(mode),
       formats: riscvFormats(fullConfig(config)),
@@ -160,20 +170,21 @@ async function fromScan(facts: MachineFacts): Promise<RootCandidate[]> {
       windows: riscvWindows(mode),
       userLeafMask: U_LO,
     });
-    if (guesses.length === 0) continue;
-    return guesses.map(({ table, score, evidence }) =>
+    const candidates = guesses.map(({ table, score, evidence }) =>
       candidate({
         role: 'kernel',
         source: 'structural-scan',
         config,
         table,
         score,
-        evidence: [...evidence, `It was read as ${mode}${mode === modes[0] ? '' : ', because nothing with more levels was found'}.`],
+        evidence: [...evidence, `It was read as ${mode}; give --satp if that is wrong.`],
         registers: { satp: encodeSatp(mode, table) },
       }),
     );
+    if (guesses.some(({ score }) => score >= CONVINCING)) return candidates;
+    found.push(...candidates);
   }
-  return [];
+  return found.sort((a, b) => (b.score ?? 0) - (a.score ?? 0));
 }
 
 interface Finding extends Pick<RootCandidate, 'role' | 'source' | 'table' | 'evidence' | 'registers'> {

@@ -74,7 +74,7 @@ describe('findRoots', () => {
   it('says what a VMCOREINFO lacks', async () => {
     const empty = new Pages(RAM, 4);
     const missingOf = async (info: string): Promise<string> => (await riscv.findRoots(facts(empty, { vmcoreinfo: [new Vmcoreinfo(info, 'a text')] }))).missing.join(' ');
-    expect(await missingOf('NUMBER(phys_ram_base)=1\n')).toMatch(/A text has no SYMBOL\(swapper_pg_dir\): give --satp/);
+    expect(await missingOf('NUMBER(phys_ram_base)=1\n')).toMatch(/a text has no SYMBOL\(swapper_pg_dir\): give --satp/);
     expect(await missingOf('NUMBER(phys_ram_base)=1\nSYMBOL(swapper_pg_dir)=1000\n')).toMatch(/no NUMBER\(VA_BITS\)/);
     expect(await missingOf(text(0x9000_0000))).toMatch(/which is not in this dump/);
   });
@@ -82,9 +82,23 @@ describe('findRoots', () => {
   it('falls back to the shape of tables', async () => {
     const { candidates, missing } = await riscv.findRoots(facts(machine()));
     expect(candidates[0]).toMatchObject({ role: 'kernel', source: 'structural-scan', table: page(10), variant: 'Sv39' });
-    expect(candidates[0]?.evidence.join(' ')).toMatch(/because nothing with more levels was found/);
-    expect(missing.join(' ')).toMatch(/No VMCOREINFO/);
-    expect((await riscv.findRoots(facts(new Pages(RAM, 4)))).missing.join(' ')).toMatch(/No page of this dump looks like/);
+    expect(candidates[0]?.evidence.join(' ')).toMatch(/read as Sv39; give --satp if that is wrong/);
+    expect(missing.join(' ')).toMatch(/no VMCOREINFO/);
+    expect((await riscv.findRoots(facts(new Pages(RAM, 4)))).missing.join(' ')).toMatch(/no page of this dump looks like/);
+  });
+
+  it('prefers a scan to a VMCOREINFO that memory contradicts', async () => {
+    const { candidates } = await riscv.findRoots(facts(machine(), { vmcoreinfo: [vmcoreinfo(page(30))] }));
+    expect(candidates.map(({ source, table }) => [source, table])).toEqual([['structural-scan', page(10)], ['vmcoreinfo-scan', page(30)]]);
+  });
+
+  it('tells the modes apart by what is below a root', async () => {
+    // The same three levels under two more: an Sv57 kernel, whose p4d and pud tables would do as smaller roots.
+    const memory = machine();
+    memory.set(page(30), 400, pte('V', BigInt(page(31))));
+    memory.set(page(31), 500, pte('V', BigInt(page(10))));
+    const { candidates } = await riscv.findRoots(facts(memory));
+    expect(candidates[0]).toMatchObject({ table: page(30), variant: 'Sv57' });
   });
 
   it('leaves other machines and other kernels alone', async () => {
