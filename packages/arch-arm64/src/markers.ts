@@ -126,7 +126,7 @@ function computed(kernel: KernelView): Marker[] {
     add(usedVmemmap(kernel, vmemmapStart, vmemmapEnd, linear), 'vmemmap start');
     add(vmemmapEnd, 'vmemmap end');
     if (releaseAtLeast(release, 6, 9) ?? true) {
-      // PCI_IO_START: 8 MiB behind the vmemmap, 16 MiB long (since 6.9, commit 031e011d8b22).
+      // PCI_IO_START: 8 MiB behind the vmemmap, 16 MiB long, since 6.9.
       add(vmemmapEnd + 8n * MiB, 'PCI I/O start');
       add(vmemmapEnd + 24n * MiB, 'PCI I/O end');
     } else if (releaseAtLeast(release, 5, 11) === true) {
