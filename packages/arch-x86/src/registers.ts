@@ -19,19 +19,20 @@ export interface QemuCpu {
   readonly rip: bigint;
   /** The current privilege level: 3 in user mode. */
   readonly cpl: number;
-  /** CS.L: the processor ran 64-bit code. */
-  readonly longCode: boolean;
+  /** The processor was in long mode: it ran 64-bit code (CS.L), or its interrupt table is above 4 GiB, as with a 64-bit kernel. */
+  readonly longMode: boolean;
 }
 
 /*
  * QEMU's note: u32 version, u32 size, 18 u64 (16 general registers, rip, rflags), 10 segments of
- * { u32 selector, limit, flags, pad; u64 base } of which cs is the first, u64 cr[5]; later versions append.
+ * { u32 selector, limit, flags, pad; u64 base } of which cs is the first and idt the last, u64 cr[5]; later versions append.
  * @see QEMUCPUState in target/i386/arch_dump.c (QEMU 7.2)
  */
 const SIZE_OFFSET = 4;
 const RIP_OFFSET = 8 + 16 * 8;
 const CS_OFFSET = 8 + 18 * 8;
 const CS_FLAGS_OFFSET = CS_OFFSET + 8;
+const IDT_BASE_OFFSET = CS_OFFSET + 9 * 24 + 16;
 const CR_OFFSET = CS_OFFSET + 10 * 24;
 const CR_END = CR_OFFSET + 5 * 8;
 /** CS.L in the flags of a segment: they are the descriptor's second word. */
@@ -54,7 +55,7 @@ export function parseQemuNote(note: DumpNote): QemuCpu | undefined {
     cr4: cr(4),
     rip: view.getBigUint64(RIP_OFFSET, true),
     cpl: view.getUint32(CS_OFFSET, true) & 3,
-    longCode: (view.getUint32(CS_FLAGS_OFFSET, true) & SEGMENT_L) !== 0,
+    longMode: (view.getUint32(CS_FLAGS_OFFSET, true) & SEGMENT_L) !== 0 || view.getBigUint64(IDT_BASE_OFFSET, true) >= 1n << 32n,
   };
 }
 

@@ -215,9 +215,10 @@ class Search {
   /** Whether the machine ran in long mode, as far as anything says; if nothing does, yes. */
   private isWide(registers: ControlRegisters, cpu: QemuCpu | undefined): boolean {
     if (this.facts.elfMachine !== undefined) return this.facts.elfMachine === EM_X86_64;
-    if (cpu !== undefined) return cpu.longCode || cpu.rip >= 1n << 32n || cpu.cr3 >= 1n << 32n;
+    if (cpu?.longMode === true) return true;
     const kernel = this.kernels[0];
     if (kernel !== undefined) return is64Bit(kernel.facts.mode);
+    if (cpu !== undefined) return false;
     return (registers.cr3 ?? 0n) >= 1n << 32n || this.facts.bits !== 32;
   }
 

@@ -36,7 +36,7 @@ export function facts(memory: PhysicalReader, more: Partial<MachineFacts> = {}):
 }
 
 /** A QEMU note of a processor. @see QEMUCPUState in QEMU's target/i386/arch_dump.c */
-export function qemuNote(cpu: { cr0?: bigint; cr3: bigint; cr4: bigint; rip?: bigint; cs?: number; csFlags?: number; size?: number }): DumpNote {
+export function qemuNote(cpu: { cr0?: bigint; cr3: bigint; cr4: bigint; rip?: bigint; cs?: number; csFlags?: number; idt?: bigint; size?: number }): DumpNote {
   const desc = new Uint8Array(440);
   const view = new DataView(desc.buffer);
   view.setUint32(0, 1, true);
@@ -44,6 +44,7 @@ export function qemuNote(cpu: { cr0?: bigint; cr3: bigint; cr4: bigint; rip?: bi
   view.setBigUint64(8 + 16 * 8, cpu.rip ?? 0n, true);
   view.setUint32(152, cpu.cs ?? 0x10, true);
   view.setUint32(160, cpu.csFlags ?? 0, true);
+  view.setBigUint64(384, cpu.idt ?? 0n, true);
   view.setBigUint64(392, cpu.cr0 ?? 0x80050033n, true);
   view.setBigUint64(392 + 24, cpu.cr3, true);
   view.setBigUint64(392 + 32, cpu.cr4, true);

@@ -52,7 +52,7 @@ describe.each(LEVELS_OF)('$name of $mode paging', (manual) => {
         expect(scanAll(config, manual.level, values, true)).toEqual(expected);
         expect(scanAll(config, manual.level, values, false).map(({ kind }) => kind)).toEqual(expected.map(({ kind }) => kind));
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 });

@@ -55,8 +55,11 @@ describe('decodeCr3', () => {
 describe('parseQemuNote', () => {
   it('finds the control registers and the mode', () => {
     expect(parseQemuNote(qemuNote({ cr3: 0x5921000n, cr4: 0x750ef0n, rip: 0x401a2en, cs: 0x33, csFlags: 0xaffb00 }))).toEqual({
-      cr0: 0x80050033n, cr3: 0x5921000n, cr4: 0x750ef0n, rip: 0x401a2en, cpl: 3, longCode: true,
+      cr0: 0x80050033n, cr3: 0x5921000n, cr4: 0x750ef0n, rip: 0x401a2en, cpl: 3, longMode: true,
     });
+    // 32-bit code on a 64-bit kernel, and on a 32-bit one.
+    expect(parseQemuNote(qemuNote({ cr3: 0n, cr4: 0n, cs: 0x23, idt: 0xfffffe0000000000n }))?.longMode).toBe(true);
+    expect(parseQemuNote(qemuNote({ cr3: 0n, cr4: 0n, cs: 0x73, idt: 0xff400000n }))?.longMode).toBe(false);
   });
 
   it('refuses other notes and short ones', () => {

@@ -89,6 +89,23 @@ describe('a QEMU dump of a 64-bit guest', () => {
   });
 });
 
+describe('a dump that does not say which x86 it is', () => {
+  const unknown = { elfMachine: undefined, bits: undefined, littleEndian: undefined } as const;
+
+  it('has the width of its processor, and of its kernel', async () => {
+    const wide = qemuNote({ cr3: 0x400000n, cr4: 0x750ef0n, cs: 0x23, idt: 0xfffffe0000000000n });
+    const narrow = qemuNote({ cr3: 0x400000n, cr4: 0x350ef0n, cs: 0x73, idt: 0xff400000n });
+    const [byProcessor, byKernel, neither] = await Promise.all([
+      find(facts(usual(), { ...unknown, notes: [wide] })),
+      find(facts(usual(), { ...unknown, notes: [narrow], vmcoreinfo: [vmcoreinfo(VMCOREINFO)] })),
+      find(facts(usual(), { ...unknown, notes: [narrow] })),
+    ]);
+    expect(byProcessor.candidates[0]!.variant).toBe('4-level');
+    expect(byKernel.candidates[0]!.variant).toBe('4-level');
+    expect(neither.candidates[0]!.variant).toBe('PAE');
+  });
+});
+
 describe('page-table isolation', () => {
   it('is known by its pair of tables', async () => {
     const memory = usual();
