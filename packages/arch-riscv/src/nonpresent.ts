@@ -9,8 +9,8 @@ import { riscvGeometry } from './geometry.js';
  *
  *                 PROT_NONE   exclusive   type     offset
  *   6.3 and later bit 5 (G)   bit 6 (A)   11:7     XLEN-1:12     (51a1007d4113: support __HAVE_ARCH_PTE_SWP_EXCLUSIVE)
- *   5.19 - 6.2    bit 5 (G)   -           10:6     XLEN-1:11     (bits 3:1 zero, so that pmd_present() can tell a huge page
- *                                                                that is being split; taken as since 5.19)
+ *   5.14 - 6.2    bit 5 (G)   -           10:6     XLEN-1:11     (bits 3:1 zero, so that pmd_present() can tell a huge page
+ *                                                                that is being split: e88b333142e4, transparent huge pages)
  *   before        bit 1 (R)   -           6:2      XLEN-1:7
  *
  * A PROT_NONE page keeps its frame. Its R bit is set too (PAGE_NONE), but all that counts is the PROT_NONE bit.
@@ -29,12 +29,12 @@ interface Layout {
 }
 
 const LAYOUT: Layout = { protNone: 1n << 5n, exclusive: 1n << 6n, typeShift: 7n, leafBitsCount: true };
-const LAYOUT_5_19: Layout = { protNone: 1n << 5n, exclusive: 0n, typeShift: 6n, leafBitsCount: true };
+const LAYOUT_5_14: Layout = { protNone: 1n << 5n, exclusive: 0n, typeShift: 6n, leafBitsCount: true };
 const LAYOUT_OLD: Layout = { protNone: 1n << 1n, exclusive: 0n, typeShift: 2n, leafBitsCount: false };
 
 function layoutOf(release: string | undefined): Layout {
   if (releaseAtLeast(release, 6, 3) !== false) return LAYOUT;
-  return releaseAtLeast(release, 5, 19) === true ? LAYOUT_5_19 : LAYOUT_OLD;
+  return releaseAtLeast(release, 5, 14) === true ? LAYOUT_5_14 : LAYOUT_OLD;
 }
 
 /** {@link Arch.decodeNonPresent}. */

@@ -90,8 +90,8 @@ describe('decodeNonPresent', () => {
     expect(decode(swap(27n, pfn), '6.12.0', 'pte', bare)).toMatchObject({ kind: 'swap', type: 27 });
     expect(decode(swap(27n, pfn), '6.12.0', 'pte', { swap: { devicePrivate: false, memoryFailure: true } })).toMatchObject({ kind: 'special', name: 'hwpoison' });
     // 5.15: two migration types, no marker, no device memory on riscv.
-    expect(decode((pfn << 7n) | (30n << 2n), '5.15.0')).toMatchObject({ kind: 'migration', writable: false, pa: pfn << 12n });
-    expect(decode((pfn << 7n) | (31n << 2n), '5.15.0')).toMatchObject({ kind: 'migration', writable: true });
+    expect(decode((pfn << 11n) | (30n << 6n), '5.15.0')).toMatchObject({ kind: 'migration', writable: false, pa: pfn << 12n });
+    expect(decode((pfn << 11n) | (31n << 6n), '5.15.0')).toMatchObject({ kind: 'migration', writable: true });
     // 6.15: one exclusive device type.
     expect(decode(swap(30n, pfn), '6.15.0')).toMatchObject({ kind: 'special', name: 'device-exclusive' });
   });
