@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import {
-  hexAddress, PgtableError, TableMemory, type ArchPlugin, type KernelView, type MachineFacts, type Marker, type RootCandidate, type RootSearch,
+  hexAddress, PgtableError, TableMemory, type ArchPlugin, type MachineFacts, type Marker, type RootCandidate, type RootSearch,
 } from '@pgtable/core';
 import type { PhysicalMemory } from '@pgtable/memory';
 import { openMemoryFiles } from '@pgtable/memory/node';
@@ -139,21 +139,28 @@ export class Machine {
   }
 
   /** The regions to announce in a listing of these ranges. */
-  async markers(opened: OpenedRoot, ranges: readonly VaRange[], onRead?: (address: bigint, bytes: Uint8Array) => void): Promise<readonly Marker[]> {
+  async markers(opened: OpenedRoot, ranges: readonly VaRange[]): Promise<readonly Marker[]> {
     const kernel = opened.space.root.windows.some((window) => window.half === 'kernel' && ranges.some((range) => range.start < window.end && range.end > window.start));
-    if (!kernel) return [{ start: 0n, name: 'User Space' }];
-    const view = kernelView(this.plugin, opened.space, this.memory, this.facts.vmcoreinfo[0], this.symbols);
-    const recorded: KernelView = {
+    return kernel ? this.kernelMarkers(opened, this.symbols) : [{ start: 0n, name: 'User Space' }];
+  }
+
+  /** The kernel's regions, found with or without symbols; as they were recorded where this dump is an extract. */
+  async kernelMarkers(opened: OpenedRoot, symbols: Symbols | undefined): Promise<readonly Marker[]> {
+    const recorded = symbols === undefined ? this.recorded.regions : this.recorded.symbolRegions;
+    if (recorded !== undefined) return recorded;
+    const view = kernelView(this.plugin, opened.space, this.memory, this.facts.vmcoreinfo[0], symbols);
+    const reads = { lacking: false };
+    const markers = await this.plugin.markers({
       ...view,
       read: async (address, length) => {
-        const kept = this.recorded.memory.get(address);
-        if (kept?.length === length) return kept;
         const bytes = await view.read(address, length);
-        if (bytes !== undefined) onRead?.(address, bytes);
+        reads.lacking ||= bytes === undefined;
         return bytes;
       },
-    };
-    return this.plugin.markers(recorded);
+    });
+    // Symbols say where the kernel's variables are, and an extract has no variables. What was found in the whole dump is
+    // better; symbols add what it did not know.
+    return reads.lacking && this.recorded.regions !== undefined ? withMissing(this.recorded.regions, markers) : markers;
   }
 
   async close(): Promise<void> {
@@ -173,6 +180,16 @@ export class Machine {
       (anyOther ? candidates.find(covers) : undefined);
     return found === undefined ? undefined : this.openRoot(found);
   }
+}
+
+/** The first list, and what the second knows besides, by name. */
+function withMissing(known: readonly Marker[], others: readonly Marker[]): Marker[] {
+  const merged = [...known];
+  for (const other of others.filter(({ name }) => !known.some((marker) => marker.name === name))) {
+    const place = merged.findIndex(({ start }) => start > other.start);
+    merged.splice(place < 0 ? merged.length : place, 0, other);
+  }
+  return merged;
 }
 
 function chosenRoot(candidates: readonly RootCandidate[], choice: string): RootCandidate {

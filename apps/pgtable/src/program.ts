@@ -157,8 +157,9 @@ function build(io: Io, finish: (code: ExitCode) => void): Command {
     .argument('[files...]', FILES)
     .requiredOption('--tables-only', 'the only thing that extract does: say that you want it')
     .requiredOption('-o, --output <file>', 'where to write')
+    .option('--plain', 'every page as a segment that any tool reads, also where the file is over 400 kB: else dense tables are then compressed into a note that pgtable reads')
     .action(async (files: string[], options: Options) => {
-      finish(await extract(context(files, options), options.output as string));
+      finish(await extract(context(files, options), options.output as string, options.plain === true));
     });
   return program;
 }

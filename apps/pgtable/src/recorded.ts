@@ -1,44 +1,52 @@
-import { PgtableError, type DumpNote } from '@pgtable/core';
+import { PgtableError, type DumpNote, type Marker } from '@pgtable/core';
 
 /*
  * The note that `extract` adds: what was known about the machine when the tables were cut out, so that the small file
  * answers as the whole one did. Text, one fact a line:
  *
- *   register.ttbr0=0x4a48c101     a register that was given by flag
- *   memory.ffffffff82a0b0c8=0000000000888ff   bytes of a kernel variable that names a region, in memory order
+ *   register.ttbr0=0x4a48c101                        a register that was given by flag
+ *   region.ffff800000000000=Modules start            a region of the kernel, as it was found without symbols
+ *   region.ffffff0000000000.16=ESPfix Area           the same, with the most lines that it is listed in
+ *   symbol-region.ffff800000000000=Modules start     a region as it was found with symbols
  */
 export const RECORDED_NOTE = { name: 'PGTABLE', type: 1 } as const;
 
 export interface Recorded {
   readonly registers: ReadonlyMap<string, bigint>;
-  /** By virtual address. */
-  readonly memory: ReadonlyMap<bigint, Uint8Array>;
+  /** The kernel's regions as they were found without symbols, and with; undefined if that was not done. */
+  readonly regions: readonly Marker[] | undefined;
+  readonly symbolRegions: readonly Marker[] | undefined;
 }
 
 export function readRecorded(notes: readonly DumpNote[]): Recorded {
   const registers = new Map<string, bigint>();
-  const memory = new Map<bigint, Uint8Array>();
+  const regions: Marker[] = [];
+  const symbolRegions: Marker[] = [];
   for (const note of notes) {
     if (note.name !== RECORDED_NOTE.name || note.type !== RECORDED_NOTE.type) continue;
     for (const line of new TextDecoder('latin1').decode(note.desc).split('\n')) {
       const register = /^register\.([a-z0-9_]+)=(0x[0-9a-f]{1,16})$/.exec(line);
-      const bytes = /^memory\.([0-9a-f]{1,16})=((?:[0-9a-f]{2}){1,64})$/.exec(line);
+      const region = /^(symbol-)?region\.([0-9a-f]{1,16})(?:\.([1-9]\d{0,5}))?=([ -~]*)$/.exec(line);
       if (register !== null) registers.set(register[1]!, BigInt(register[2]!));
-      else if (bytes !== null) memory.set(BigInt('0x' + bytes[1]!), Uint8Array.from(Buffer.from(bytes[2]!, 'hex')));
-      else if (line.replaceAll('\0', '') !== '') {
+      else if (region !== null) {
+        const list = region[1] === undefined ? regions : symbolRegions;
+        list.push({ start: BigInt('0x' + region[2]!), name: region[4]!, ...(region[3] === undefined ? {} : { maxLines: Number(region[3]) }) });
+      } else if (line.replaceAll('\0', '') !== '') {
         throw new PgtableError('EBADMSG', `the PGTABLE note of this dump has a line that is none of ours: ${JSON.stringify(line.slice(0, 60))}`, {
           hint: 'it was damaged, or written by a newer pgtable',
         });
       }
     }
   }
-  return { registers, memory };
+  return { registers, regions: regions.length > 0 ? regions : undefined, symbolRegions: symbolRegions.length > 0 ? symbolRegions : undefined };
 }
 
-export function writeRecorded(recorded: Recorded): DumpNote {
+export function writeRecorded({ registers, regions, symbolRegions }: Recorded): DumpNote {
+  const line = (prefix: string, { start, name, maxLines }: Marker): string => `${prefix}.${start.toString(16)}${maxLines === undefined ? '' : `.${maxLines}`}=${name}`;
   const lines = [
-    ...[...recorded.registers].map(([name, value]) => `register.${name}=0x${value.toString(16)}`),
-    ...[...recorded.memory].map(([address, bytes]) => `memory.${address.toString(16)}=${Buffer.from(bytes).toString('hex')}`),
+    ...[...registers].map(([name, value]) => `register.${name}=0x${value.toString(16)}`),
+    ...(regions ?? []).map((marker) => line('region', marker)),
+    ...(symbolRegions ?? []).map((marker) => line('symbol-region', marker)),
   ];
-  return { ...RECORDED_NOTE, desc: new TextEncoder().encode(lines.map((line) => line + '\n').join('')) };
+  return { ...RECORDED_NOTE, desc: new TextEncoder().encode(lines.map((text) => text + '\n').join('')) };
 }

@@ -22,7 +22,8 @@ import {
   type PhysicalMemory,
 } from './memory.js';
 import { parseNotes } from './notes.js';
-import type { ByteSource } from './source.js';
+import { unpackPages, type PackedPages } from './packed-pages.js';
+import { bytesSource, type ByteSource } from './source.js';
 
 const ET_NAMES = ['no type', 'relocatable object', 'executable', 'shared object or position-independent executable', 'core'];
 const ET_CORE = 4;
@@ -84,7 +85,8 @@ export async function openElfCore(source: ByteSource, options: OpenOptions = {})
   const loads = headers.filter((ph) => ph.type === PT_LOAD && ph.memsz > 0);
   await refuseUnplaced(source, header, loads, notes);
 
-  const layout = layOut(source, header, loads, options.beyondFileSize ?? 'zeros');
+  const packed = await unpackPages(notes, source.name);
+  const layout = layOut(source, header, loads, options.beyondFileSize ?? 'zeros', packed);
   const machine: DumpMachine = {
     elfMachine: header.elfMachine,
     bits: header.bits,
@@ -102,7 +104,7 @@ export async function openElfCore(source: ByteSource, options: OpenOptions = {})
       ...(damage === undefined ? [] : [['damaged notes', damage] as const]),
     ],
     extents: layout.extents,
-    sources: [source],
+    sources: [source, ...packed.map(({ bytes }) => bytesSource(bytes, `${source.name} (packed pages)`))],
   });
 }
 
@@ -257,7 +259,7 @@ interface MemoryLayout {
   readonly facts: (readonly [string, string])[];
 }
 
-function layOut(source: ByteSource, header: FileHeader, loads: readonly ProgramHeader[], beyondFileSize: 'zeros' | 'absent'): MemoryLayout {
+function layOut(source: ByteSource, header: FileHeader, loads: readonly ProgramHeader[], beyondFileSize: 'zeros' | 'absent', packed: readonly PackedPages[]): MemoryLayout {
   const extents: Extent[] = [];
   let truncated = 0;
   let beyond = 0;
@@ -290,7 +292,16 @@ function layOut(source: ByteSource, header: FileHeader, loads: readonly ProgramH
     truncated += absent;
     beyond += memsz - filesz;
   }
+  let unpacked = 0;
+  for (const [index, { addresses, pageBytes, bytes }] of packed.entries()) {
+    addresses.forEach((start, at) => {
+      checkRun(start, pageBytes, `${source.name}: a packed page`);
+      extents.push({ start, end: start + pageBytes, kind: 'file', source: index + 1, offset: at * pageBytes });
+    });
+    unpacked += bytes.length;
+  }
   const facts: (readonly [string, string])[] = [];
+  if (unpacked > 0) facts.push(['packed', `${formatBytes(unpacked)} of pages in a PGTABLE note`]);
   if (truncated > 0) facts.push(['truncated', `${formatBytes(truncated)} of its segments lie past the end of the file and are absent`]);
   if (beyond > 0) {
     const as = beyondFileSize === 'zeros' ? 'read as zeros' : 'are absent';

@@ -3,6 +3,7 @@
  * there are 65535 program headers or more.
  */
 import { PgtableError } from '@pgtable/core/errors';
+import { compactPieces, type Piece } from './elf-compact.js';
 import { ADDRESS_LIMIT, hex, viewOf } from './fields.js';
 import type { Note } from './memory.js';
 
@@ -25,6 +26,11 @@ export interface ElfCoreContent {
   /** In any order. Neighbours become one segment; zeros at the end of a segment are not stored. */
   readonly segments: readonly ElfSegment[];
   readonly notes?: readonly Note[];
+  /**
+   * Do not store zeros or repeated words again and again: the file is smaller and has more segments, some of which share
+   * their bytes in it. Default `false`.
+   */
+  readonly compact?: boolean;
 }
 
 const PN_XNUM = 0xffff;
@@ -50,8 +56,8 @@ export function elfCore(content: ElfCoreContent): Uint8Array {
 }
 
 /**
- * The dump in pieces, in file order: the headers and notes first, then parts of the segments' own arrays. All of the
- * content is checked before the first piece is given.
+ * The dump in pieces, in file order: the headers and notes first, then the memory. All of the content is checked before
+ * the first piece is given.
  *
  * @throws PgtableError like {@link elfCore}
  */
@@ -59,14 +65,27 @@ export function* elfCoreChunks(content: ElfCoreContent): Generator<Uint8Array> {
   const { machine, notes = [] } = content;
   const { bits } = machine;
   const layout = LAYOUT[bits];
+  const shared = new Map<bigint, Uint8Array>();
   const runs = mergedRuns(content.segments, bits);
+  const pieces = content.compact === true ? runs.flatMap(({ address, parts }) => compactPieces(address, joined(parts), shared)) : runs.map(asPiece);
   const noteBytes = encodeNotes(notes, machine.littleEndian);
-  const phnum = runs.length + (noteBytes.length > 0 ? 1 : 0);
+  const phnum = pieces.length + (noteBytes.length > 0 ? 1 : 0);
   const extended = phnum >= PN_XNUM;
   const shoff = layout.ehSize + phnum * layout.phSize;
   const noteOffset = shoff + (extended ? layout.shSize : 0);
   const dataOffset = noteOffset + noteBytes.length;
-  const stored = runs.reduce((size, run) => size + run.stored, 0);
+  // Where each array begins in the file: a shared one once, as far as the longest piece of it needs.
+  const placed = new Map<Uint8Array, { offset: number; length: number }>();
+  for (const { bytes, stored: needed } of pieces) {
+    const place = placed.get(bytes);
+    if (place === undefined) placed.set(bytes, { offset: 0, length: needed });
+    else place.length = Math.max(place.length, needed);
+  }
+  let stored = 0;
+  for (const place of placed.values()) {
+    place.offset = dataOffset + stored;
+    stored += place.length;
+  }
   if (bits === 32 && dataOffset + stored >= 2 ** 32) {
     throw new PgtableError('EINVAL', `a 32-bit ELF file cannot hold ${stored} bytes of memory`, { hint: 'Write a 64-bit file.' });
   }
@@ -78,10 +97,8 @@ export function* elfCoreChunks(content: ElfCoreContent): Generator<Uint8Array> {
   header.half(layout.ehSize).half(layout.phSize).half(extended ? PN_XNUM : phnum);
   header.half(extended ? layout.shSize : 0).half(extended ? 1 : 0).half(0);
   if (noteBytes.length > 0) programHeader(header, bits, { type: 4, offset: noteOffset, address: 0, stored: noteBytes.length, size: 0, align: 4 });
-  let offset = dataOffset;
-  for (const { address, stored: filesz, size } of runs) {
-    programHeader(header, bits, { type: 1, offset, address, stored: filesz, size, align: 0 });
-    offset += filesz;
+  for (const { address, size, bytes, stored: filesz } of pieces) {
+    programHeader(header, bits, { type: 1, offset: placed.get(bytes)?.offset ?? dataOffset, address, stored: filesz, size, align: 0 });
   }
   if (extended) {
     header.at = shoff + layout.shInfo;
@@ -90,13 +107,7 @@ export function* elfCoreChunks(content: ElfCoreContent): Generator<Uint8Array> {
   header.bytes.set(noteBytes, noteOffset);
   yield header.bytes;
 
-  for (const { parts, stored: filesz } of runs) {
-    let left = filesz;
-    for (const part of parts) {
-      if (left > 0) yield part.subarray(0, Math.min(left, part.length));
-      left -= part.length;
-    }
-  }
+  for (const [bytes, { length }] of placed) if (length > 0) yield bytes.subarray(0, length);
 }
 
 /** A segment of the file: arrays that follow each other in memory. */
@@ -130,6 +141,21 @@ function mergedRuns(segments: readonly ElfSegment[], bits: 32 | 64): Run[] {
     }
   }
   return runs;
+}
+
+function asPiece({ address, parts, size, stored }: Run): Piece {
+  return { address, size, bytes: joined(parts), stored };
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  if (parts.length === 1) return parts[0] ?? new Uint8Array();
+  const bytes = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
 
 function withoutZeroTail(bytes: Uint8Array): number {

@@ -18,5 +18,6 @@ export {
   type PhysicalMemory,
   type PlacedSource,
 } from './memory.js';
+export { packPages } from './packed-pages.js';
 export { parsePlacement, type Placement } from './raw.js';
 export { blobSource, bytesSource, type BlobLike, type ByteSource } from './source.js';

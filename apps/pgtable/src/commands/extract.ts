@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { PgtableError } from '@pgtable/core';
-import { elfCoreChunks } from '@pgtable/memory';
+import { elfCoreChunks, packPages, type ElfSegment } from '@pgtable/memory';
 import { tablePages } from '@pgtable/walk';
 import { size } from '../describe.js';
 import { ExitCode } from '../exit-codes.js';
@@ -10,9 +10,13 @@ import { writeRecorded } from '../recorded.js';
 import { loadTables, type CommandContext } from './common.js';
 
 const PAGE = 4096;
+/** A file of more is not what people attach to a bug report: from there on dense tables are compressed. */
+const MOST_PLAIN_BYTES = 400_000;
+/** 64-bit words of a page that differ from the word before: with more, the page is not worth its place in the file. */
+const DENSE_WORDS = 64;
 
 /** `pgtable extract --tables-only`: a dump of the pages that hold page tables, and nothing else. */
-export async function extract({ io, machine: options }: CommandContext, output: string): Promise<ExitCode> {
+export async function extract({ io, machine: options }: CommandContext, output: string, plainOnly: boolean): Promise<ExitCode> {
   if (options.files.some((file) => resolve(file) === resolve(output))) {
     throw new PgtableError('EINVAL', `${output} is the dump itself`, { hint: 'give another file with -o' });
   }
@@ -20,12 +24,13 @@ export async function extract({ io, machine: options }: CommandContext, output: 
   try {
     const { memory, plugin } = machine;
     const opened = rootsToKeep(machine);
-    const readByMarkers = new Map(machine.recorded.memory);
-    for (const root of opened) {
-      const ranges = root.space.root.windows;
-      await loadTables(io, root, ranges);
-      await machine.markers(root, ranges, (address, bytes) => readByMarkers.set(address, bytes));
-    }
+    for (const root of opened) await loadTables(io, root, root.space.root.windows);
+    const kernel = machine.requireRoot('kernel');
+    const recorded = {
+      registers: machine.facts.registers,
+      regions: await machine.kernelMarkers(kernel, undefined),
+      symbolRegions: machine.symbols === undefined ? machine.recorded.symbolRegions : await machine.kernelMarkers(kernel, machine.symbols),
+    };
     const pages = tablePages(opened.map(({ space, tables }) => ({ arch: space.arch, tables })));
     const bytes = new Uint8Array(pages.length * PAGE);
     const states = new Uint8Array(pages.length);
@@ -36,28 +41,44 @@ export async function extract({ io, machine: options }: CommandContext, output: 
     const notes = memory.notes.filter(({ name }) => name !== 'PGTABLE');
     // A VMCOREINFO that had to be looked for in memory would be gone with the memory.
     const found = notes.some(({ name }) => name === 'VMCOREINFO') ? [] : machine.facts.vmcoreinfo.map(({ text }) => ({ name: 'VMCOREINFO', type: 0, desc: new TextEncoder().encode(text) }));
-    const recorded = { registers: machine.facts.registers, memory: readByMarkers };
-    const kept = recorded.registers.size + recorded.memory.size > 0 ? [writeRecorded(recorded)] : [];
-    const chunks = [
+    const build = (plain: readonly ElfSegment[], packed: readonly ElfSegment[]): Uint8Array[] => [
       ...elfCoreChunks({
         machine: {
           elfMachine: memory.machine?.elfMachine ?? plugin.elfMachines[0]!,
           bits: memory.machine?.bits ?? (arch.geometry.addressDigits === 8 ? 32 : 64),
           littleEndian: arch.littleEndian,
         },
-        notes: [...notes, ...found, ...kept],
-        segments,
+        notes: [...notes, ...found, writeRecorded(recorded), ...(packed.length > 0 ? [packPages(packed)] : [])],
+        segments: plain,
+        compact: true,
       }),
     ];
+    let chunks = build(segments, []);
+    if (!plainOnly && bytesOf(chunks) > MOST_PLAIN_BYTES) {
+      // The densest tables first: nothing else makes them smaller. The root stays a segment, so that there is one.
+      const dense = segments.filter(({ address, bytes: page }) => address !== kernel.space.root.table && differentWords(page) > DENSE_WORDS);
+      if (dense.length > 0) chunks = build(segments.filter((segment) => !dense.includes(segment)), dense);
+    }
     await writeFile(output, Buffer.concat(chunks)).catch((cause: unknown) => {
       throw new PgtableError('EIO', `cannot write ${output}`, { hint: 'is its folder there and writable?', cause });
     });
-    const total = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    const total = bytesOf(chunks);
     io.stderr.write(`pgtable: wrote ${output}: ${total} bytes, ${segments.length} pages of tables of ${opened.length} root${opened.length === 1 ? '' : 's'}, ${size(segments.length * PAGE)}\n`);
     return ExitCode.Done;
   } finally {
     await machine.close();
   }
+}
+
+function bytesOf(chunks: readonly Uint8Array[]): number {
+  return chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+}
+
+function differentWords(page: Uint8Array): number {
+  const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
+  let different = 0;
+  for (let at = 8; at < page.length; at += 8) if (view.getBigUint64(at) !== view.getBigUint64(at - 8)) different++;
+  return different;
 }
 
 /** The roots that a trimmed dump answers for: the kernel's, the processor's, and all others that something vouches for. */
