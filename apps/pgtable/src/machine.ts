@@ -148,7 +148,9 @@ export class Machine {
   async kernelMarkers(opened: OpenedRoot, symbols: Symbols | undefined): Promise<readonly Marker[]> {
     const recorded = symbols === undefined ? this.recorded.regions : this.recorded.symbolRegions;
     if (recorded !== undefined) return recorded;
-    const view = kernelView(this.plugin, opened.space, this.memory, this.facts.vmcoreinfo[0], symbols);
+    const own = this.search.candidates.find(({ role }) => role === 'kernel');
+    const kernel = own === undefined ? opened : this.openRoot(own);
+    const view = kernelView(this.plugin, opened.space, kernel.space, this.memory, this.facts.vmcoreinfo[0], symbols);
     const reads = { lacking: false };
     const markers = await this.plugin.markers({
       ...view,

@@ -37,9 +37,17 @@ export class VirtualReader<H extends HandleFamily = HandleFamily> {
   }
 }
 
-/** What an architecture may ask about a kernel to name its regions. */
-export function kernelView(plugin: ArchPlugin, space: Space, memory: PhysicalMemory, vmcoreinfo: Vmcoreinfo | undefined, symbols: Symbols | undefined): KernelView {
-  const reader = new VirtualReader(space, memory);
+/**
+ * What an architecture may ask about a kernel to name its regions.
+ *
+ * @param space the space whose regions are asked for
+ * @param kernel the kernel's own space, through which its variables are read: a process's or a KPTI trampoline's tables
+ * may not map them
+ */
+export function kernelView(
+  plugin: ArchPlugin, space: Space, kernel: Space, memory: PhysicalMemory, vmcoreinfo: Vmcoreinfo | undefined, symbols: Symbols | undefined,
+): KernelView {
+  const reader = new VirtualReader(kernel, memory);
   const offset = plugin.kernelOffset(vmcoreinfo);
   return {
     arch: space.arch,

@@ -143,7 +143,7 @@ class Listing<H extends HandleFamily> {
       return;
     }
     this.start = va;
-    this.pa = run.kind === RunKind.Leaf ? run.pa + (va - run.va) : 0;
+    this.pa = run.kind === RunKind.Leaf ? run.pa + (va - run.va) : absent ? 0 : (style.address?.(run.level, run.lo, run.hi) ?? 0);
     this.level = run.level;
     this.lo = lo;
     this.hi = hi;
