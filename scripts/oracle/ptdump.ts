@@ -81,7 +81,7 @@ function currentKernel(candidates: readonly RootCandidate[]): RootCandidate | un
 async function listing(dump: Dump, kernel: OpenRoot, root: OpenRoot, symbols: Symbols | undefined): Promise<string[]> {
   await kernel.loader.load();
   await root.loader.load();
-  const markers = await dump.plugin.markers(kernelView(dump.plugin, kernel.space, dump.memory, dump.vmcoreinfo, symbols));
+  const markers = await dump.plugin.markers(kernelView(dump.plugin, kernel.space, kernel.space, dump.memory, dump.vmcoreinfo, symbols));
   const lines: string[] = [];
   ptdump(root.space, (text) => lines.push(text), { markers });
   return lines;

@@ -30,10 +30,14 @@ export function parseFilter(words: readonly string[]): (attributes: Attributes) 
   return (attributes) => tests.every((test) => test(attributes));
 }
 
+/** Memory that is cached in both directions, by the names that the architectures give it; none where nothing says otherwise. */
+const WRITE_BACK: readonly string[] = ['', 'WB', 'PMA', 'MEM/NORMAL', 'MEM/NORMAL-TAGGED'];
+
 function isWriteBack({ memoryType }: Attributes): boolean {
-  return memoryType === '' || memoryType === 'WB' || memoryType === 'PMA' || memoryType.startsWith('MEM/NORMAL') === (memoryType !== 'MEM/NORMAL-NC') && memoryType.startsWith('MEM/');
+  return WRITE_BACK.includes(memoryType);
 }
 
+/** Memory that is not cached: x86's UC and UC-, arm64's devices and NORMAL-NC, riscv's NC and IO. */
 function isUncached({ memoryType }: Attributes): boolean {
   return /^(UC|NC|IO|DEVICE|MEM\/NORMAL-NC)/.test(memoryType);
 }

@@ -20,6 +20,8 @@ export interface MachineOptions {
   readonly root?: string;
   /** Path of a System.map or kallsyms. */
   readonly symbols?: string;
+  /** What an ELF segment has in memory beyond its bytes in the file is not in the dump, instead of zero. */
+  readonly beyondFileIsAbsent?: boolean;
   /** Look for VMCOREINFO in memory even where a note has one. */
   readonly scanAlways?: boolean;
 }
@@ -60,7 +62,7 @@ export class Machine {
 
   static async open(options: MachineOptions): Promise<Machine> {
     const files = options.files.length === 0 ? [SAMPLE_PATH] : options.files;
-    const memory = await openMemoryFiles(files);
+    const memory = await openMemoryFiles(files, { beyondFileSize: options.beyondFileIsAbsent === true ? 'absent' : 'zeros' });
     try {
       return await Machine.of(memory, options);
     } catch (error) {

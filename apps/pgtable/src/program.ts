@@ -57,6 +57,7 @@ function build(io: Io, finish: (code: ExitCode) => void): Command {
     command.option('--arch <name>', `the architecture, where the dump does not say: ${ARCHITECTURES.map(({ name }) => name).join(', ')}`);
     command.option('--root <which>', 'kernel, current, user, or a number from pgtable roots');
     command.option('--symbols <file>', 'System.map or kallsyms of the kernel, to name its regions and findings');
+    command.option('--no-zero-fill', 'what an ELF segment leaves out of the file is not in the dump, instead of zero (dumps of makedumpfile -E)');
     for (const plugin of ARCHITECTURES) for (const option of registerOptions(plugin)) command.addOption(option);
     return command;
   };
@@ -74,6 +75,7 @@ function build(io: Io, finish: (code: ExitCode) => void): Command {
       machine: {
         files,
         registers,
+        beyondFileIsAbsent: options.zeroFill === false,
         ...(typeof options.arch === 'string' ? { arch: options.arch } : {}),
         ...(typeof options.root === 'string' ? { root: options.root } : {}),
         ...(typeof options.symbols === 'string' ? { symbols: options.symbols } : {}),

@@ -52,7 +52,7 @@ export async function info({ io, machine: options }: CommandContext, format: 'te
     }
     table.push(['roots', `${search.candidates.length} found (pgtable roots shows them)`]);
     for (const missing of search.missing) table.push(['', missing]);
-    out.line(table.toString());
+    for (const line of table.toString().split('\n')) out.line(line.trim() === '' ? '' : line.slice(1).trimEnd());
     await out.flush();
     return ExitCode.Done;
   } finally {
