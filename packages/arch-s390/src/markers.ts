@@ -22,7 +22,7 @@ interface Area {
 }
 
 /**
- * {@link ArchPlugin.markers}: the areas that the kernel announces, by its own variables if there is a symbol table, else by
+ * {@link ArchPlugin.markers}: the areas that the kernel announces, by its own variables if there is a symbol table of it, else by
  * VMCOREINFO and what follows from it.
  *
  * The first marker stands for the heading. Areas nest, so at one address ends come before starts, the smallest area
@@ -31,7 +31,7 @@ interface Area {
  * @see pt_dump_init(), ptdump_cmp() in arch/s390/mm/dump_pagetables.c (Linux 6.12)
  */
 export async function s390Markers(kernel: KernelView): Promise<readonly Marker[]> {
-  const areas = kernel.hasSymbols ? await areasBySymbols(kernel) : await areasByVmcoreinfo(kernel);
+  const areas = kernel.symbol('_stext') !== undefined ? await areasBySymbols(kernel) : await areasByVmcoreinfo(kernel);
   const ends = areas.flatMap((area) => [
     { isStart: true, at: area.start, area },
     ...(area.end === undefined ? [] : [{ isStart: false, at: area.end, area }]),

@@ -154,14 +154,14 @@ class RootFinder {
       return;
     }
     const table = physicalAddress(info, symbol);
-    const top = table < 1n << 53n ? await this.typeOfTable(Number(table)) : undefined;
+    const top = table < 1n << 53n && (table & 0xfffn) === 0n ? await this.typeOfTable(Number(table)) : undefined;
     if (top === undefined) {
       this.missing.push(`swapper_pg_dir of ${info.source} would be at ${hex(table)}, and there is no region or segment table in this dump`);
       return;
     }
     const asce = decodeAsce(table | BigInt(TYPE_OF_LEVEL[top] | 3));
     const evidence = [
-      `${info.source} (Linux ${info.release ?? 'of unknown release'}) has swapper_pg_dir at ${hex(symbol)}, which is ${arithmetic(info, symbol)} = ${hex(table)}.`,
+      `${capital(info.source)} (Linux ${info.release ?? 'of unknown release'}) has swapper_pg_dir at ${hex(symbol)}; physically that is ${arithmetic(info, symbol)}.`,
       `The entries there are those of a ${title(top)}.`,
     ];
     const processor = this.processors.find(({ cr }) => decodeAsce(cr[13]!).table === asce.table);
@@ -181,11 +181,11 @@ class RootFinder {
     for (const lowcore of new Set([this.prefix, 0])) {
       for (const { offset, kernel, user } of await lowcoreAsces(this.memory, lowcore)) {
         if (known ? !kernels.has(kernel.table) : !(await this.soundTable(kernel))) continue;
-        const where = `in the lowcore at absolute address ${hex(BigInt(lowcore))}, offset ${hex(BigInt(offset))}`;
-        if (!known) await this.add('kernel', 'structural-scan', kernel, [`kernel_asce ${where} is ${hex(kernel.value)}, and there is a sound ${title(kernel.top)}.`], { score: 1 });
+        const where = `in the lowcore at absolute address ${hex(BigInt(lowcore))}`;
+        if (!known) await this.add('kernel', 'structural-scan', kernel, [`kernel_asce ${where}, offset ${hex(BigInt(offset))}, is ${hex(kernel.value)}, and there is a sound ${title(kernel.top)}.`], { score: 1 });
         // The lowcore at absolute address 0 is the one of the boot, when there was no process.
         if (this.processors.length === 0 && lowcore === this.prefix && lowcore !== 0 && user.privateSpace && usable(user) && (await this.soundTable(user))) {
-          await this.add('current', known ? 'vmcoreinfo-scan' : 'structural-scan', user, [`user_asce ${where} is ${hex(user.value)}: the process that processor 0 ran last.`], known ? {} : { score: 1 });
+          await this.add('current', known ? 'vmcoreinfo-scan' : 'structural-scan', user, [`user_asce ${where}, offset ${hex(BigInt(offset + 8))}, is ${hex(user.value)}: the process that processor 0 ran last.`], known ? {} : { score: 1 });
         }
         return;
       }
@@ -368,13 +368,18 @@ function physicalAddress(info: Vmcoreinfo, address: bigint): bigint {
   return address >= offset ? address - offset + physical : address - (info.hex('IDENTITYBASE') ?? 0n);
 }
 
-/** {@link physicalAddress} of an address in the kernel image, in words. */
+/** {@link physicalAddress}, in words. */
 function arithmetic(info: Vmcoreinfo, address: bigint): string {
   const offset = info.hex('KERNELOFFSET');
   const physical = info.hex('KERNELOFFPHYS');
-  if (offset === undefined || physical === undefined) return 'the physical address too, as virtual and physical addresses are the same before Linux 6.10,';
-  if (address < offset) return `${hex(address)} - IDENTITYBASE ${hex(info.hex('IDENTITYBASE') ?? 0n)}`;
-  return `${hex(address)} - KERNELOFFSET ${hex(offset)} + KERNELOFFPHYS ${hex(physical)}`;
+  if (offset === undefined || physical === undefined) return 'the same address, as always before Linux 6.10';
+  const result = hex(physicalAddress(info, address));
+  if (address < offset) return `${hex(address)} - IDENTITYBASE ${hex(info.hex('IDENTITYBASE') ?? 0n)} = ${result}`;
+  return `${hex(address)} - KERNELOFFSET ${hex(offset)} + KERNELOFFPHYS ${hex(physical)} = ${result}`;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function physmemBits(info: Vmcoreinfo | undefined): Pick<S390Config, 'physmemBits'> {

@@ -89,8 +89,7 @@ describe('markers', () => {
 
   it('without symbols are what VMCOREINFO and the layout say', async () => {
     const highMemory = INFO + 'SYMBOL(high_memory)=1000\n';
-    const view = { ...kernel({}, { high_memory: [0x4000000n] }, highMemory), hasSymbols: false };
-    expect(await list(view)).toEqual(EXPECTED.filter((line) => !line.endsWith('Kernel Image End')));
+    expect(await list(kernel({}, { high_memory: [0x4000000n] }, highMemory))).toEqual(EXPECTED.filter((line) => !line.endsWith('Kernel Image End')));
   });
 
   it('before 6.10 are what VMCOREINFO says by name', async () => {
