@@ -135,7 +135,9 @@ describe('TableLevelOps', () => {
     const { tables, ops } = make(8);
     tables.allocate('pte', 0, 16);
     tables.elements[0] = 3n;
-    expect(ops.pte.offset(handleAt<AliasHandles, 'pte'>('pte', 0), 0n)).toBeUndefined();
+    // Typed as what it may not be, so that its result can be looked at.
+    const pte: { offset(entry: AliasHandles['pte'], address: bigint): unknown } = ops.pte;
+    expect(pte.offset(handleAt<AliasHandles, 'pte'>('pte', 0), 0n)).toBeUndefined();
     expect(ops.pte.child(handleAt<AliasHandles, 'pte'>('pte', 0))).toBeUndefined();
   });
 
