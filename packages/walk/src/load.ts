@@ -27,12 +27,15 @@ const UNIT_BYTES = 4096;
 /** Blocks that are read in one go: 64 MiB. */
 const BATCH_BLOCKS = 16384;
 
-/** A table that a round of loading will look into. */
-interface Wanted {
-  readonly address: number;
-  /** Entries that exist: [first, end). */
+/** Entries of a table: [first, end). */
+interface EntryRange {
   readonly first: number;
   readonly end: number;
+}
+
+/** A table that a round of loading will look into, and which of its entries exist. */
+interface Wanted extends EntryRange {
+  readonly address: number;
 }
 
 /** A table that is loaded, and the part of the wanted ranges in it. */
@@ -57,6 +60,8 @@ export class TableLoader<H extends HandleFamily = HandleFamily> {
   private readonly tables: TableMemory | undefined;
   private readonly maxBytes: number;
   private readonly missing: readonly Map<number, MissingTable>[] = LEVELS.map(() => new Map<number, MissingTable>());
+  /** Tables of which only some entries were read, because the entries that point to them say that there are no more. */
+  private readonly partial: readonly Map<number, EntryRange>[] = LEVELS.map(() => new Map<number, EntryRange>());
   private readonly buffer = new ScanBuffer(2048);
   private readonly filter = scanFilter(false, 0, 0);
 
@@ -69,6 +74,8 @@ export class TableLoader<H extends HandleFamily = HandleFamily> {
 
   /** Why the table of that level at that physical address is not here; undefined if it is, or was never asked for. */
   missingTable(level: Level, address: number): MissingTable | undefined {
+    // What an architecture without table memory does not have, nobody can load.
+    if (this.tables === undefined) return 'absent';
     return this.missing[levelNumber(level)]?.get(address);
   }
 
@@ -97,6 +104,13 @@ export class TableLoader<H extends HandleFamily = HandleFamily> {
       if (levelBelow(arch, level) === undefined) return;
       visits = this.nextVisits(visits, level, ranges);
     }
+  }
+
+  /** Whether some of these entries of a loaded table were not read: another entry that points to it said that it is shorter. */
+  isPartial(level: Level, address: number, first: number, end: number): boolean {
+    const partial = this.partial[levelNumber(level)]!;
+    const read = partial.size === 0 ? undefined : partial.get(address);
+    return read !== undefined && (first < read.first || end > read.end);
   }
 
   /** Loads single tables, named by what {@link Translation} calls unloaded. */
@@ -139,6 +153,8 @@ export class TableLoader<H extends HandleFamily = HandleFamily> {
         const seen = wanted.get(address);
         const first = range & 0xffff;
         const end = range >>> 16;
+        // Of a table without entries there is nothing to read.
+        if (first >= end) continue;
         if (seen === undefined) wanted.set(address, { address, first, end });
         else if (first < seen.first || end > seen.end) wanted.set(address, { address, first: Math.min(first, seen.first), end: Math.max(end, seen.end) });
       }
@@ -150,7 +166,7 @@ export class TableLoader<H extends HandleFamily = HandleFamily> {
     const { arch } = this.space;
     const { buffer } = this;
     const childBytes = 2 ** geometryOf(arch.geometry, level).shift;
-    const whole = new Set<number>();
+    const whole = new Map<number, EntryRange>();
     const next: Visit<H>[] = [];
     for (const visit of visits) {
       const bytes = 2 ** geometryOf(arch.geometry, visit.table.level).shift;
@@ -166,8 +182,11 @@ export class TableLoader<H extends HandleFamily = HandleFamily> {
           const va = visit.va === undefined ? undefined : visit.va + index * bytes;
           const parts = va === undefined ? undefined : clip(va, bytes, ranges);
           if (parts === undefined) {
-            if (whole.has(address)) continue;
-            whole.add(address);
+            const here = { first: range & 0xffff, end: range >>> 16 };
+            if (here.first >= here.end) continue;
+            const seen = whole.get(address);
+            if (seen !== undefined && seen.first <= here.first && seen.end >= here.end) continue;
+            whole.set(address, seen === undefined ? here : union(seen, here));
           }
           const table = childOf(arch, visit.table, index);
           if (table === undefined) continue;
@@ -191,7 +210,11 @@ export class TableLoader<H extends HandleFamily = HandleFamily> {
     const { tables } = this;
     const missing = this.missing[levelNumber(level)];
     if (tables === undefined || missing === undefined) return;
-    const fresh = wanted.filter(({ address }) => tables.find(level, address) < 0 && !missing.has(address)).sort((a, b) => a.address - b.address);
+    const partial = this.partial[levelNumber(level)]!;
+    const fresh = wanted
+      .filter(({ address, first, end }) => !missing.has(address) && (tables.find(level, address) < 0 || this.isPartial(level, address, first, end)))
+      .map((table) => ({ ...table, ...union(table, partial.get(table.address) ?? table) }))
+      .sort((a, b) => a.address - b.address);
     if (fresh.length === 0) return;
     const { entries } = geometryOf(this.space.arch.geometry, level);
     const entryBytes = tables.entryBytes;
@@ -223,7 +246,7 @@ export class TableLoader<H extends HandleFamily = HandleFamily> {
           return;
         }
         const entries = tableBytes / tables.entryBytes;
-        const base = tables.allocate(level, address, entries);
+        const base = this.place(level, address, entries, { first: 0, end: bytes / tables.entryBytes });
         tables.bytes.set(block.subarray(at * bytes, (at + 1) * bytes), base * tables.entryBytes);
         tables.toHostOrder(base, entries, this.space.arch.littleEndian);
       });
@@ -253,9 +276,9 @@ export class TableLoader<H extends HandleFamily = HandleFamily> {
       });
       const entries = tableBytes / tables.entryBytes;
       tables.reserve((batch.length - unreadable.size) * entries);
-      const bases = batch.map(({ address }, table) => {
+      const bases = batch.map(({ address, first, end }, table) => {
         const why = unreadable.get(table);
-        if (why === undefined) return tables.allocate(level, address, entries);
+        if (why === undefined) return this.place(level, address, entries, { first, end });
         missing.set(address, why);
         return -1;
       });
@@ -269,6 +292,21 @@ export class TableLoader<H extends HandleFamily = HandleFamily> {
       onProgress?.({ level, done: from + batch.length, total: fresh.length });
     }
   }
+
+  /** Room for a table, new or read again because more of it is wanted, whose given entries are about to be filled in. */
+  private place(level: Level, address: number, entries: number, read: EntryRange): number {
+    const tables = this.tables!;
+    const partial = this.partial[levelNumber(level)]!;
+    if (read.first > 0 || read.end < entries) partial.set(address, read);
+    else partial.delete(address);
+    const base = tables.find(level, address);
+    return base < 0 ? tables.allocate(level, address, entries) : base;
+  }
+}
+
+/** The smallest range that holds both. */
+function union(a: EntryRange, b: EntryRange): EntryRange {
+  return { first: Math.min(a.first, b.first), end: Math.max(a.end, b.end) };
 }
 
 /** The parts of the ranges in [va, va + bytes); undefined if one range covers all of it. */

@@ -1,4 +1,4 @@
-import { EntryKind, hexAddress, Insecure, type HandleFamily, type InsecureCounts, type Level, type Marker, type PtdumpStyle } from '@pgtable/core';
+import { EntryKind, hexAddress, Insecure, type HandleFamily, type InsecureCounts, type Level, type Marker, type PtdumpStyle, type ScanFilter } from '@pgtable/core';
 import { RunKind, walkRuns, type Run, type RunOptions } from './runs.js';
 import type { Space } from './space.js';
 
@@ -79,6 +79,7 @@ class Listing<H extends HandleFamily> {
   private marker = 0;
   private linesOfMarker = 0;
   private readonly words = new Int32Array(2);
+  private readonly filter: ScanFilter;
 
   private begun = false;
   private start = 0;
@@ -92,6 +93,7 @@ class Listing<H extends HandleFamily> {
   constructor(space: Space<H>, print: (text: string, line: PtdumpLine | undefined) => void, options: PtdumpOptions) {
     this.space = space;
     this.style = space.arch.ptdump;
+    this.filter = { maskLo: this.style.maskLo, maskHi: this.style.maskHi, contiguous: false };
     this.print = print;
     this.markers = options.markers ?? [];
     const page = BigInt(space.arch.geometry.pageBytes);
@@ -108,9 +110,27 @@ class Listing<H extends HandleFamily> {
     for (let at = va; ; ) {
       const next = Math.max(at + entryBytes, va + Math.ceil((this.nextMarker - va) / entryBytes) * entryBytes);
       if (!(next < end)) return;
-      this.note(next, run);
+      const empty = run.kind === RunKind.None || run.kind === RunKind.Absent;
+      this.note(next, empty ? run : this.entryAt(next, run));
       at = next;
     }
+  }
+
+  /**
+   * The entry inside a run that translates `va`, as a run of its own: entries of a run have equal attributes, but where they
+   * point to is their own affair.
+   */
+  private entryAt(va: number, run: Run): Run {
+    let found = run;
+    walkRuns(
+      this.space,
+      (entry) => {
+        found = entry;
+        return false;
+      },
+      { ranges: [{ start: va, end: va + this.space.arch.geometry.pageBytes }], filter: this.filter },
+    );
+    return found;
   }
 
   /** Ends the last line. The kernel passes the end of the range, which is 0 where that is the end of the address space. */
@@ -143,7 +163,7 @@ class Listing<H extends HandleFamily> {
       return;
     }
     this.start = va;
-    this.pa = run.kind === RunKind.Leaf ? run.pa + (va - run.va) : absent ? 0 : (style.address?.(run.level, run.lo, run.hi) ?? 0);
+    this.pa = run.kind === RunKind.Leaf ? run.pa : absent ? 0 : (style.address?.(run.level, run.lo, run.hi) ?? 0);
     this.level = run.level;
     this.lo = lo;
     this.hi = hi;

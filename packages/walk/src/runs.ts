@@ -1,6 +1,6 @@
 import { EntryKind, geometryOf, levelNumber, PgtableError, ScanBuffer, scanFilter, type HandleFamily, type Level, type ScanFilter, type TableOf } from '@pgtable/core';
 import type { TableLoader } from './load.js';
-import { childOf, opsOf, scanTable, wholeSpace, type Space, type VaRange } from './space.js';
+import { childOf, levelBelow, opsOf, scanTable, wholeSpace, type Space, type VaRange } from './space.js';
 
 /** What a run of entries is: {@link EntryKind}, or a table entry whose table could not be read. */
 export const RunKind = { ...EntryKind, Absent: 5 } as const;
@@ -141,7 +141,7 @@ class RunWalk<H extends HandleFamily> {
           found = this.child(table, index, va, bytes, lo, hi, pa, inherited, ops.childRange(lo, hi), start, end);
         } else {
           this.emit(kind, table.level, va, bytes, buffer.length[row]!, pa, lo, hi, inherited);
-          found = this.filter.contiguous ? undefined : { kind, level: table.level, entryBytes: bytes, pa, lo, hi, inherited };
+          found = this.filter.contiguous || mixed ? undefined : { kind, level: table.level, entryBytes: bytes, pa, lo, hi, inherited };
         }
         if (same === undefined && !mixed) same = found;
         mixed ||= found === undefined || same === undefined || !this.alike(same, found);
@@ -158,12 +158,20 @@ class RunWalk<H extends HandleFamily> {
     const below = arch.inherit(inherited, table.level, lo, hi);
     const from = Math.max(start, va);
     const to = Math.min(end, va + bytes);
+    const lower = levelBelow(arch, table.level);
+    if ((range & 0xffff) >= range >>> 16 && lower !== undefined) {
+      // A table without entries, which nobody has read. As for any part that does not exist: holes of its level.
+      const size = 2 ** geometryOf(arch.geometry, lower).shift;
+      const first = Math.floor((from - va) / size);
+      this.emit(RunKind.None, lower, va + first * size, size, Math.ceil((to - va) / size) - first, 0, 0, 0, below);
+      return undefined;
+    }
     const child = childOf(arch, table, index);
     if (child === undefined) {
       this.emit(RunKind.Absent, table.level, va, bytes, 1, pa, lo, hi, inherited);
       return undefined;
     }
-    const whole = from === va && to === va + bytes;
+    const whole = from === va && to === va + bytes && range === geometryOf(arch.geometry, child.level).entries << 16;
     const known = this.uniform[levelNumber(child.level)]!;
     const uniform = whole ? known.get(pa) : undefined;
     if (uniform?.inherited === below) {
@@ -224,7 +232,7 @@ export interface MergedRun {
 
 /**
  * The runs of a space, the longest there are: neighbours of one kind, level and attributes are one, leaves only while the
- * physical memory goes on too if the filter says so.
+ * physical memory goes on too if the filter says so. Each missing table is a run of its own.
  *
  * @param attributeMasks by level number: bits of the attribute words that must be equal; address bits must not be in them
  */
@@ -241,15 +249,19 @@ export function mergedRuns<H extends HandleFamily>(
     space,
     (run) => {
       const number = levelNumber(run.level);
+      // A contiguous scan compares non-present entries whole, so this does too.
+      const whole = contiguous && run.kind === RunKind.NonPresent;
+      const maskLo = whole ? -1 : attributeMasks.maskLo[number]!;
+      const maskHi = whole ? -1 : attributeMasks.maskHi[number]!;
       if (
         held?.kind === run.kind &&
         held.level === run.level &&
         held.end === run.va &&
+        run.kind !== RunKind.Absent &&
         (run.kind === RunKind.None ||
           (held.inherited === run.inherited &&
-            (((held.lo ^ run.lo) & attributeMasks.maskLo[number]!) | ((held.hi ^ run.hi) & attributeMasks.maskHi[number]!)) === 0 &&
-            run.kind === RunKind.Leaf &&
-            (!contiguous || held.pa + (held.end - held.start) === run.pa)))
+            (((held.lo ^ run.lo) & maskLo) | ((held.hi ^ run.hi) & maskHi)) === 0 &&
+            (run.kind !== RunKind.Leaf || !contiguous || held.pa + (held.end - held.start) === run.pa)))
       ) {
         held.end = run.end;
         return undefined;

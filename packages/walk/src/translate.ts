@@ -135,11 +135,16 @@ export class Translator<H extends HandleFamily = HandleFamily> {
         return kind === EntryKind.None ? 'empty' : kind === EntryKind.NonPresent ? 'not present' : 'reserved bits';
       }
       const range = opsOf(arch, table.level).childRange(lo, hi);
-      const child = childOf(arch, table, index);
-      if (child === undefined) return this.needs(levelBelow(arch, table.level) ?? 'pte', pa, range & 0xffff, range >>> 16);
-      inherited = arch.inherit(inherited, table.level, lo, hi);
       first = range & 0xffff;
       end = range >>> 16;
+      if (first >= end) {
+        this.status = 'unmapped';
+        return 'beyond table length';
+      }
+      const child = childOf(arch, table, index);
+      if (child === undefined) return this.needs(levelBelow(arch, table.level) ?? 'pte', pa, first, end);
+      if (this.loader?.isPartial(child.level, pa, first, end) === true) return this.needs(child.level, pa, first, end);
+      inherited = arch.inherit(inherited, table.level, lo, hi);
       tableVa += index * bytes;
       table = child;
       tablePa = pa;
@@ -193,7 +198,7 @@ export class Translator<H extends HandleFamily = HandleFamily> {
 export interface BatchAnswers {
   /** Index into {@link BATCH_STATUSES}. */
   readonly status: Uint8Array;
-  /** Physical address of the 4 KiB piece, where mapped. */
+  /** Physical address of the 4 KiB piece where mapped, else 0. */
   readonly pagePa: Float64Array;
 }
 
@@ -207,15 +212,16 @@ export const BATCH_STATUSES = ['mapped', 'unmapped', 'absent', 'non-canonical'] 
 export async function translateBatch<H extends HandleFamily>(translator: Translator<H>, loader: TableLoader<H>, pages: Float64Array): Promise<BatchAnswers> {
   const status = new Uint8Array(pages.length);
   const pagePa = new Float64Array(pages.length);
+  const asked = new Set<string>();
   let open = Uint32Array.from(pages.keys());
   while (open.length > 0) {
     const again: number[] = [];
     const wanted = new Map<string, { level: Level; address: number; first: number; end: number }>();
     for (const at of open) {
       translator.lookup(pages[at]!);
-      if (translator.status === 'unloaded') {
+      const key = translator.status === 'unloaded' ? `${translator.neededLevel} ${translator.neededTable}` : undefined;
+      if (key !== undefined && !asked.has(key)) {
         again.push(at);
-        const key = `${translator.neededLevel} ${translator.neededTable}`;
         const seen = wanted.get(key);
         wanted.set(key, {
           level: translator.neededLevel,
@@ -224,10 +230,13 @@ export async function translateBatch<H extends HandleFamily>(translator: Transla
           end: Math.max(translator.neededEnd, seen?.end ?? 0),
         });
       } else {
-        status[at] = BATCH_STATUSES.indexOf(translator.status);
-        pagePa[at] = translator.pagePa;
+        // A table that was asked for and is not here now will not come.
+        const answer = translator.status === 'unloaded' ? 'absent' : translator.status;
+        status[at] = BATCH_STATUSES.indexOf(answer);
+        if (answer === 'mapped') pagePa[at] = translator.pagePa;
       }
     }
+    for (const key of wanted.keys()) asked.add(key);
     if (again.length > 0) await loader.loadMissing([...wanted.values()]);
     open = Uint32Array.from(again);
   }

@@ -19,11 +19,12 @@ export function vmcoreinfoNotes(notes: readonly DumpNote[]): Vmcoreinfo[] {
  */
 export async function findVmcoreinfo(memory: PhysicalReader): Promise<Vmcoreinfo[]> {
   const texts = new Map<string, { text: string; address: number }>();
-  for await (const { address, bytes } of memory.chunks()) {
+  for await (const { address, bytes } of memory.chunks({ skipZeros: true })) {
     const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
     const words = new Int32Array(aligned.buffer, aligned.byteOffset, aligned.length >>> 2);
     for (let at = words.indexOf(OSRE); at >= 0; at = words.indexOf(OSRE, at + 1)) {
-      if (!startsWith(aligned, at * 4, 'OSRELEASE=')) continue;
+      // As far as the chunk goes: the text may go on in the next one.
+      if (!startsWith(aligned, at * 4, START.slice(0, aligned.length - at * 4))) continue;
       const found = await readText(memory, address + at * 4);
       if (found === undefined) continue;
       const key = found.split('\nCRASHTIME=')[0]!;
@@ -38,8 +39,10 @@ export async function findVmcoreinfo(memory: PhysicalReader): Promise<Vmcoreinfo
   return [...texts.values()].map(({ text, address }) => new Vmcoreinfo(text, `a VMCOREINFO text in memory at 0x${address.toString(16)}`));
 }
 
-/** The letters OSRE as a word of the host. */
-const OSRE = new Int32Array(Uint8Array.from('OSRE', (letter) => letter.charCodeAt(0)).buffer)[0]!;
+const START = 'OSRELEASE=';
+
+/** The first four letters of that as a word of the host. */
+const OSRE = new Int32Array(Uint8Array.from(START.slice(0, 4), (letter) => letter.charCodeAt(0)).buffer)[0]!;
 
 function startsWith(bytes: Uint8Array, at: number, text: string): boolean {
   for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text.charCodeAt(i)) return false;
@@ -54,7 +57,7 @@ async function readText(memory: PhysicalReader, address: number): Promise<string
   const text = textAt(bytes);
   // Whole lines of KEY=value; the symbol is what makes it a kernel's, and not a piece of some text about it.
   const lines = text.split('\n').filter((line) => line !== '');
-  const sound = lines.length >= 4 && lines.every((line) => /^[A-Za-z0-9_-]+(\([^)]*\))?=/.test(line)) && /\nPAGESIZE=\d+\n/.test(text) && text.includes('\nSYMBOL(');
+  const sound = text.startsWith(START) && lines.length >= 4 && lines.every((line) => /^[A-Za-z0-9_-]+(\([^)]*\))?=/.test(line)) && /\nPAGESIZE=\d+\n/.test(text) && text.includes('\nSYMBOL(');
   return sound ? text : undefined;
 }
 
