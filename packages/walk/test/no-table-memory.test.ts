@@ -1,0 +1,158 @@
+import {
+  EntryKind, entryVal, geometryOf, levelNumber, LEVELS, type Arch, type Below, type EntryVal, type Level, type LevelOps, type Root, type ScanBuffer, type ScanFilter, type TableOf,
+} from '@pgtable/core';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { BATCH_STATUSES, checkInsecure, mergedRuns, ptdump, TableLoader, translateBatch, Translator, walkRuns, type Space } from '../src/index.js';
+import { highWord, lowWord, randomMachine, randomTables, ROOT, type Machine } from './machine.js';
+import { classify, toyChildRange, toyCommon, toyGeometry, toyRoot, TOY_EMPTY } from './toy.js';
+
+/*
+ * An architecture without table memory: its entries are in a Map, and a handle is an object of its own, nothing that core or
+ * walk could have made. It shares the bits of the toy, so that the two can be compared.
+ */
+
+type Tables = ReadonlyMap<number, readonly bigint[]>;
+
+class Handle<L extends Level> {
+  readonly level: L;
+  readonly table: number;
+  readonly index: number;
+  constructor(level: L, table: number, index: number) {
+    this.level = level;
+    this.table = table;
+    this.index = index;
+  }
+}
+
+interface MapHandles {
+  pte: Handle<'pte'>;
+  pmd: Handle<'pmd'>;
+  pud: Handle<'pud'>;
+  p4d: Handle<'p4d'>;
+  pgd: Handle<'pgd'>;
+}
+
+const geometry = toyGeometry();
+
+class MapOps<L extends Level> implements LevelOps<MapHandles, L> {
+  readonly level: L;
+  private readonly tables: Tables;
+  private readonly make: <K extends Level>(level: K, table: number, index: number) => MapHandles[K];
+
+  constructor(level: L, tables: Tables) {
+    this.level = level;
+    this.tables = tables;
+    this.make = (of, table, index) => new Handle(of, table, index) as unknown as MapHandles[typeof of];
+  }
+
+  get(entry: MapHandles[L]): EntryVal<L> {
+    return entryVal(this.level, this.tables.get(entry.table)?.[entry.index] ?? TOY_EMPTY);
+  }
+
+  getOnce(entry: MapHandles[L]): EntryVal<L> {
+    return this.get(entry);
+  }
+
+  advance(entry: MapHandles[L], count: number): MapHandles[L] {
+    return this.make(this.level, entry.table, entry.index + count);
+  }
+
+  offset(entry: MapHandles[L], address: bigint): MapHandles[Below[L]] | undefined {
+    const below = LEVELS[levelNumber(this.level) - 1] as Below[L] | undefined;
+    if (below === undefined) return undefined;
+    if (geometryOf(geometry, below).folded) return this.make(below, entry.table, entry.index);
+    const child = this.child(entry);
+    const { shift } = geometryOf(geometry, below);
+    return child === undefined ? undefined : this.make(below, child.table.table, Number((address >> BigInt(shift)) & 15n));
+  }
+
+  child(entry: MapHandles[L]): TableOf<MapHandles> | undefined {
+    const { kind, pa } = classify(geometry, this.level, this.get(entry));
+    if (kind !== EntryKind.Table || !this.tables.has(pa)) return undefined;
+    return this.level === 'pmd' ? { level: 'pte', table: new Handle('pte', pa, 0) } : { level: 'pmd', table: new Handle('pmd', pa, 0) };
+  }
+
+  childRange(_lo: number, hi: number): number {
+    return toyChildRange(16, hi);
+  }
+
+  scan(table: MapHandles[L], first: number, end: number, _filter: ScanFilter, out: ScanBuffer): number {
+    for (let index = first; index < end; index++) {
+      if (out.count === out.capacity) return index;
+      const value = this.get(this.advance(table, index));
+      const { kind, pa } = classify(geometry, this.level, value);
+      out.push(kind, index, 1, lowWord(value), highWord(value), pa);
+    }
+    return end;
+  }
+}
+
+function mapSpace(tables: Tables, root: Root): Space<MapHandles> {
+  const arch: Arch<MapHandles> = {
+    ...toyCommon(geometry, {}),
+    tables: undefined,
+    ops: { pte: new MapOps('pte', tables), pmd: new MapOps('pmd', tables), pud: new MapOps('pud', tables), p4d: new MapOps('p4d', tables), pgd: new MapOps('pgd', tables) },
+    rootTable: ({ table }) => (tables.has(table) ? { level: 'pgd', table: new Handle('pgd', table, 0) } : undefined),
+    pgdOffset: ({ table }, address) => new Handle('pgd', table, Number((address >> 20n) & 15n)),
+  };
+  return { arch, root };
+}
+
+function mapOf({ memory }: Machine): Tables {
+  const tables = new Map<number, bigint[]>();
+  for (let address = ROOT; address <= 0x6000; address += 0x1000) tables.set(address, Array.from({ length: 16 }, (_, index) => memory.entryAt(address + index * 8)!));
+  return tables;
+}
+
+const nothing = { readBlocks: () => Promise.reject(new Error('there is nothing to read')) };
+
+describe('an architecture without table memory', () => {
+  it('walks, translates and lists as one with it does', async () => {
+    await fc.assert(
+      fc.asyncProperty(randomTables, async (tables) => {
+        const made = randomMachine(tables);
+        await made.loader.load();
+        const space = mapSpace(mapOf(made), toyRoot(ROOT));
+        const loader = new TableLoader(space, nothing);
+        await loader.load();
+
+        const merged = (of: Space | Space<MapHandles>) => {
+          const runs: unknown[] = [];
+          mergedRuns(of as Space, ({ kind, level, start, end, pa, inherited }) => ((runs.push([kind, level, start, end, pa, inherited])), undefined), { maskLo: new Int32Array(5).fill(0xfff), maskHi: new Int32Array(5) });
+          return runs;
+        };
+        expect(merged(space)).toEqual(merged(made.space as unknown as Space));
+
+        const lines = (of: Space | Space<MapHandles>) => {
+          const all: string[] = [];
+          ptdump(of as Space, (line) => all.push(line), { markers: [{ start: 0n, name: 'A' }, { start: 0x5000n, name: 'B' }] });
+          return all;
+        };
+        expect(lines(space)).toEqual(lines(made.space as unknown as Space));
+        expect(checkInsecure(space)).toEqual(checkInsecure(made.space));
+
+        const pages = Float64Array.from({ length: 2048 }, (_, page) => page * 4096);
+        const here = await translateBatch(new Translator(space, loader), loader, pages);
+        const there = await translateBatch(new Translator(made.space, made.loader), made.loader, pages);
+        expect(here).toEqual(there);
+        expect(new Translator(space, loader).explain(0x123n).reason).toBeTypeOf('string');
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('says absent for a table that it does not have', async () => {
+    const space = mapSpace(new Map(), toyRoot(ROOT));
+    const loader = new TableLoader(space, nothing);
+    const { status } = await translateBatch(new Translator(space, loader), loader, Float64Array.of(0));
+    expect(BATCH_STATUSES[status[0]!]).toBe('absent');
+    let runs = 0;
+    walkRuns(space, ({ kind }) => {
+      expect(kind).toBe(5);
+      runs++;
+      return undefined;
+    });
+    expect(runs).toBe(2);
+  });
+});

@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { Symbols } from '../src/index.js';
+
+const text = [
+  '0000000000000000 A fixed_percpu_data',
+  'ffffffff81000000 T _text',
+  'ffffffff81000000 T startup_64',
+  'ffffffff81000100 t helper',
+  'ffffffff81000200 t helper',
+  'ffffffff82000000 D init_mm',
+  'ffffffffc0000000 t in_module\t[some_module]',
+  'not a line',
+  '',
+].join('\n');
+
+describe('Symbols', () => {
+  const symbols = new Symbols(text, 'System.map');
+  it('finds addresses by name; the first of several', () => {
+    expect(symbols.get('_text')).toBe(0xffffffff81000000n);
+    expect(symbols.get('helper')).toBe(0xffffffff81000100n);
+    expect(symbols.get('in_module')).toBe(0xffffffffc0000000n);
+    expect(symbols.get('missing')).toBeUndefined();
+    expect(symbols.get('not')).toBeUndefined();
+  });
+  it('finds the symbol that an address lies in or after', () => {
+    expect(symbols.nearest(0xffffffff82000000n)).toEqual({ name: 'init_mm', offset: 0n });
+    expect(symbols.nearest(0xffffffff82000123n)).toEqual({ name: 'init_mm', offset: 0x123n });
+    expect(symbols.nearest(0xffffffff81ffffffn)).toEqual({ name: 'helper', offset: 0xfffeffn });
+    expect(symbols.nearest(2n ** 64n - 1n)?.name).toBe('in_module');
+    expect(symbols.nearest(5n)).toEqual({ name: 'fixed_percpu_data', offset: 5n });
+    expect(new Symbols('1000 T a\n', 'x').nearest(0xfffn)).toBeUndefined();
+  });
+  it.each([
+    ['no symbols', 'hello\nworld\n', 'holds no symbols'],
+    ['addresses that are hidden', '0000000000000000 T _text\n0000000000000000 T _end\n', 'are zero'],
+  ])('refuses %s', (_name, wrong, message) => {
+    let thrown: unknown;
+    try {
+      new Symbols(wrong, 'a file');
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toMatchObject({ code: 'EBADMSG' });
+    expect((thrown as Error).message).toContain(message);
+    expect((thrown as Error).message).toContain('a file');
+  });
+});
