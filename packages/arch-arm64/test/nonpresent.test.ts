@@ -47,17 +47,18 @@ describe('special types', () => {
   it('since 6.2: 31 markers, 27..30 device memory, 24..26 migration, 23 poison', () => {
     expect(decode(swp(31, 1n))).toMatchObject({ kind: 'special', name: 'marker', flags: ['uffd-wp'] });
     expect(decode(swp(31, 6n))).toMatchObject({ name: 'marker', flags: ['poisoned', 'guard'] });
-    expect([30, 29, 28, 27].map((type) => decode(swp(type, 5n)))).toEqual([
-      { kind: 'special', name: 'device-exclusive', type: 30, offset: 5n, flags: ['read'] },
-      { kind: 'special', name: 'device-exclusive', type: 29, offset: 5n, flags: ['write'] },
-      { kind: 'special', name: 'device-private', type: 28, offset: 5n, flags: ['read'] },
-      { kind: 'special', name: 'device-private', type: 27, offset: 5n, flags: ['write'] },
+    const release = '6.12.0';
+    expect([30, 29, 28, 27].map((type) => decode(swp(type, 5n), { release }))).toEqual([
+      { kind: 'special', name: 'device-exclusive-read', type: 30, offset: 5n, flags: [] },
+      { kind: 'special', name: 'device-exclusive-write', type: 29, offset: 5n, flags: [] },
+      { kind: 'special', name: 'device-private-read', type: 28, offset: 5n, flags: [] },
+      { kind: 'special', name: 'device-private-write', type: 27, offset: 5n, flags: [] },
     ]);
-    expect(decode(swp(26, 0x40000n))).toEqual({ kind: 'migration', pa: 0x4000_0000n, writable: true, flags: [] });
-    expect(decode(swp(25, 0x40000n | bit(36) | bit(37)))).toEqual({ kind: 'migration', pa: 0x4000_0000n, writable: false, flags: ['exclusive', 'young', 'dirty'] });
-    expect(decode(swp(24, 0x40000n), { granule: 65536, vaBits: 52 })).toMatchObject({ pa: 0x4_0000_0000n, writable: false });
-    expect(decode(swp(23, 0x40000n))).toMatchObject({ kind: 'special', name: 'hwpoison' });
-    expect(decode(swp(23, 0x40000n), { memoryFailure: false }).kind).toBe('swap');
+    expect(decode(swp(26, 0x40000n), { release })).toEqual({ kind: 'migration', pa: 0x4000_0000n, writable: true, flags: [] });
+    expect(decode(swp(25, 0x40000n | bit(36) | bit(37)), { release })).toEqual({ kind: 'migration', pa: 0x4000_0000n, writable: false, flags: ['anon-exclusive', 'young', 'dirty'] });
+    expect(decode(swp(24, 0x40000n), { release, granule: 65536, vaBits: 52 })).toMatchObject({ pa: 0x4_0000_0000n, writable: false });
+    expect(decode(swp(23, 0x40000n), { release })).toMatchObject({ kind: 'special', name: 'hwpoison' });
+    expect(decode(swp(23, 0x40000n), { release, memoryFailure: false }).kind).toBe('swap');
   });
 
   it('in 5.15 and 5.10', () => {

@@ -1,4 +1,4 @@
-import { releaseAtLeast } from '@pgtable/core';
+import { releaseAtLeast, type SwapOptions } from '@pgtable/core';
 import type { RiscvMode } from './geometry.js';
 
 /** What is known of a processor and its kernel. Only the mode is needed. */
@@ -12,16 +12,6 @@ export interface RiscvConfig {
   readonly release?: string;
   /** Kernel options that number the special swap types. Default: as distributions build them. */
   readonly swap?: SwapOptions;
-}
-
-/** Kernel options that take swap types away. @see MAX_SWAPFILES in include/linux/swap.h */
-export interface SwapOptions {
-  /** CONFIG_MEMORY_FAILURE: a type for poisoned pages. Default false: riscv kernels up to 6.12 cannot have it. */
-  readonly memoryFailure?: boolean;
-  /** CONFIG_MIGRATION: types for pages on their way. Default true. */
-  readonly migration?: boolean;
-  /** CONFIG_DEVICE_PRIVATE: types for device memory. Default: true for 64-bit kernels from 6.4 on, the first that can have it. */
-  readonly devicePrivate?: boolean;
 }
 
 /** A {@link RiscvConfig} with nothing left open. */
@@ -42,9 +32,12 @@ export function fullConfig(config: RiscvConfig): FullConfig {
     svpbmt: wide && (config.svpbmt ?? true),
     release: config.release,
     swap: {
+      // riscv kernels up to 6.12 cannot have it.
       memoryFailure: config.swap?.memoryFailure ?? false,
       migration: config.swap?.migration ?? true,
+      // 64-bit kernels from 6.4 on are the first that can have it.
       devicePrivate: config.swap?.devicePrivate ?? (wide && releaseAtLeast(config.release, 6, 4) !== false),
+      earlyMarkers: config.swap?.earlyMarkers ?? false,
     },
   };
 }

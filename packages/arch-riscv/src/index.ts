@@ -12,7 +12,7 @@ export { riscvArch } from './arch.js';
 export {
   A_LO, D_LO, G_LO, N_HI, PBMT_HI, PBMT_IO_HI, PBMT_NC_HI, PPN_HI, PPN_LO, PPN_SHIFT, R_LO, RESERVED_HI, RSW_LO, RSW_SHIFT, RWX_LO, U_LO, V_LO, W_LO, X_LO,
 } from './bits.js';
-export type { RiscvConfig, SwapOptions } from './config.js';
+export type { RiscvConfig } from './config.js';
 export { riscvGeometry, riscvRoot, riscvWindows, vaBits, type RiscvMode } from './geometry.js';
 export type { RiscvHandles } from './handles.js';
 export { decodeSatp, encodeSatp, type Satp } from './registers.js';

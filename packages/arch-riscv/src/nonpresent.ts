@@ -1,4 +1,5 @@
 import { geometryOf, releaseAtLeast, type Level, type NonPresent } from '@pgtable/core';
+import { decodeSwapEntry } from '@pgtable/core/arch';
 import { N_HI, PPN_SHIFT, RWX_LO } from './bits.js';
 import { flagNames } from './attributes.js';
 import type { FullConfig } from './config.js';
@@ -56,7 +57,9 @@ export function decodeNonPresent(config: FullConfig, level: Level, value: bigint
   if (layout.leafBitsCount && releaseAtLeast(config.release, 6, 18) === true && (value & 16n) !== 0n) flags.push('uffd-wp');
   // An empty type and offset is no entry of any kind: some flag bit alone is set.
   if (value >> typeShift === 0n) return { kind: 'unknown', flags: flagNames(lo, hi) };
-  return swapEntry(config, type, offset, flags);
+  // 64-bit kernels allow for 56 bits of physical address; Sv32's offset has no room for more than the frame.
+  const wide = config.mode !== 'Sv32';
+  return decodeSwapEntry({ release: config.release, options: config.swap, pfnBits: wide ? 44 : 22, pageShift: 12, hasYoungAndDirty: wide }, type, offset, flags);
 }
 
 /** The frame of an entry that has only lost its V bit. In a Svnapot group the frame is the group's. */
@@ -65,80 +68,4 @@ function frameAddress(config: FullConfig, level: Level, value: bigint, hi: numbe
   if (level === 'pte' && (hi & N_HI) !== 0) return (ppn & (ppn - 1n)) << 12n;
   const { shift } = geometryOf(riscvGeometry(config.mode), level);
   return (ppn << 12n) & ~((1n << BigInt(shift)) - 1n);
-}
-
-type SpecialType =
-  | 'hwpoison'
-  | 'migration-read' | 'migration-read-exclusive' | 'migration-write'
-  | 'device-private-write' | 'device-private-read'
-  | 'device-exclusive-write' | 'device-exclusive-read' | 'device-exclusive'
-  | 'marker';
-
-/**
- * The types from MAX_SWAPFILES up to 31, in order (include/linux/swap.h):
- *
- * - `migration-read-exclusive` since 5.19 (6c287605fd56)
- * - exclusive device types since 5.14 (b756a3b5e7ea), a single one since 6.15
- * - markers since 5.19
- */
-function specialTypes(config: FullConfig): readonly SpecialType[] {
-  const since = (major: number, minor: number): boolean => releaseAtLeast(config.release, major, minor) !== false;
-  const types: SpecialType[] = [];
-  if (config.swap.memoryFailure) types.push('hwpoison');
-  if (config.swap.migration) {
-    types.push('migration-read');
-    if (since(5, 19)) types.push('migration-read-exclusive');
-    types.push('migration-write');
-  }
-  if (config.swap.devicePrivate) {
-    types.push('device-private-write', 'device-private-read');
-    if (since(6, 15)) types.push('device-exclusive');
-    else if (since(5, 14)) types.push('device-exclusive-write', 'device-exclusive-read');
-  }
-  if (since(5, 19)) types.push('marker');
-  return types;
-}
-
-/** Markers by bit: uffd-wp; poisoned since 6.6 (a swapin error before); guard since 6.13. */
-const MARKERS = ['uffd-wp', 'poisoned', 'guard'];
-
-function swapEntry(config: FullConfig, type: number, offset: bigint, flags: string[]): NonPresent {
-  const types = specialTypes(config);
-  const name = types[type - (SWAP_TYPES - types.length)];
-  if (name === undefined) return { kind: 'swap', type, offset, flags };
-  switch (name) {
-    case 'migration-read':
-    case 'migration-read-exclusive':
-    case 'migration-write':
-      return migration(config, name, offset, flags);
-    case 'marker':
-      return { kind: 'special', name, type, offset, flags: [...flags, ...MARKERS.filter((_, bit) => ((offset >> BigInt(bit)) & 1n) !== 0n)] };
-    case 'hwpoison':
-    case 'device-private-write':
-    case 'device-private-read':
-    case 'device-exclusive-write':
-    case 'device-exclusive-read':
-    case 'device-exclusive':
-      return { kind: 'special', name, type, offset, flags };
-  }
-}
-
-/**
- * The offset of a migration entry is the frame, and above it, since 6.1 (2e3468778dbe), whether the page was young and
- * dirty, where they fit: SWP_PFN_BITS is MAX_PHYSMEM_BITS - 12, with 56 bits of physical address on 64-bit kernels.
- */
-function migration(config: FullConfig, name: 'migration-read' | 'migration-read-exclusive' | 'migration-write', offset: bigint, flags: string[]): NonPresent {
-  const pfnBits = config.mode === 'Sv32' ? 22n : 44n;
-  const wide = config.mode !== 'Sv32' && releaseAtLeast(config.release, 6, 1) !== false;
-  return {
-    kind: 'migration',
-    pa: (offset & ((1n << pfnBits) - 1n)) << 12n,
-    writable: name === 'migration-write',
-    flags: [
-      ...flags,
-      ...(name === 'migration-read-exclusive' ? ['anon-exclusive'] : []),
-      ...(wide && ((offset >> pfnBits) & 1n) !== 0n ? ['young'] : []),
-      ...(wide && ((offset >> (pfnBits + 1n)) & 1n) !== 0n ? ['dirty'] : []),
-    ],
-  };
 }

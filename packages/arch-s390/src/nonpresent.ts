@@ -1,4 +1,5 @@
-import { releaseAtLeast, type Level, type NonPresent } from '@pgtable/core';
+import type { Level, NonPresent } from '@pgtable/core';
+import { decodeSwapEntry } from '@pgtable/core/arch';
 import { crstFlags, hasPresentBit, pageFlags } from './attributes.js';
 import { CRST_COMMON, CRST_LARGE, CRST_SW_PRESENT, CRST_SW_SOFT_DIRTY, PAGE_PROTECT, PAGE_SW_PRESENT, PAGE_SW_SOFT_DIRTY, PAGE_ZERO } from './bits.js';
 import type { FullConfig } from './config.js';
@@ -33,63 +34,24 @@ export function s390NonPresent(config: FullConfig, level: Level, value: bigint):
   if (level === 'pte') {
     if ((lo & PAGE_SW_PRESENT) !== 0) return { kind: 'protected', pa: value & frame, flags: pageFlags(lo) };
     if ((lo & PAGE_PROTECT) === 0) return { kind: 'unknown', flags: pageFlags(lo) };
-    const flags = [...((lo & PAGE_ZERO) !== 0 ? ['EXCLUSIVE'] : []), ...((lo & PAGE_SW_SOFT_DIRTY) !== 0 ? ['SOFT_DIRTY'] : [])];
+    const flags = [...((lo & PAGE_ZERO) !== 0 ? ['exclusive'] : []), ...((lo & PAGE_SW_SOFT_DIRTY) !== 0 ? ['soft-dirty'] : [])];
     return swapEntry(config, (lo >>> PAGE_SWAP_TYPE_SHIFT) & SWAP_TYPE_MASK, value >> SWAP_OFFSET_SHIFT, flags);
   }
   const flags = crstFlags(config, level, lo);
   if (hasPresentBit(config)) {
     if ((lo & (CRST_COMMON | CRST_SW_PRESENT)) === CRST_COMMON) {
-      return swapEntry(config, (lo >>> CRST_SWAP_TYPE_SHIFT) & SWAP_TYPE_MASK, value >> SWAP_OFFSET_SHIFT, (lo & CRST_SW_SOFT_DIRTY) !== 0 ? ['SOFT_DIRTY'] : []);
+      return swapEntry(config, (lo >>> CRST_SWAP_TYPE_SHIFT) & SWAP_TYPE_MASK, value >> SWAP_OFFSET_SHIFT, (lo & CRST_SW_SOFT_DIRTY) !== 0 ? ['soft-dirty'] : []);
     }
     if ((lo & CRST_SW_PRESENT) === 0) return { kind: 'unknown', flags };
   }
   return (lo & CRST_LARGE) !== 0 ? { kind: 'protected', pa: value & frame, flags } : { kind: 'unknown', flags };
 }
 
-/*
- * Swap types from the top of the 32 down are special: include/linux/swap.h. s390 has no device memory and no
- * hardware poison (it selects neither ZONE_DEVICE nor ARCH_SUPPORTS_MEMORY_FAILURE in any release so far), so the numbers
- * are known.
- *
- *   from 6.2 on      31 marker; migration 28 read, 29 read exclusive, 30 write
- *   5.19 to 6.1      migration 29 read, 30 read exclusive, 31 write (markers were an option that s390 cannot have)
- *   up to 5.18       migration 30 read, 31 write
- */
-const SWAP_TYPES = 32;
-
-/** Decodes a swap type and offset, which mean the same at every level. */
-function swapEntry(config: FullConfig, type: number, offset: bigint, flags: readonly string[]): NonPresent {
-  const markers = (releaseAtLeast(config.release, 6, 2) ?? true) ? 1 : 0;
-  const migrations = (releaseAtLeast(config.release, 5, 19) ?? true) ? 3 : 2;
-  const firstMarker = SWAP_TYPES - markers;
-  const firstMigration = firstMarker - migrations;
-  if (type >= firstMarker) return { kind: 'special', name: 'marker', type, offset, flags: [...markerFlags(offset), ...flags] };
-  if (type >= firstMigration) {
-    const writable = type === firstMarker - 1;
-    const exclusive = migrations === 3 && type === firstMigration + 1;
-    return migration(config, offset, writable, exclusive ? ['EXCLUSIVE', ...flags.filter((flag) => flag !== 'EXCLUSIVE')] : flags);
-  }
-  return { kind: 'swap', type, offset, flags };
-}
-
 /**
- * A migration entry's offset is a frame number; from Linux 6.1 on the two bits above hold young and dirty ("mm: remember
- * young/dirty bit for page migrations").
+ * A swap type and offset mean the same at every level. s390 has no device memory and no hardware poison (it selects neither
+ * ZONE_DEVICE nor ARCH_SUPPORTS_MEMORY_FAILURE in any release so far), so the special types are known.
  */
-function migration(config: FullConfig, offset: bigint, writable: boolean, flags: readonly string[]): NonPresent {
-  const pfnBits = BigInt(config.physmemBits - 12);
-  if (releaseAtLeast(config.release, 6, 1) === false) return { kind: 'migration', pa: offset << SWAP_OFFSET_SHIFT, writable, flags };
-  const young = (offset >> pfnBits) & 1n;
-  const dirty = (offset >> (pfnBits + 1n)) & 1n;
-  return {
-    kind: 'migration',
-    pa: (offset & ((1n << pfnBits) - 1n)) << SWAP_OFFSET_SHIFT,
-    writable,
-    flags: [...(young !== 0n ? ['YOUNG'] : []), ...(dirty !== 0n ? ['DIRTY'] : []), ...flags],
-  };
-}
-
-/** What a marker says. @see PTE_MARKER_UFFD_WP, PTE_MARKER_POISONED, PTE_MARKER_GUARD (include/linux/swapops.h; the last from 6.13 on) */
-function markerFlags(offset: bigint): string[] {
-  return ['UFFD_WP', 'POISONED', 'GUARD'].filter((_name, bit) => ((offset >> BigInt(bit)) & 1n) !== 0n);
+function swapEntry(config: FullConfig, type: number, offset: bigint, flags: readonly string[]): NonPresent {
+  const options = { memoryFailure: false, migration: true, devicePrivate: false, earlyMarkers: false };
+  return decodeSwapEntry({ release: config.release, options, pfnBits: config.physmemBits - 12, pageShift: 12 }, type, offset, flags);
 }

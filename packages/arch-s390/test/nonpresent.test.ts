@@ -20,7 +20,7 @@ describe('page-table entries', () => {
 
   it('hold swap', () => {
     expect(decode('pte', swapPte(0, 1n))).toEqual({ kind: 'swap', type: 0, offset: 1n, flags: [] });
-    expect(decode('pte', swapPte(27, 0xfedcba9876543n) | 0x802n)).toEqual({ kind: 'swap', type: 27, offset: 0xfedcba9876543n, flags: ['EXCLUSIVE', 'SOFT_DIRTY'] });
+    expect(decode('pte', swapPte(27, 0xfedcba9876543n) | 0x802n)).toEqual({ kind: 'swap', type: 27, offset: 0xfedcba9876543n, flags: ['exclusive', 'soft-dirty'] });
   });
 
   it.each([
@@ -31,15 +31,15 @@ describe('page-table entries', () => {
   ])('hold migration entries where Linux $release numbers them', ({ release, read, exclusive, write, marker }) => {
     expect(decode('pte', swapPte(read, 0x1234n), { release })).toEqual({ kind: 'migration', pa: 0x1234000n, writable: false, flags: [] });
     expect(decode('pte', swapPte(write, 0x1234n), { release })).toEqual({ kind: 'migration', pa: 0x1234000n, writable: true, flags: [] });
-    if (exclusive !== undefined) expect(decode('pte', swapPte(exclusive, 0x1234n), { release })).toMatchObject({ kind: 'migration', writable: false, flags: ['EXCLUSIVE'] });
-    if (marker !== undefined) expect(decode('pte', swapPte(marker, 6n), { release })).toEqual({ kind: 'special', name: 'marker', type: marker, offset: 6n, flags: ['POISONED', 'GUARD'] });
+    if (exclusive !== undefined) expect(decode('pte', swapPte(exclusive, 0x1234n), { release })).toMatchObject({ kind: 'migration', writable: false, flags: ['anon-exclusive'] });
+    if (marker !== undefined) expect(decode('pte', swapPte(marker, 6n), { release })).toEqual({ kind: 'special', name: 'marker', type: marker, offset: 6n, flags: ['poisoned', 'guard'] });
     expect(decode('pte', swapPte(read - 1, 5n), { release })).toMatchObject({ kind: 'swap', type: read - 1 });
   });
 
   it('find young and dirty above the frame of a migration entry', () => {
     const offset = (3n << 34n) | 0x1234n;
-    expect(decode('pte', swapPte(30, offset))).toEqual({ kind: 'migration', pa: 0x1234000n, writable: true, flags: ['YOUNG', 'DIRTY'] });
-    expect(decode('pte', swapPte(30, (1n << 41n) | 0x1234n), { physmemBits: 53 })).toEqual({ kind: 'migration', pa: 0x1234000n, writable: true, flags: ['YOUNG'] });
+    expect(decode('pte', swapPte(30, offset))).toEqual({ kind: 'migration', pa: 0x1234000n, writable: true, flags: ['young', 'dirty'] });
+    expect(decode('pte', swapPte(30, (1n << 41n) | 0x1234n), { physmemBits: 53 })).toEqual({ kind: 'migration', pa: 0x1234000n, writable: true, flags: ['young'] });
     // Before 6.1 there are none.
     expect(decode('pte', swapPte(31, 1n << 34n), { release: '5.19.0' })).toMatchObject({ pa: 1n << 46n });
   });
@@ -60,7 +60,7 @@ describe('segment- and region-table entries', () => {
   it('hold swap from Linux 6.14 on', () => {
     // Marker 31 with UFFD_WP: type at bit 6, common, invalid, soft dirty.
     const marker = (1n << 12n) | (31n << 6n) | 0x32n;
-    expect(decode('pmd', marker, { release: '6.14.0' })).toEqual({ kind: 'special', name: 'marker', type: 31, offset: 1n, flags: ['UFFD_WP', 'SOFT_DIRTY'] });
+    expect(decode('pmd', marker, { release: '6.14.0' })).toEqual({ kind: 'special', name: 'marker', type: 31, offset: 1n, flags: ['soft-dirty', 'uffd-wp'] });
     expect(decode('pud', marker | 0x4n, {})).toMatchObject({ kind: 'special', type: 31 });
   });
 

@@ -1,4 +1,4 @@
-import { PgtableError } from '@pgtable/core';
+import { PgtableError, type SwapOptions } from '@pgtable/core';
 import { is64Bit, PAGE_OFFSET_32, type PagingMode } from './geometry.js';
 import { ADDRESS_HI, ADDRESS_4K_LO } from './bits.js';
 
@@ -22,16 +22,6 @@ export interface X86Config {
   readonly pageOffset?: number;
   /** Kernel options that number the special swap types. Default: all that the mode can have, as distributions build it. */
   readonly swap?: SwapOptions;
-}
-
-/** Kernel options that take swap types away. @see MAX_SWAPFILES in include/linux/swap.h */
-export interface SwapOptions {
-  /** CONFIG_MEMORY_FAILURE: a type for poisoned pages. */
-  readonly memoryFailure?: boolean;
-  /** CONFIG_MIGRATION: types for pages on their way. */
-  readonly migration?: boolean;
-  /** CONFIG_DEVICE_PRIVATE: types for device memory. Needs 64 bits. */
-  readonly devicePrivate?: boolean;
 }
 
 /** An {@link X86Config} with nothing left open. */
@@ -80,6 +70,7 @@ export function fullConfig(config: X86Config): FullConfig {
       memoryFailure: config.swap?.memoryFailure ?? true,
       migration: config.swap?.migration ?? true,
       devicePrivate: config.swap?.devicePrivate ?? is64Bit(mode),
+      earlyMarkers: config.swap?.earlyMarkers ?? true,
     },
   };
 }

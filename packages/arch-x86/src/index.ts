@@ -35,7 +35,7 @@ export const x86: ArchPlugin = {
 
 export { x86Arch } from './arch.js';
 export { Forbids } from './attributes.js';
-export type { SwapOptions, X86Config } from './config.js';
+export type { X86Config } from './config.js';
 export { PAGE_OFFSET_32, x86Geometry, x86Root, x86Windows, type PagingMode } from './geometry.js';
 export { findRoots } from './roots.js';
 export { markers } from './markers.js';

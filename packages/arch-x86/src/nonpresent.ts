@@ -1,4 +1,5 @@
 import { releaseAtLeast, type Level, type NonPresent } from '@pgtable/core';
+import { decodeSwapEntry } from '@pgtable/core/arch';
 import type { FullConfig } from './config.js';
 
 /*
@@ -27,9 +28,6 @@ const PROTNONE = 1n << 8n;
 const FRAME_64 = 0x000ffffffffff000n;
 const FRAME_32 = 0xfffff000n;
 
-/** The swap types are five bits everywhere. @see MAX_SWAPFILES_SHIFT */
-const SWAP_TYPES = 32;
-
 /** Stable kernels before 4.19 whose first release with the L1TF layout is known: version and patch level. */
 const L1TF_STABLE: Readonly<Record<string, number>> = { '4.18': 1, '4.17': 15, '4.14': 63, '4.9': 120, '4.4': 148 };
 
@@ -50,7 +48,8 @@ export function decodeNonPresent(config: FullConfig, level: Level, value: bigint
   // The processor may set A and D of an entry that is not present (Knights Landing erratum): the kernel ignores them.
   if ((value & ~0x60n) === 0n) return { kind: 'unknown', flags: flagsOf([[(value & 0x20n) !== 0n, 'A'], [(value & 0x40n) !== 0n, 'D']]) };
   const { type, offset } = swapFields(config, value, inverted);
-  return swapEntry(config, type, offset, swapFlags(config, value));
+  const pfnBits = { '5-level': 40, '4-level': 34, PAE: 24, '2-level': 20 }[config.mode];
+  return decodeSwapEntry({ release: config.release, options: config.swap, pfnBits, pageShift: 12 }, type, offset, swapFlags(config, value));
 }
 
 function protectedPage(config: FullConfig, level: Level, value: bigint, inverted: boolean): NonPresent {
@@ -96,72 +95,6 @@ function swapFlags(config: FullConfig, value: bigint): string[] {
     [is64 && since(5, 19) && (value & PWT) !== 0n, 'exclusive'],
     [!is64 && since(6, 3) && (value & PS) !== 0n, 'exclusive'],
   ]);
-}
-
-/** The special swap types of a kernel, from the first one up. */
-type SpecialType =
-  | 'hwpoison'
-  | 'migration-read' | 'migration-read-exclusive' | 'migration-write'
-  | 'device-private-write' | 'device-private-read'
-  | 'device-exclusive-write' | 'device-exclusive-read' | 'device-exclusive'
-  | 'marker';
-
-/**
- * The types from MAX_SWAPFILES up to 31, in order. @see include/linux/swap.h
- *
- * - `migration-read-exclusive` since 5.19 (6c287605fd56)
- * - device private types since 4.14, exclusive ones since 5.14 (b756a3b5e7ea), a single exclusive one since 6.15
- * - markers since 5.19, as type 31; compiled in always since 6.2, and taken as compiled in before
- */
-function specialTypes(config: FullConfig): SpecialType[] {
-  const since = (major: number, minor: number): boolean => releaseAtLeast(config.release, major, minor) !== false;
-  const types: SpecialType[] = [];
-  if (config.swap.memoryFailure) types.push('hwpoison');
-  if (config.swap.migration) {
-    types.push('migration-read');
-    if (since(5, 19)) types.push('migration-read-exclusive');
-    types.push('migration-write');
-  }
-  if (config.swap.devicePrivate && since(4, 14)) {
-    types.push('device-private-write', 'device-private-read');
-    if (since(6, 15)) types.push('device-exclusive');
-    else if (since(5, 14)) types.push('device-exclusive-write', 'device-exclusive-read');
-  }
-  if (since(5, 19)) types.push('marker');
-  return types;
-}
-
-function swapEntry(config: FullConfig, type: number, offset: bigint, flags: string[]): NonPresent {
-  const special = specialTypes(config);
-  const name = special[type - (SWAP_TYPES - special.length)];
-  if (name === undefined) return { kind: 'swap', type, offset, flags };
-  if (name === 'migration-read' || name === 'migration-read-exclusive' || name === 'migration-write') return migration(config, name, offset, flags);
-  return { kind: 'special', name: name === 'marker' ? markerName(offset) : name, type, offset, flags };
-}
-
-function migration(config: FullConfig, name: SpecialType, offset: bigint, flags: string[]): NonPresent {
-  // Above the frame number stand young and dirty, since 6.1 (0d206b5d2e0d, 2e3468778dbe). @see SWP_PFN_BITS
-  const frameBits = { '5-level': 40n, '4-level': 34n, PAE: 24n, '2-level': 20n }[config.mode];
-  const states = releaseAtLeast(config.release, 6, 1) !== false;
-  return {
-    kind: 'migration',
-    pa: (offset & ((1n << frameBits) - 1n)) << 12n,
-    writable: name === 'migration-write',
-    flags: [
-      ...flags,
-      ...flagsOf([
-        [name === 'migration-read-exclusive', 'anon-exclusive'],
-        [states && ((offset >> frameBits) & 1n) !== 0n, 'young'],
-        [states && ((offset >> (frameBits + 1n)) & 1n) !== 0n, 'dirty'],
-      ]),
-    ],
-  };
-}
-
-/** What a marker marks: bits of its offset. @see PTE_MARKER_UFFD_WP and its siblings in include/linux/swapops.h; the guard is of 6.13 */
-function markerName(offset: bigint): string {
-  const names = flagsOf([[(offset & 1n) !== 0n, 'uffd-wp'], [(offset & 2n) !== 0n, 'poisoned'], [(offset & 4n) !== 0n, 'guard']]);
-  return names.length === 0 ? 'marker' : `marker: ${names.join(', ')}`;
 }
 
 function flagsOf(flags: readonly (readonly [boolean, string])[]): string[] {

@@ -49,7 +49,7 @@ describe('special types', () => {
     [28, { kind: 'special', name: 'device-private-read' }],
     [29, { kind: 'special', name: 'device-exclusive-write' }],
     [30, { kind: 'special', name: 'device-exclusive-read' }],
-    [31, { kind: 'special', name: 'marker: uffd-wp, guard' }],
+    [31, { kind: 'special', name: 'marker', flags: ['uffd-wp', 'guard'] }],
   ])('of 6.12: type %i', (type, expected) => {
     expect(decode(swap64(type, 0x12345n), { release: '6.12.107+deb13-amd64' })).toMatchObject(expected);
   });
@@ -69,7 +69,7 @@ describe('special types', () => {
     expect(decode(swap64(30, 1n), { swap: { devicePrivate: false, migration: false } })).toMatchObject({ name: 'hwpoison' });
     expect(decode(swap64(30, 1n), { swap: { devicePrivate: false, migration: false, memoryFailure: false } })).toMatchObject({ kind: 'swap', type: 30 });
     expect(decode(swap64(31, 0n))).toMatchObject({ name: 'marker' });
-    expect(decode(swap64(31, 2n))).toMatchObject({ name: 'marker: poisoned' });
+    expect(decode(swap64(31, 2n))).toMatchObject({ name: 'marker', flags: ['poisoned'] });
   });
 
   it('keep young and dirty of a page on its way above its frame', () => {

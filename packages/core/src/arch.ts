@@ -8,3 +8,4 @@ export { badLeaf, entryFormat, leafAddress, tableAddress, NEVER_VALID, type Entr
 export { scanForRoots, type RootGuess, type RootScanOptions } from './root-scan.js';
 export { napotAddress, napotEntries, scanWords } from './scan-words.js';
 export { entryIndex, handleAt, indexOf, pgdOffsetIn, rootIndex, rootTableIn, tableAt, TableLevelOps, tableOps, type TableOpsContext } from './table-ops.js';
+export { decodeSwapEntry, type SwapDecoding } from './swap.js';

@@ -15,6 +15,7 @@ export type {
 } from './plugin.js';
 export { Insecure, type InsecureCounts, type Marker, type PtdumpStyle } from './ptdump-style.js';
 export { EntryKind, ScanBuffer, scanFilter, type ScanFilter } from './scan.js';
+export type { SwapOptions } from './swap.js';
 export { HIGH_WORD, LOW_WORD, TableMemory, type TableMemoryOptions } from './table-memory.js';
 export { entryVal, type EntryVal, type P4dVal, type PgdVal, type PmdVal, type PteVal, type PudVal } from './values.js';
 export { releaseAtLeast, Vmcoreinfo } from './vmcoreinfo.js';

@@ -9,8 +9,13 @@ export interface PhysicalReader {
   readonly ranges: readonly { readonly start: number; readonly end: number; readonly state: 'present' | 'absent' }[];
   /** Bytes at a physical address; undefined if they are not all in the dump. */
   read(address: number, length: number): Promise<Uint8Array | undefined>;
-  /** All memory that is present, in address order. The bytes are borrowed until the next step. */
-  chunks(): AsyncIterable<{ readonly address: number; readonly bytes: Uint8Array }>;
+  /**
+   * All memory that is present, in address order. The bytes are borrowed until the next step.
+   *
+   * With `skipZeros`, memory that is known to be zero without reading is left out: a dump of few bytes may claim to have
+   * any amount of it, so scans ask for that.
+   */
+  chunks(options?: { readonly skipZeros?: boolean }): AsyncIterable<{ readonly address: number; readonly bytes: Uint8Array }>;
 }
 
 /** A note of the dump. */

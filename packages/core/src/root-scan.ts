@@ -139,7 +139,11 @@ class RootScan {
     const { rootBytes, rootAlign } = this.options;
     const groups = new Map<number, Group>();
     const words = this.stride;
-    for await (const { address, bytes } of this.memory.chunks()) {
+    let scanned = 0;
+    for await (const { address, bytes } of this.memory.chunks({ skipZeros: true })) {
+      // A block may begin in the zeros that were left out; after a chunk that ends here, none is left to look at.
+      for (let at = Math.max(roundUp(scanned, rootAlign), roundUp(address - rootBytes + 1, rootAlign)); at < address; at += rootAlign) await this.edge(groups, at);
+      scanned = address + bytes.length;
       const view = this.hostWords(bytes);
       // An odd chunk cannot be read as words from its beginning; blocks are aligned, so begin at the first of them.
       let offset = (rootAlign - (address % rootAlign)) % rootAlign;
@@ -151,14 +155,18 @@ class RootScan {
         if (this.shape(all, ((offset - origin) / this.options.geometry.entryBytes) * words)) this.add(groups, address + offset);
       }
       for (; offset < bytes.length; offset += rootAlign) {
-        // A block over the edge of two chunks.
-        const block = await this.memory.read(address + offset, rootBytes);
-        const blockWords = block === undefined ? undefined : this.hostWords(block.slice());
-        if (blockWords !== undefined && this.shape(blockWords, 0)) this.add(groups, address + offset);
+        await this.edge(groups, address + offset);
       }
     }
     // Copies of one kernel half first, then the sparse ones: roots are sparse, lower tables are full.
     return [...groups.values()].sort((a, b) => b.count - a.count || a.kernelEntries - b.kernelEntries || a.table - b.table);
+  }
+
+  /** A block over the edge of two chunks. */
+  private async edge(groups: Map<number, Group>, address: number): Promise<void> {
+    const block = await this.memory.read(address, this.options.rootBytes);
+    const words = block === undefined ? undefined : this.hostWords(block.slice());
+    if (words !== undefined && this.shape(words, 0)) this.add(groups, address);
   }
 
   /** Follows each group down, and ranks what holds. */
@@ -420,4 +428,8 @@ class KnownMemory {
     this.last = low;
     return true;
   }
+}
+
+function roundUp(value: number, step: number): number {
+  return Math.ceil(value / step) * step;
 }
