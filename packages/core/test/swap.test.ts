@@ -40,7 +40,8 @@ describe('a migration entry', () => {
     const offset = 0x12345n | (3n << 34n);
     expect(decodeSwapEntry(how('6.15.0'), 27, offset, ['soft-dirty'])).toEqual({ kind: 'migration', pa: 0x12345000n, writable: true, flags: ['soft-dirty', 'young', 'dirty'] });
     expect(decodeSwapEntry(how('6.15.0', { hasYoungAndDirty: false }), 27, offset, [])).toMatchObject({ flags: [] });
-    expect(decodeSwapEntry(how('6.0.0'), 26, offset, [])).toMatchObject({ kind: 'migration', pa: 0x12345000n, flags: [] });
+    // Before 6.1 all of the offset is the frame.
+    expect(decodeSwapEntry(how('6.0.0'), 26, offset, [])).toMatchObject({ kind: 'migration', pa: offset << 12n, flags: [] });
     expect(decodeSwapEntry(how('6.15.0', { pageShift: 16 }), 25, 1n, [])).toMatchObject({ pa: 0x10000n });
   });
 
