@@ -19,7 +19,7 @@ const MAGIC_SIZE = 64;
  * Opens a dump, or plain files at given addresses. The result owns the sources and closes them; when this throws, they
  * stay open.
  *
- * @throws PgtableError `ENOTSUP` for a known format that is not supported, `EINVAL` for unknown content, `EBADMSG` for
+ * @throws PgtableError `ENOTSUP` for content that is in no supported format, known or not, `EBADMSG` for
  * damaged headers, `ENOMEM` past a limit, `EIO` if reading failed
  */
 export async function openMemory(input: ByteSource | readonly PlacedSource[], options: OpenOptions = {}): Promise<PhysicalMemory> {
@@ -39,7 +39,7 @@ async function openPlain(source: ByteSource, head: Uint8Array, options: OpenOpti
   if (isLime(head)) return openLime(source, options);
   throw (
     foreignFormat(head, source.name) ??
-    new PgtableError('EINVAL', `${source.name} is in no format that is known here`, { hint: hintForUnknown(source.name) })
+    new PgtableError('ENOTSUP', `${source.name} is in no format that is known here`, { hint: hintForUnknown(source.name) })
   );
 }
 
