@@ -1,4 +1,4 @@
-import { Access, geometryOf, type AnyArch, type Attributes, type Level, type NonPresent } from '@pgtable/core';
+import { Access, geometryOf, hexAddress, type AnyArch, type Attributes, type Level, type NonPresent } from '@pgtable/core';
 
 const UNITS = ['', 'K', 'M', 'G', 'T', 'P', 'E'];
 
@@ -11,6 +11,16 @@ export function size(bytes: number): string {
     unit++;
   }
   return `${value}${UNITS[unit] ?? ''}`;
+}
+
+/** Where a range ends, exclusive: the end of the address space is not written as 0. */
+export function endAddress(end: number, digits = 16): string {
+  return end === 2 ** 64 ? '0x10000000000000000' : hexAddress(end, digits);
+}
+
+/** The bytes that one leaf maps; `16x4K` where the hardware may keep a contiguous group of so many as one translation. */
+export function pageSize(entryBytes: number, group = 1): string {
+  return group > 1 ? `${group}x${size(entryBytes)}` : size(entryBytes);
 }
 
 /** `rwx` with dashes. */
@@ -29,12 +39,11 @@ export function isWritableExecutable(access: number): boolean {
   return (access & kernel) === kernel || (access & user) === user;
 }
 
-/** Flags, memory type and group in one phrase. */
+/** Flags and memory type in one phrase. */
 export function attributeWords(attributes: Attributes): string[] {
   return [
     ...attributes.flags,
     ...(attributes.memoryType === '' ? [] : [attributes.memoryType]),
-    ...(attributes.group > 1 ? [`group of ${attributes.group}`] : []),
   ];
 }
 

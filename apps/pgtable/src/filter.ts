@@ -22,7 +22,7 @@ export function parseFilter(words: readonly string[]): (attributes: Attributes) 
   const tests = words.map((word) => {
     const alternatives = word.split('|').map((alternative) => {
       const test = WORDS[alternative];
-      if (test === undefined) throw new PgtableError('EINVAL', `--filter ${word}: ${JSON.stringify(alternative)} is no filter`, { hint: `use ${FILTER_WORDS.join(' ')}, or w|x for one or the other` });
+      if (test === undefined) throw new PgtableError('EINVAL', `--filter ${word}: ${JSON.stringify(alternative)} is no filter`, { hint: `the words are ${FILTER_WORDS.join(' ')}; w|x is one or the other; a dump stands before --filter` });
       return test;
     });
     return (attributes: Attributes): boolean => alternatives.some((test) => test(attributes));

@@ -1,5 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { isPgtableError, type ArchPlugin } from '@pgtable/core';
+import { isPgtableError, PgtableError, type ArchPlugin } from '@pgtable/core';
 import { ARCHITECTURES } from './architectures.js';
 import { check } from './commands/check.js';
 import { parseAddress, type CommandContext } from './commands/common.js';
@@ -21,7 +21,7 @@ type Options = Readonly<Record<string, unknown>>;
  * Runs one command line.
  *
  * @param args what follows the program's name
- * @returns the exit code; nothing is thrown
+ * @returns the exit code; nothing is thrown but errors of the streams
  */
 export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   let code: ExitCode = ExitCode.Done;
@@ -33,7 +33,11 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.Done : ExitCode.Usage;
-    if (!isPgtableError(error)) throw error;
+    if (!isPgtableError(error)) {
+      // Not exit code 1, which says that something was found in the dump.
+      io.stderr.write(`pgtable: this is a mistake in pgtable, please report it: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+      return ExitCode.Unreadable;
+    }
     io.stderr.write(`pgtable: ${error.message}\n`);
     if (error.hint !== undefined) io.stderr.write(`  ${error.hint}\n`);
     return error.code === 'EINVAL' ? ExitCode.Usage : ExitCode.Unreadable;
@@ -41,25 +45,29 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
 }
 
 function build(io: Io, finish: (code: ExitCode) => void): Command {
+  const output = {
+    writeOut: (text: string) => io.stdout.write(text),
+    writeErr: (text: string) => io.stderr.write(text),
+    outputError: (text: string, write: (text: string) => void) => {
+      write(text.replace(/^error: /, 'pgtable: '));
+    },
+  };
   const program = new Command('pgtable')
     .description('Page tables of real machines: the address space in a memory dump, as its kernel would list it.')
     .version(VERSION)
     .exitOverride()
-    .configureOutput({
-      writeOut: (text) => io.stdout.write(text),
-      writeErr: (text) => io.stderr.write(text),
-    })
+    .configureOutput(output)
     .showHelpAfterError('(pgtable --help lists the commands)')
     .addHelpText('after', EPILOGUE);
 
-  const common = (command: Command): Command => {
-    command.exitOverride().configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) });
+  const common = (command: Command): void => {
+    command.exitOverride().configureOutput(output).showHelpAfterError(`(pgtable ${command.name()} --help lists the options)`);
+    command.optionsGroup('About the dump:');
     command.option('--arch <name>', `the architecture, where the dump does not say: ${ARCHITECTURES.map(({ name }) => name).join(', ')}`);
     command.option('--root <which>', 'kernel, current, user, or a number from pgtable roots');
     command.option('--symbols <file>', 'System.map or kallsyms of the kernel, to name its regions and findings');
     command.option('--no-zero-fill', 'what an ELF segment leaves out of the file is not in the dump, instead of zero (dumps of makedumpfile -E)');
     for (const plugin of ARCHITECTURES) for (const option of registerOptions(plugin)) command.addOption(option);
-    return command;
   };
   const context = (files: readonly string[], options: Options): CommandContext => {
     if (files.length === 0) io.stderr.write(`pgtable: no file given: this is ${SAMPLE_TITLE}\n`);
@@ -89,7 +97,8 @@ function build(io: Io, finish: (code: ExitCode) => void): Command {
       .addOption(new Option('--user', 'only user addresses, by the root that the processor used').conflicts('kernel'))
       .addOption(new Option('--kernel', "only kernel addresses, by the kernel's own root").conflicts('user'));
 
-  common(program.command('info'))
+  program
+    .command('info')
     .summary('what kind of dump it is and what is in it')
     .argument('[files...]', FILES)
     .addOption(textOrJson())
@@ -97,7 +106,8 @@ function build(io: Io, finish: (code: ExitCode) => void): Command {
       finish(await info(context(files, options), options.format as 'text' | 'json'));
     });
 
-  common(program.command('roots'))
+  program
+    .command('roots')
     .summary('the root tables that were found, with the evidence for each')
     .argument('[files...]', FILES)
     .addOption(textOrJson())
@@ -105,15 +115,15 @@ function build(io: Io, finish: (code: ExitCode) => void): Command {
       finish(await roots(context(files, options), options.format as 'text' | 'json'));
     });
 
-  withHalf(common(program.command('ptdump').alias('pt')))
+  withHalf(program.command('ptdump').alias('pt'))
     .summary('the address space as a list of ranges')
     .description("Lists the kernel's address space, by default line for line as its own kernel_page_tables does.")
     .argument('[files...]', FILES)
     .addOption(
       new Option('--format <format>', "kernel: the kernel's own lines; table: with physical addresses and page sizes; json: one object a line; csv").choices(['kernel', 'table', 'json', 'csv']).default('kernel'),
     )
-    .option('--range <range>', 'START-END or START+LENGTH, hexadecimal, END exclusive; may be repeated', collect, [])
-    .option('--level <level>', 'only entries of this level: pte pmd pud p4d pgd; may be repeated', collect, [])
+    .option('--range <range>', 'START-END or START+LENGTH, hexadecimal, END exclusive; may be repeated', collect)
+    .option('--level <level>', 'only entries of this level: pte pmd pud p4d pgd; may be repeated', collect)
     .option('--filter <words...>', `only leaves that are all of these: ${FILTER_WORDS.join(' ')}, or w|x`)
     .option('--no-merge', 'one row for each entry')
     .action(async (files: string[], options: Options) => {
@@ -121,15 +131,16 @@ function build(io: Io, finish: (code: ExitCode) => void): Command {
         await ptdump(context(files, options), {
           format: options.format as ListingFormat,
           ...half(options),
-          ranges: options.range as string[],
-          levels: options.level as string[],
-          filters: (options.filter as string[] | undefined) ?? [],
+          ranges: list(options.range),
+          levels: list(options.level),
+          filters: list(options.filter),
           merge: options.merge === true,
         }),
       );
     });
 
-  common(program.command('check'))
+  program
+    .command('check')
     .summary("the kernel's check for writable and executable mappings")
     .description("Checks the kernel's address space for mappings that are writable and executable, and counts as the kernel does. Ends with 1 if there are any.")
     .argument('[files...]', FILES)
@@ -138,22 +149,23 @@ function build(io: Io, finish: (code: ExitCode) => void): Command {
       finish(await check(context(files, options), options.format as 'text' | 'json'));
     });
 
-  withHalf(common(program.command('vtop').alias('translate')))
+  withHalf(program.command('vtop').alias('translate'))
     .summary('where virtual addresses are in physical memory')
     .description(
       'Translates addresses and shows every level. With - as the address, reads addresses from standard input, one a line, and answers each on one line: 0xVA<TAB>0xPA, or unmapped, absent or non-canonical in the place of 0xPA.',
     )
-    .argument('<address...>', 'hexadecimal addresses, or -; files (or FILE@ADDRESS) may stand before them')
-    .option('--in <file...>', 'the dump; else the arguments that are no addresses')
+    .argument('<address...>', 'hexadecimal addresses, or -; the dump (or FILE@ADDRESS) may stand before them')
+    .option('--in <file>', 'the dump, where its name looks like an address; may be repeated for FILE@ADDRESS', collect)
     .addOption(textOrJson())
     .action(async (words: string[], options: Options) => {
-      const given = options.in as string[] | undefined;
-      const { files, addresses } = given === undefined ? splitWords(words) : { files: given, addresses: words };
-      if (addresses.length === 0) throw new CommanderError(2, 'pgtable.noAddress', noAddress(io, files));
+      const given = list(options.in);
+      const { files, addresses } = given.length === 0 ? splitWords(words) : { files: given, addresses: words };
+      if (addresses.length === 0) throw noAddress(files);
       finish(await vtop(context(files, options), { addresses, format: options.format as 'text' | 'json', ...half(options) }));
     });
 
-  common(program.command('extract'))
+  program
+    .command('extract')
     .summary('a small dump of the page tables alone')
     .description("Writes an ELF core with the pages that hold page tables, the dump's notes, and nothing else: it can be attached to a bug report without anyone's data in it.")
     .argument('[files...]', FILES)
@@ -163,6 +175,8 @@ function build(io: Io, finish: (code: ExitCode) => void): Command {
     .action(async (files: string[], options: Options) => {
       finish(await extract(context(files, options), options.output as string, options.plain === true));
     });
+  // After what is the command's own, so that its help begins with that.
+  for (const command of program.commands) common(command);
   return program;
 }
 
@@ -181,30 +195,31 @@ Exit codes: 0 done; 1 a finding, or an address that is not mapped; 2 usage; 3 un
 /** `--cr3 VALUE` and its siblings: the value is the register's. */
 function registerOptions(plugin: ArchPlugin): Option[] {
   return plugin.registers.map(({ name, help }) =>
-    new Option(`--${name} <value>`, `${plugin.name}: ${help}`).argParser((text: string) => {
+    new Option(`--${name} <value>`, help).helpGroup(`Registers of ${plugin.name}, hexadecimal, where the dump does not hold them:`).argParser((text: string) => {
       try {
         return parseAddress(text, `--${name}`);
       } catch (error) {
-        throw new InvalidArgumentError(error instanceof Error ? error.message : '');
+        throw new InvalidArgumentError(error instanceof Error ? error.message.replace(/^--\w+: /, '') : '');
       }
     }),
   );
 }
 
-function collect(text: string, before: string[]): string[] {
-  return [...before, text];
+function collect(text: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), text];
 }
 
-/** Addresses are hexadecimal; the words before them are files. */
+/** An option that may be repeated, and may not be there. */
+function list(value: unknown): string[] {
+  return (value as string[] | undefined) ?? [];
+}
+
+/** Addresses are hexadecimal; the other words are files. What begins with 0x is meant as an address, right or wrong. */
 function splitWords(words: readonly string[]): { files: string[]; addresses: string[] } {
-  const isAddress = (word: string): boolean => word === '-' || /^(0x)?[0-9a-f_]{1,20}$/i.test(word);
-  let first = words.length;
-  while (first > 0 && isAddress(words[first - 1]!)) first--;
-  return { files: words.slice(0, first), addresses: words.slice(first) };
+  const isAddress = (word: string): boolean => word === '-' || /^(0x[^/.@]*|[0-9a-f_]{1,20})$/i.test(word);
+  return { files: words.filter((word) => !isAddress(word)), addresses: words.filter(isAddress) };
 }
 
-function noAddress(io: Io, files: readonly string[]): string {
-  const text = `no address was given after ${files.join(' ')}`;
-  io.stderr.write(`pgtable: ${text}\n  give hexadecimal addresses, or - to read them from standard input\n`);
-  return text;
+function noAddress(files: readonly string[]): PgtableError {
+  return new PgtableError('EINVAL', `vtop ${files.join(' ')}: no address was given`, { hint: 'give hexadecimal addresses, or - to read them from standard input' });
 }

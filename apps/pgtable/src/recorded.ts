@@ -12,6 +12,8 @@ import { PgtableError, type DumpNote, type Marker } from '@pgtable/core';
 export const RECORDED_NOTE = { name: 'PGTABLE', type: 1 } as const;
 
 export interface Recorded {
+  /** Whether the dump is one that `extract` wrote. */
+  readonly isExtract: boolean;
   readonly registers: ReadonlyMap<string, bigint>;
   /** The kernel's regions as they were found without symbols, and with; undefined if that was not done. */
   readonly regions: readonly Marker[] | undefined;
@@ -22,8 +24,10 @@ export function readRecorded(notes: readonly DumpNote[]): Recorded {
   const registers = new Map<string, bigint>();
   const regions: Marker[] = [];
   const symbolRegions: Marker[] = [];
+  let isExtract = false;
   for (const note of notes) {
     if (note.name !== RECORDED_NOTE.name || note.type !== RECORDED_NOTE.type) continue;
+    isExtract = true;
     for (const line of new TextDecoder('latin1').decode(note.desc).split('\n')) {
       const register = /^register\.([a-z0-9_]+)=(0x[0-9a-f]{1,16})$/.exec(line);
       const region = /^(symbol-)?region\.([0-9a-f]{1,16})(?:\.([1-9]\d{0,5}))?=([ -~]*)$/.exec(line);
@@ -38,10 +42,10 @@ export function readRecorded(notes: readonly DumpNote[]): Recorded {
       }
     }
   }
-  return { registers, regions: regions.length > 0 ? regions : undefined, symbolRegions: symbolRegions.length > 0 ? symbolRegions : undefined };
+  return { isExtract, registers, regions: regions.length > 0 ? regions : undefined, symbolRegions: symbolRegions.length > 0 ? symbolRegions : undefined };
 }
 
-export function writeRecorded({ registers, regions, symbolRegions }: Recorded): DumpNote {
+export function writeRecorded({ registers, regions, symbolRegions }: Omit<Recorded, 'isExtract'>): DumpNote {
   const line = (prefix: string, { start, name, maxLines }: Marker): string => `${prefix}.${start.toString(16)}${maxLines === undefined ? '' : `.${maxLines}`}=${name}`;
   const lines = [
     ...[...registers].map(([name, value]) => `register.${name}=0x${value.toString(16)}`),

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { PgtableError } from '@pgtable/core';
 import { elfCoreChunks, packPages, type ElfSegment } from '@pgtable/memory';
@@ -17,8 +17,8 @@ const DENSE_WORDS = 64;
 
 /** `pgtable extract --tables-only`: a dump of the pages that hold page tables, and nothing else. */
 export async function extract({ io, machine: options }: CommandContext, output: string, plainOnly: boolean): Promise<ExitCode> {
-  if (options.files.some((file) => resolve(file) === resolve(output))) {
-    throw new PgtableError('EINVAL', `${output} is the dump itself`, { hint: 'give another file with -o' });
+  for (const file of options.files) {
+    if (await isSameFile(output, file)) throw new PgtableError('EINVAL', `${output} is the dump itself`, { hint: 'give another file with -o' });
   }
   const machine = await Machine.open(options);
   try {
@@ -68,6 +68,18 @@ export async function extract({ io, machine: options }: CommandContext, output: 
   } finally {
     await machine.close();
   }
+}
+
+/** Whether an argument (FILE or FILE@ADDRESS) names the output, by whatever path or link. */
+async function isSameFile(output: string, argument: string): Promise<boolean> {
+  const path = (await identityOf(argument)) === undefined ? argument.replace(/@[^@]*$/, '') : argument;
+  const known = await identityOf(path);
+  return resolve(path) === resolve(output) || (known !== undefined && known === (await identityOf(output)));
+}
+
+async function identityOf(path: string): Promise<string | undefined> {
+  const found = await stat(path, { bigint: true }).catch(() => undefined);
+  return found === undefined ? undefined : `${found.dev} ${found.ino}`;
 }
 
 function bytesOf(chunks: readonly Uint8Array[]): number {

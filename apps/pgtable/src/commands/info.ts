@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
 import { hexAddress } from '@pgtable/core';
-import { size } from '../describe.js';
+import { endAddress, size } from '../describe.js';
 import { ExitCode } from '../exit-codes.js';
 import { Output } from '../io.js';
 import { Machine } from '../machine.js';
@@ -25,7 +25,7 @@ export async function info({ io, machine: options }: CommandContext, format: 'te
           format: memory.format,
           architecture: plugin.name,
           facts: Object.fromEntries(memory.facts),
-          ranges: memory.ranges.map(({ start, end, state }) => ({ start: hexAddress(start), end: hexAddress(end), state })),
+          ranges: memory.ranges.map(({ start, end, state }) => ({ start: hexAddress(start), end: endAddress(end), state })),
           notes: memory.notes.map(({ name, type, desc }) => ({ name, type, bytes: desc.length })),
           vmcoreinfo: facts.vmcoreinfo.map(({ source, text }) => ({ source, text })),
           roots: search.candidates.length,

@@ -1,7 +1,7 @@
 import { createColors } from 'picocolors';
 import { EntryKind, geometryOf, hexAddress, LEVELS, PgtableError, type Attributes, type Level } from '@pgtable/core';
 import { mergedRuns, ptdump as kernelListing, RunKind, walkRuns, wholeSpace, type Run, type VaRange } from '@pgtable/walk';
-import { attributeWords, isWritableExecutable, kernelAccess, levelTitle, nonPresentWords, size, userAccess } from '../describe.js';
+import { attributeWords, endAddress, isWritableExecutable, kernelAccess, levelTitle, nonPresentWords, pageSize, size, userAccess } from '../describe.js';
 import { ExitCode } from '../exit-codes.js';
 import { parseFilter } from '../filter.js';
 import { Output } from '../io.js';
@@ -27,15 +27,26 @@ export async function ptdump({ io, machine: options }: CommandContext, command: 
   }
   const machine = await Machine.open(options);
   try {
-    const opened = machine.requireRoot(command.half ?? 'kernel');
+    const wanted = command.ranges.map(parseRange);
+    const half = command.half ?? (options.root === undefined && areUser(machine, wanted) ? 'user' : undefined);
+    const opened = machine.requireRoot(half ?? 'kernel');
     const { root, arch } = opened.space;
-    const halves = command.half === undefined ? arch.ptdump.ranges(root) : root.windows.filter(({ half }) => half === command.half);
-    const ranges = command.ranges.length === 0 ? halves.map(({ start, end }) => ({ start, end })) : intersect(command.ranges.map(parseRange), wholeSpace(root));
-    if (ranges.length === 0) throw new PgtableError('EINVAL', 'the --range lies outside of what this root translates', { hint: `it translates ${windowsText(opened)}` });
+    const whole = half === undefined ? wholeSpace(root) : windowsOf(opened, half);
+    const ranges = wanted.length > 0 ? intersect(wanted, whole) : half === undefined ? arch.ptdump.ranges(root) : whole;
+    if (ranges.length === 0) {
+      throw new PgtableError('EINVAL', `--range ${command.ranges.join(' ')} lies outside of what this root translates`, {
+        hint: `it translates ${whole.map(({ start, end }) => `${hexAddress(start)}-${endAddress(end)}`).join(' and ')}`,
+      });
+    }
     await loadTables(io, opened, ranges);
     const out = new Output(io.stdout);
     const color = createColors(io.stdout.isTTY === true && (io.env.NO_COLOR ?? '') === '');
-    const mark = (text: string, writableExecutable: boolean): string => (writableExecutable ? color.red(text) : text);
+    let marked = 0;
+    const mark = (text: string, writableExecutable: boolean): string => {
+      if (!writableExecutable) return text;
+      marked++;
+      return color.red(text);
+    };
     if (command.format === 'kernel') {
       const markers = await machine.markers(opened, ranges);
       const lines: string[] = [];
@@ -48,14 +59,25 @@ export async function ptdump({ io, machine: options }: CommandContext, command: 
       await listRuns(out, machine, opened, ranges, command, mark);
     }
     await out.flush();
+    // In a long listing the red lines have gone past.
+    if (marked > 0 && io.stderr.isTTY === true) io.stderr.write(`pgtable: ${marked} of these lines ${marked === 1 ? 'is' : 'are'} writable and executable (pgtable check counts the kernel's pages)\n`);
     return ExitCode.Done;
   } finally {
     await machine.close();
   }
 }
 
-function windowsText({ space }: OpenedRoot): string {
-  return space.root.windows.map(({ start, end }) => `${hexAddress(start)}-${hexAddress(end)}`).join(' and ');
+function windowsOf({ space }: OpenedRoot, half: Half): VaRange[] {
+  return space.root.windows.filter((window) => window.half === half).map(({ start, end }) => ({ start, end }));
+}
+
+/** Whether ranges are of user addresses alone: then nobody means the kernel's own tables. */
+function areUser(machine: Machine, ranges: readonly VaRange[]): boolean {
+  const user = ranges.length === 0 ? undefined : machine.userRoot();
+  if (user === undefined) return false;
+  const kernel = machine.kernelRoot();
+  const inUser = intersect(ranges, windowsOf(user, 'user')).length;
+  return inUser > 0 && (kernel === undefined || intersect(ranges, windowsOf(kernel, 'kernel')).length === 0);
 }
 
 /** What a listing row says, before it is text. */
@@ -150,13 +172,13 @@ const writers: Readonly<Record<Exclude<ListingFormat, 'kernel'>, Writer>> = {
   table: {
     header(opened) {
       const width = opened.space.arch.geometry.addressDigits * 2 + 5;
-      return `${'virtual'.padEnd(width)} ${'physical'.padEnd(18)} ${'size'.padStart(8)} ${'page'.padStart(5)} kern user attributes`;
+      return `${'virtual'.padEnd(width)} ${'physical'.padEnd(18)} ${'size'.padStart(8)} ${'page'.padStart(7)} kern user attributes`;
     },
     row(_machine, opened, row, attributes) {
       const digits = opened.space.arch.geometry.addressDigits;
       const range = `${hexAddress(row.start, digits)}-${hexAddress(row.end, digits)}`;
       const bytes = size(row.end - row.start).padStart(8);
-      const page = size(row.entryBytes).padStart(5);
+      const page = pageSize(row.entryBytes, attributes?.group).padStart(7);
       if (attributes === undefined) return `${range} ${'-'.padEnd(18)} ${bytes} ${page} ${entryText(opened, row)}`;
       return `${range} ${hexAddress(row.pa)} ${bytes} ${page} ${kernelAccess(attributes.access)}  ${userAccess(attributes.access)}  ${attributeWords(attributes).join(' ')}`.trimEnd();
     },
@@ -168,7 +190,7 @@ const writers: Readonly<Record<Exclude<ListingFormat, 'kernel'>, Writer>> = {
       const digits = arch.geometry.addressDigits;
       return JSON.stringify({
         start: hexAddress(row.start, digits),
-        end: row.end === 2 ** 64 ? '0x10000000000000000' : hexAddress(row.end, digits),
+        end: endAddress(row.end, digits),
         bytes: row.end - row.start,
         kind: KIND_WORDS[row.kind],
         level: row.level,
@@ -199,7 +221,7 @@ const writers: Readonly<Record<Exclude<ListingFormat, 'kernel'>, Writer>> = {
       const digits = opened.space.arch.geometry.addressDigits;
       const fields: Record<(typeof CSV_COLUMNS)[number], string> = {
         start: hexAddress(row.start, digits),
-        end: row.end === 2 ** 64 ? '0x10000000000000000' : hexAddress(row.end, digits),
+        end: endAddress(row.end, digits),
         bytes: String(row.end - row.start),
         kind: KIND_WORDS[row.kind],
         level: row.level,

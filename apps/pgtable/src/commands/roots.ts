@@ -1,4 +1,5 @@
 import { hexAddress, type RootCandidate } from '@pgtable/core';
+import { endAddress } from '../describe.js';
 import { ExitCode } from '../exit-codes.js';
 import { Output } from '../io.js';
 import { Machine } from '../machine.js';
@@ -29,7 +30,7 @@ export async function roots({ io, machine: options }: CommandContext, format: 't
             table: hexAddress(candidate.table),
             architecture: machine.plugin.name,
             variant: candidate.variant,
-            windows: root.windows.map(({ start, end, half }) => ({ start: hexAddress(start), end: hexAddress(end), half })),
+            windows: root.windows.map(({ start, end, half }) => ({ start: hexAddress(start), end: endAddress(end), half })),
             registers: Object.fromEntries(Object.entries(candidate.registers).map(([name, value]) => [name, '0x' + value.toString(16)])),
             ...(candidate.score === undefined ? {} : { score: candidate.score }),
             evidence: candidate.evidence,

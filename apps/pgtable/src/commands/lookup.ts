@@ -1,0 +1,65 @@
+import { Translator } from '@pgtable/walk';
+import type { Half, Machine, OpenedRoot } from '../machine.js';
+
+/** A root and the addresses that are looked up in it. */
+export interface Part {
+  readonly opened: OpenedRoot;
+  readonly translator: Translator;
+  readonly windows: readonly { readonly start: number; readonly end: number }[];
+}
+
+/** Which root an address is looked up in. */
+export class Lookup {
+  readonly parts: readonly Part[];
+  private readonly lacks: readonly Half[];
+  private readonly machine: Machine;
+
+  constructor(machine: Machine, half: Half | undefined) {
+    this.machine = machine;
+    const parts: Part[] = [];
+    const lacks: Half[] = [];
+    // User addresses first: where both halves overlap (s390), the processor's own space is the one that is meant.
+    for (const wanted of half === undefined ? (['user', 'kernel'] as const) : [half]) {
+      const opened = wanted === 'user' ? machine.userRoot() : machine.kernelRoot();
+      if (opened === undefined) {
+        lacks.push(wanted);
+        continue;
+      }
+      const windows = opened.space.root.windows.filter((window) => window.half === wanted);
+      const shared = parts.find((part) => part.opened === opened);
+      parts.push({ opened, translator: shared?.translator ?? new Translator(opened.space, opened.loader), windows });
+    }
+    this.parts = parts;
+    this.lacks = lacks;
+  }
+
+  /** Index of the part for a page (an address without its low 12 bits) as its windows have it, or -1. */
+  partOf(page: number): number {
+    for (let at = 0; at < this.parts.length; at++) {
+      for (const { start, end } of this.parts[at]!.windows) if (page >= start && page < end) return at;
+    }
+    return -1;
+  }
+
+  /** The page without the tag that hardware ignores, for pages that no part has as they are. */
+  untagged(page: number): number {
+    for (const { opened, windows } of this.parts) {
+      const { arch } = opened.space;
+      if (arch.untagAddress === undefined) continue;
+      const plain = Number(arch.untagAddress(BigInt(page)));
+      if (windows.some(({ start, end }) => plain >= start && plain < end)) return plain;
+    }
+    return page;
+  }
+
+  /** The answer for an address that no known root translates: not canonical, or the root that would is not in the dump. */
+  statusWithout(address: bigint): 'absent' | 'non-canonical' {
+    const half: Half = address >> 63n === 0n ? 'user' : 'kernel';
+    return this.lacks.includes(half) ? 'absent' : 'non-canonical';
+  }
+
+  reasonWithout(address: bigint): string {
+    if (this.statusWithout(address) === 'non-canonical') return 'not an address that this machine translates';
+    return `the root table for ${address >> 63n === 0n ? 'user' : 'kernel'} addresses is not known: ${this.machine.missingHint()}`;
+  }
+}
