@@ -159,6 +159,24 @@ describe('scanForRoots', () => {
     expect(machine.reads).toBeLessThanOrEqual(200_000);
   });
 
+  it('leaves out memory that is zero without reading, and still sees a root that begins in it', async () => {
+    const machine = withKernel(new Machine(64));
+    const asked: (boolean | undefined)[] = [];
+    // The user half of the kernel's own root is zero, and so are the pages before it: a dump may not store them.
+    const from = 10 * PAGE + 256 * 8;
+    const trimmed: PhysicalReader = {
+      ranges: machine.ranges,
+      read: (address, length) => machine.read(address, length),
+      async *chunks(chunking) {
+        await Promise.resolve();
+        asked.push(chunking?.skipZeros);
+        yield { address: BASE + from, bytes: machine.bytes.subarray(from) };
+      },
+    };
+    expect((await scanForRoots(trimmed, options))[0]).toMatchObject({ table: machine.page(10), sharedKernelHalf: 2 });
+    expect(asked).toEqual([true]);
+  });
+
   it('rejects layouts that it cannot read', async () => {
     const machine = new Machine(1);
     await expect(scanForRoots(machine, { ...options, rootBytes: 12 })).rejects.toMatchObject({ code: 'EINVAL' });
