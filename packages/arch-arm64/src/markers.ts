@@ -113,7 +113,7 @@ function computed(kernel: KernelView): Marker[] {
   const add = (start: bigint | undefined, name: string): void => {
     if (start !== undefined) markers.push({ start, name });
   };
-  const built = vmcoreinfo?.number('VA_BITS');
+  const built = builtSize(kernel);
   if (built !== undefined && (releaseAtLeast(release, 5, 4) ?? true)) add(END - (1n << (smallestSize(kernel, built) - 1n)), 'Linear Mapping end');
   const modulesStart = vmcoreinfo?.number('MODULES_VADDR');
   add(modulesStart, 'Modules start');
@@ -138,6 +138,12 @@ function computed(kernel: KernelView): Marker[] {
   return markers;
 }
 
+/** VA_BITS: the address size that the kernel was built for; undefined if no kernel can have it. */
+function builtSize(kernel: KernelView): bigint | undefined {
+  const built = kernel.vmcoreinfo?.number('VA_BITS');
+  return built !== undefined && built >= 16n && built <= 52n ? built : undefined;
+}
+
 /** VA_BITS_MIN: since 5.4 the linear mapping ends where the half of the smallest address size does that the kernel runs with. */
 function smallestSize(kernel: KernelView, built: bigint): bigint {
   if (built <= 48n) return built;
@@ -147,9 +153,9 @@ function smallestSize(kernel: KernelView, built: bigint): bigint {
 
 /** virt_to_page() of the linear mapping's start: later than VMEMMAP_START where the processor has fewer address bits than the kernel. */
 function usedVmemmap(kernel: KernelView, start: bigint, end: bigint, linear: bigint): bigint {
-  const built = kernel.vmcoreinfo?.number('VA_BITS');
+  const built = builtSize(kernel);
   const pageSize = BigInt(kernel.arch.geometry.pageBytes);
-  const structPage = BigInt(kernel.vmcoreinfo?.get('SIZE(page)') ?? '64');
+  const structPage = BigInt(/^\d{1,6}$/.exec(kernel.vmcoreinfo?.get('SIZE(page)') ?? '')?.[0] ?? 64);
   if (built === undefined || end !== END - GiB) return start;
   return start + ((linear - (END - (1n << built))) / pageSize) * structPage;
 }

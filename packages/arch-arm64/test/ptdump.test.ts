@@ -119,6 +119,13 @@ describe('markers', () => {
     expect((await arm64.markers(kernel(''))).map(hex)).toEqual(['ffff000000000000 Linear Mapping start']);
   });
 
+  it('survive a VMCOREINFO whose numbers are damaged', async () => {
+    for (const [key, value] of [['SIZE(page)', ':'], ['SIZE(page)', ''], ['SIZE(page)', '-1'], ['NUMBER(VA_BITS)', '0xffffffffffffffff'], ['NUMBER(VA_BITS)', '-1'], ['NUMBER(VA_BITS)', '99999999999999999999']] as const) {
+      const info = INFO.split('\n').map((line) => (line.startsWith(`${key}=`) ? `${key}=${value}` : line)).join('\n');
+      expect((await arm64.markers(kernel(info)))[0]?.name, `${key}=${value}`).toBe('Linear Mapping start');
+    }
+  });
+
   /** A kernel's list in memory from `address` on, with its names behind it. */
   function listed(address: bigint, records: readonly (readonly [bigint, string])[]): KernelView['read'] {
     const bytes = new Uint8Array(4096);
