@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FIXTURES, HAS_FIXTURES, installAndBuild, pnpm, run } from './lib.mjs';
+import { FIXTURES, HAS_FIXTURES, installAndBuild, run, tool } from './lib.mjs';
 
 const counts = { passed: 0, failed: 0 };
 
@@ -16,7 +16,7 @@ function check(title, ok) {
 function unitTests() {
   const folder = mkdtempSync(join(tmpdir(), 'pgtable-test-'));
   const report = join(folder, 'report.json');
-  const ok = pnpm(['exec', 'vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]);
+  const ok = tool('vitest', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]);
   try {
     const { numPassedTests, numFailedTests, numPendingTests, numTotalTestSuites, numFailedTestSuites } = JSON.parse(readFileSync(report, 'utf8'));
     counts.passed += numPassedTests;
@@ -34,8 +34,8 @@ function unitTests() {
 const SOURCES = ['--conditions=@pgtable/source', '--import', 'tsx'];
 
 if (check('install and build', installAndBuild())) {
-  check('types', pnpm(['exec', 'turbo', 'run', 'typecheck', '--output-logs=errors-only']));
-  check('lint', pnpm(['exec', 'eslint', '.', '--max-warnings', '0']));
+  check('types', tool('turbo', ['run', 'typecheck', '--output-logs=errors-only']));
+  check('lint', tool('eslint', ['.', '--max-warnings', '0']));
   check('layers', run(process.execPath, ['scripts/check-layers.mjs']));
   unitTests();
   check('fuzz', run(process.execPath, [...SOURCES, 'scripts/fuzz.ts', '--runs', '20000']));
