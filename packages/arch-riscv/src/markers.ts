@@ -87,8 +87,9 @@ async function pageOffsetInMemory(kernel: KernelView, wide: boolean): Promise<bi
 
 /** STRUCT_PAGE_MAX_SHIFT: the size of struct page, rounded up to a power of two. */
 function structPageShift({ vmcoreinfo }: KernelView, wide: boolean): bigint {
-  const size = /^\d+$/.exec(vmcoreinfo?.get('SIZE(page)') ?? '')?.[0];
-  return size === undefined ? (wide ? 6n : 5n) : BigInt(Math.ceil(Math.log2(Number(size))));
+  // Between one word and a page: anything else is damage.
+  const size = Number(/^\d{1,4}$/.exec(vmcoreinfo?.get('SIZE(page)') ?? '')?.[0] ?? 0);
+  return size < 4 || size > 4096 ? (wide ? 6n : 5n) : BigInt(Math.ceil(Math.log2(size)));
 }
 
 function alignDown(address: bigint, to: bigint): bigint {

@@ -92,6 +92,13 @@ describe('markers', () => {
     expect((await list(view('Sv57', { vmcoreinfo: flat }))).some((line) => line.includes('vmemmap'))).toBe(false);
   });
 
+  it('take no size of struct page that is none', async () => {
+    // Where VMEMMAP_START is not said, it follows from the size.
+    const info = (size: string): Vmcoreinfo => new Vmcoreinfo(`SIZE(page)=${size}\nSYMBOL(vmemmap)=ffffffc500000000\n`, '');
+    const usual = await list(view('Sv39', { vmcoreinfo: info('64') }));
+    for (const size of ['0', ':', '', '9'.repeat(400), '3']) expect(await list(view('Sv39', { vmcoreinfo: info(size) })), size).toEqual(usual);
+  });
+
   it('have KASAN\'s shadow where the kernel has, ascending', async () => {
     const markers = await riscv.markers(view('Sv39', symbolsOf({ kasan_early_shadow_pte: 1n })));
     expect(markers.map(({ name }) => name).slice(-4)).toEqual(['Kasan shadow start', 'Kasan shadow end', 'Modules/BPF mapping', 'Kernel mapping']);
