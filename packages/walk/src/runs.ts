@@ -66,6 +66,20 @@ export function walkRuns<H extends HandleFamily>(space: Space<H>, visit: (run: R
   new RunWalk(space, visit, options).walk(options.ranges ?? wholeSpace(space.root));
 }
 
+/** The part of a table that is to be reported. */
+interface Visit<H extends HandleFamily> {
+  readonly table: TableOf<H>;
+  /** Address that entry 0 of the table translates. */
+  readonly va: number;
+  /** Entries that exist: [first, limit). */
+  readonly first: number;
+  readonly limit: number;
+  readonly inherited: number;
+  /** Addresses that are wanted: [start, end). */
+  readonly start: number;
+  readonly end: number;
+}
+
 class RunWalk<H extends HandleFamily> {
   private readonly space: Space<H>;
   private readonly visit: (run: Run) => boolean | undefined;
@@ -94,34 +108,35 @@ class RunWalk<H extends HandleFamily> {
         const end = Math.min(range.end, window.end);
         if (start >= end || this.isStopped()) continue;
         if (top === undefined) {
-          this.emit(RunKind.Absent, root.top, start, end - start, 1, root.table, 0, 0, root.inherited);
-          continue;
+          this.emit({ kind: RunKind.Absent, level: root.top, entryBytes: end - start, pa: root.table, lo: 0, hi: 0, inherited: root.inherited }, start, 1);
+        } else {
+          this.table({ table: top, va: window.start - window.index * bytes, first: root.first, limit: root.end, inherited: root.inherited, start, end });
         }
-        const tableVa = window.start - window.index * bytes;
-        this.table(top, tableVa, root.first, root.end, root.inherited, start, end);
       }
     }
   }
 
-  /** Reports the part [start, end) of a table. Returns what it is if the whole table was looked at and is uniform. */
-  private table(table: TableOf<H>, tableVa: number, first: number, limit: number, inherited: number, start: number, end: number): Uniform | undefined {
+  /** Reports a part of a table. Returns what it is if the whole table was looked at and is uniform. */
+  private table(visit: Visit<H>): Uniform | undefined {
     const { arch } = this.space;
-    const { shift, entries } = geometryOf(arch.geometry, table.level);
-    const bytes = 2 ** shift;
-    const buffer = this.buffers[levelNumber(table.level)]!;
-    const ops = opsOf(arch, table.level);
+    const { table, inherited } = visit;
+    const { level } = table;
+    const { shift, entries } = geometryOf(arch.geometry, level);
+    const entryBytes = 2 ** shift;
+    const buffer = this.buffers[levelNumber(level)]!;
     if (++this.visits > this.maxVisits) {
-      throw new PgtableError('ELOOP', `looked into ${this.maxVisits} tables and came no further than address 0x${BigInt(tableVa).toString(16)}`, {
-        address: BigInt(tableVa),
+      throw new PgtableError('ELOOP', `looked into ${this.maxVisits} tables and came no further than address 0x${BigInt(visit.va).toString(16)}`, {
+        address: BigInt(visit.va),
         hint: 'tables of this dump are shared or point back to themselves; choose a smaller --range',
       });
     }
-    const from = Math.floor((start - tableVa) / bytes);
-    const to = Math.ceil((end - tableVa) / bytes);
+    const from = Math.floor((visit.start - visit.va) / entryBytes);
+    const to = Math.ceil((visit.end - visit.va) / entryBytes);
     // Entries that the table entry above says do not exist translate nothing.
-    const existFrom = Math.max(from, first);
-    const existTo = Math.max(existFrom, Math.min(to, limit));
-    if (from < existFrom) this.emit(RunKind.None, table.level, tableVa + from * bytes, bytes, existFrom - from, 0, 0, 0, inherited);
+    const existFrom = Math.max(from, visit.first);
+    const existTo = Math.max(existFrom, Math.min(to, visit.limit));
+    const hole: Uniform = { kind: RunKind.None, level, entryBytes, pa: 0, lo: 0, hi: 0, inherited };
+    if (from < existFrom) this.emit(hole, visit.va + from * entryBytes, existFrom - from);
 
     let same: Uniform | undefined;
     let mixed = false;
@@ -131,56 +146,55 @@ class RunWalk<H extends HandleFamily> {
       const { count } = buffer;
       for (let row = 0; row < count && !this.isStopped(); row++) {
         const kind = buffer.kind[row] as EntryKind;
-        const index = buffer.index[row]!;
-        const lo = buffer.lo[row]!;
-        const hi = buffer.hi[row]!;
-        const pa = buffer.pa[row]!;
-        const va = tableVa + index * bytes;
         let found: Uniform | undefined;
         if (kind === EntryKind.Table) {
-          found = this.child(table, index, va, bytes, lo, hi, pa, inherited, ops.childRange(lo, hi), start, end);
+          found = this.child(visit, entryBytes, buffer.index[row]!, buffer.lo[row]!, buffer.hi[row]!, buffer.pa[row]!);
         } else {
-          this.emit(kind, table.level, va, bytes, buffer.length[row]!, pa, lo, hi, inherited);
-          found = this.filter.contiguous || mixed ? undefined : { kind, level: table.level, entryBytes: bytes, pa, lo, hi, inherited };
+          this.row(buffer, row, visit, entryBytes);
+          found = this.filter.contiguous || mixed ? undefined : { kind, level, entryBytes, pa: buffer.pa[row]!, lo: buffer.lo[row]!, hi: buffer.hi[row]!, inherited };
         }
         if (same === undefined && !mixed) same = found;
         mixed ||= found === undefined || same === undefined || !this.alike(same, found);
       }
     }
-    if (existTo < to && !this.isStopped()) this.emit(RunKind.None, table.level, tableVa + existTo * bytes, bytes, to - existTo, 0, 0, 0, inherited);
+    if (existTo < to && !this.isStopped()) this.emit(hole, visit.va + existTo * entryBytes, to - existTo);
     return mixed || existFrom !== 0 || existTo !== entries ? undefined : same;
   }
 
-  private child(
-    table: TableOf<H>, index: number, va: number, bytes: number, lo: number, hi: number, pa: number, inherited: number, range: number, start: number, end: number,
-  ): Uniform | undefined {
+  /** Goes into the table that entry `index` points to; `lo`, `hi` and `pa` are what a scan says of the entry. */
+  private child(visit: Visit<H>, entryBytes: number, index: number, lo: number, hi: number, pa: number): Uniform | undefined {
     const { arch } = this.space;
-    const below = arch.inherit(inherited, table.level, lo, hi);
-    const from = Math.max(start, va);
-    const to = Math.min(end, va + bytes);
+    const { table } = visit;
+    const va = visit.va + index * entryBytes;
+    const inherited = arch.inherit(visit.inherited, table.level, lo, hi);
+    const start = Math.max(visit.start, va);
+    const end = Math.min(visit.end, va + entryBytes);
+    const range = opsOf(arch, table.level).childRange(lo, hi);
+    const first = range & 0xffff;
+    const limit = range >>> 16;
     const lower = levelBelow(arch, table.level);
-    if ((range & 0xffff) >= range >>> 16 && lower !== undefined) {
+    if (first >= limit && lower !== undefined) {
       // A table without entries, which nobody has read. As for any part that does not exist: holes of its level.
       const size = 2 ** geometryOf(arch.geometry, lower).shift;
-      const first = Math.floor((from - va) / size);
-      this.emit(RunKind.None, lower, va + first * size, size, Math.ceil((to - va) / size) - first, 0, 0, 0, below);
+      const from = Math.floor((start - va) / size);
+      this.emit({ kind: RunKind.None, level: lower, entryBytes: size, pa: 0, lo: 0, hi: 0, inherited }, va + from * size, Math.ceil((end - va) / size) - from);
       return undefined;
     }
     const child = childOf(arch, table, index);
     if (child === undefined) {
-      this.emit(RunKind.Absent, table.level, va, bytes, 1, pa, lo, hi, inherited);
+      this.emit({ kind: RunKind.Absent, level: table.level, entryBytes, pa, lo, hi, inherited: visit.inherited }, va, 1);
       return undefined;
     }
-    const whole = from === va && to === va + bytes && range === geometryOf(arch.geometry, child.level).entries << 16;
+    const whole = start === va && end === va + entryBytes && range === geometryOf(arch.geometry, child.level).entries << 16;
     const known = this.uniform[levelNumber(child.level)]!;
     const uniform = whole ? known.get(pa) : undefined;
-    if (uniform?.inherited === below) {
-      this.emit(uniform.kind, uniform.level, va, uniform.entryBytes, bytes / uniform.entryBytes, uniform.pa, uniform.lo, uniform.hi, below);
+    if (uniform?.inherited === inherited) {
+      this.emit(uniform, va, entryBytes / uniform.entryBytes);
       return uniform;
     }
-    const found = this.table(child, va, range & 0xffff, range >>> 16, below, from, to);
+    const found = this.table({ table: child, va, first, limit, inherited, start, end });
     // Inherited restrictions are those of this path; deeper ones were added below and cannot be told from here.
-    if (found?.inherited === below && whole) known.set(pa, found);
+    if (found?.inherited === inherited && whole) known.set(pa, found);
     return found;
   }
 
@@ -200,17 +214,33 @@ class RunWalk<H extends HandleFamily> {
     return this.stopped;
   }
 
-  private emit(kind: RunKind, level: Level, va: number, entryBytes: number, count: number, pa: number, lo: number, hi: number, inherited: number): void {
+  /** Reports a row of a scan. One for every run of a dump: it makes no object. */
+  private row(buffer: ScanBuffer, row: number, { table, va, inherited }: Visit<H>, entryBytes: number): void {
     const { run } = this;
-    run.kind = kind;
-    run.level = level;
-    run.va = va;
+    run.kind = buffer.kind[row] as EntryKind;
+    run.level = table.level;
+    run.va = va + buffer.index[row]! * entryBytes;
     run.entryBytes = entryBytes;
-    run.count = count;
-    run.pa = pa;
-    run.lo = lo;
-    run.hi = hi;
+    run.count = buffer.length[row]!;
+    run.pa = buffer.pa[row]!;
+    run.lo = buffer.lo[row]!;
+    run.hi = buffer.hi[row]!;
     run.inherited = inherited;
+    if (this.visit(run) === false) this.stopped = true;
+  }
+
+  /** Reports `count` entries of one kind from `va` on. */
+  private emit(what: Uniform, va: number, count: number): void {
+    const { run } = this;
+    run.kind = what.kind;
+    run.level = what.level;
+    run.va = va;
+    run.entryBytes = what.entryBytes;
+    run.count = count;
+    run.pa = what.pa;
+    run.lo = what.lo;
+    run.hi = what.hi;
+    run.inherited = what.inherited;
     if (this.visit(run) === false) this.stopped = true;
   }
 }
