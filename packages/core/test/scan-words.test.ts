@@ -367,6 +367,24 @@ describe('scanWords', () => {
     expect(out.count).toBe(0);
   });
 
+  it.each([[1, 4, 2 ** 31 - 8], [2, 0, 2 ** 30], [2, 0, 2 ** 31 - 8]] as const)('reads tables behind 8 GiB: stride %i', (stride, layout, base) => {
+    const { format, leaf } = LAYOUTS[layout]!;
+    const table = wordsOf([leaf, 0n, leaf, leaf], stride, 0);
+    const asked: number[] = [];
+    // Stands for words that nobody has the memory for.
+    class FarWords extends Int32Array {
+      override subarray(begin = 0, end = 0): Int32Array<ArrayBuffer> {
+        asked.push(begin, end);
+        return new Int32Array(table.subarray(0, end - begin));
+      }
+    }
+    const out = new ScanBuffer(8);
+    const far = stride === 1 ? base + 4 : base;
+    expect(scanWords(new FarWords(0), far, stride, 1, 1, 4, format, scanFilter(false), out)).toBe(4);
+    expect(asked).toEqual([far * stride, (far + 4) * stride]);
+    expect(rowsOf(out).map(({ kind, index, length }) => [kind, index, length])).toEqual([[EntryKind.None, 1, 1], [EntryKind.Leaf, 2, 2]]);
+  });
+
   it('appends to what the buffer holds', () => {
     const words = wordsOf([x86.leaf, 0n], 2, 0);
     const out = new ScanBuffer(8);
