@@ -3,13 +3,16 @@ import type { HandleFamily } from './handles.js';
 import type { P4dVal, PgdVal, PmdVal, PteVal, PudVal } from './values.js';
 
 /*
- * The kernel's accessors by the kernel's names (include/linux/pgtable.h, Linux 6.12). Each is the architecture's own
- * operation at one level, so an override at that level is seen by everyone.
+ * The kernel's accessors by the kernel's names (include/linux/pgtable.h, Linux 6.12); get_once and the hw_ names are those of
+ * the proposal of opaque handles ("mm: opaque hardware page-table entry handles", June 2026). Each is the architecture's
+ * own operation at one level, so an override at that level is seen by everyone.
  *
- * pXXpGet      plain: the read may be torn, elided or repeated. For readers that hold the lock of the table.
+ * pXXpGet      plain: the read may be torn, elided or repeated. For readers that hold the lock of the table. (6.12's own
+ *              ptep_get is single-copy atomic wherever a word holds an entry; the proposal separates the two.)
  * pXXpGetOnce  single-copy atomic, for readers without a lock.
  * pXXOffset    the entry at the next lower level. The same entry where one of the levels is folded; undefined where there is
- *              no table to look into: the entry is empty, a leaf, not present, or the table is not here.
+ *              no table to look into: the entry is empty, a leaf, not present, or the table is not here. A handle may be the
+ *              number 0 at run time, so compare with undefined; truth says nothing.
  */
 
 export function ptepGet<H extends HandleFamily>(arch: Arch<H>, ptep: H['pte']): PteVal {

@@ -42,7 +42,7 @@ export interface Root {
  */
 export interface LevelOps<H extends HandleFamily, L extends Level> {
   readonly level: L;
-  /** The entry's value, read plainly: it may be torn, elided or repeated. @see include/linux/pgtable.h ptep_get */
+  /** The entry's value, read plainly: it may be torn, elided or repeated. For readers that hold the table's lock. */
   get(entry: H[L]): EntryVal<L>;
   /** The entry's value, single-copy atomic: for readers that hold no lock. */
   getOnce(entry: H[L]): EntryVal<L>;

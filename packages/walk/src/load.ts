@@ -1,7 +1,7 @@
 import {
   EntryKind, geometryOf, levelNumber, LEVELS, PgtableError, ScanBuffer, scanFilter, type HandleFamily, type Level, type TableMemory, type TableOf,
 } from '@pgtable/core';
-import type { PhysicalMemory } from '@pgtable/memory';
+import { BLOCK_ABSENT, BLOCK_PRESENT, type PhysicalMemory } from '@pgtable/memory';
 import { childOf, levelBelow, scanTable, wholeSpace, type Space, type VaRange } from './space.js';
 
 /** The physical memory that tables are loaded from, as far as loading needs it. */
@@ -98,7 +98,7 @@ export class TableLoader<H extends HandleFamily = HandleFamily> {
     let visits = this.rootVisits(top, ranges);
     for (let level = levelBelow(arch, root.top); level !== undefined; level = levelBelow(arch, level)) {
       const wanted = new Map<number, Wanted>();
-      for (const visit of visits) this.gather(visit, level, wanted);
+      for (const visit of visits) this.gather(visit, wanted);
       await this.loadTables(level, [...wanted.values()], onProgress);
       // The lowest level has no children to look for.
       if (levelBelow(arch, level) === undefined) return;
@@ -138,8 +138,8 @@ export class TableLoader<H extends HandleFamily = HandleFamily> {
     return visits;
   }
 
-  /** The tables that the entries of a visit point to. */
-  private gather(visit: Visit<H>, level: Level, wanted: Map<number, Wanted>): void {
+  /** Calls back for each table that the entries of a visit point to, with the entries of it that exist. Tables without any are left out. */
+  private forEachChild(visit: Visit<H>, found: (index: number, address: number, range: EntryRange) => void): void {
     const { arch } = this.space;
     const { buffer } = this;
     const ops = arch.ops[visit.table.level];
@@ -148,59 +148,49 @@ export class TableLoader<H extends HandleFamily = HandleFamily> {
       at = scanTable(arch, visit.table, at, visit.end, this.filter, buffer);
       for (let row = 0; row < buffer.count; row++) {
         if (buffer.kind[row] !== EntryKind.Table) continue;
-        const address = buffer.pa[row]!;
         const range = ops.childRange(buffer.lo[row]!, buffer.hi[row]!);
-        const seen = wanted.get(address);
         const first = range & 0xffff;
         const end = range >>> 16;
-        // Of a table without entries there is nothing to read.
-        if (first >= end) continue;
-        if (seen === undefined) wanted.set(address, { address, first, end });
-        else if (first < seen.first || end > seen.end) wanted.set(address, { address, first: Math.min(first, seen.first), end: Math.max(end, seen.end) });
+        if (first < end) found(buffer.index[row]!, buffer.pa[row]!, { first, end });
       }
     }
+  }
+
+  /** The tables that the entries of a visit point to. */
+  private gather(visit: Visit<H>, wanted: Map<number, Wanted>): void {
+    this.forEachChild(visit, (_index, address, range) => {
+      wanted.set(address, { address, ...union(range, wanted.get(address) ?? range) });
+    });
   }
 
   /** What the next round looks into: a wholly wanted table once, a table at the edge of a range only where it is wanted. */
   private nextVisits(visits: readonly Visit<H>[], level: Level, ranges: readonly VaRange[]): Visit<H>[] {
     const { arch } = this.space;
-    const { buffer } = this;
     const childBytes = 2 ** geometryOf(arch.geometry, level).shift;
     const whole = new Map<number, EntryRange>();
     const next: Visit<H>[] = [];
     for (const visit of visits) {
       const bytes = 2 ** geometryOf(arch.geometry, visit.table.level).shift;
-      const ops = arch.ops[visit.table.level];
-      for (let at = visit.first; at < visit.end; ) {
-        buffer.count = 0;
-        at = scanTable(arch, visit.table, at, visit.end, this.filter, buffer);
-        for (let row = 0; row < buffer.count; row++) {
-          if (buffer.kind[row] !== EntryKind.Table) continue;
-          const index = buffer.index[row]!;
-          const range = ops.childRange(buffer.lo[row]!, buffer.hi[row]!);
-          const address = buffer.pa[row]!;
-          const va = visit.va === undefined ? undefined : visit.va + index * bytes;
-          const parts = va === undefined ? undefined : clip(va, bytes, ranges);
-          if (parts === undefined) {
-            const here = { first: range & 0xffff, end: range >>> 16 };
-            if (here.first >= here.end) continue;
-            const seen = whole.get(address);
-            if (seen !== undefined && seen.first <= here.first && seen.end >= here.end) continue;
-            whole.set(address, seen === undefined ? here : union(seen, here));
-          }
-          const table = childOf(arch, visit.table, index);
-          if (table === undefined) continue;
-          if (parts === undefined || va === undefined) {
-            next.push({ table, first: range & 0xffff, end: range >>> 16, va: undefined });
-          } else {
-            for (const part of parts) {
-              const first = Math.max(range & 0xffff, Math.floor((part.start - va) / childBytes));
-              const end = Math.min(range >>> 16, Math.ceil((part.end - va) / childBytes));
-              if (first < end) next.push({ table, first, end, va });
-            }
-          }
+      this.forEachChild(visit, (index, address, range) => {
+        const va = visit.va === undefined ? undefined : visit.va + index * bytes;
+        const parts = va === undefined ? undefined : clip(va, bytes, ranges);
+        if (parts === undefined) {
+          const seen = whole.get(address);
+          if (seen !== undefined && seen.first <= range.first && seen.end >= range.end) return;
+          whole.set(address, union(range, seen ?? range));
         }
-      }
+        const table = childOf(arch, visit.table, index);
+        if (table === undefined) return;
+        if (parts === undefined || va === undefined) {
+          next.push({ table, ...range, va: undefined });
+          return;
+        }
+        for (const part of parts) {
+          const first = Math.max(range.first, Math.floor((part.start - va) / childBytes));
+          const end = Math.min(range.end, Math.ceil((part.end - va) / childBytes));
+          if (first < end) next.push({ table, first, end, va });
+        }
+      });
     }
     return next;
   }
@@ -216,86 +206,61 @@ export class TableLoader<H extends HandleFamily = HandleFamily> {
       .map((table) => ({ ...table, ...union(table, partial.get(table.address) ?? table) }))
       .sort((a, b) => a.address - b.address);
     if (fresh.length === 0) return;
-    const { entries } = geometryOf(this.space.arch.geometry, level);
-    const entryBytes = tables.entryBytes;
-    const tableBytes = Math.max(entries, ...(fresh.length === 1 ? [fresh[0]!.end] : [])) * entryBytes;
+    const { entryBytes } = tables;
+    // Only a root may have fewer entries than its level's tables, or, on s390, be the one table of its level.
+    const sole = fresh.length === 1 ? fresh[0]! : undefined;
+    const entries = Math.max(geometryOf(this.space.arch.geometry, level).entries, sole?.end ?? 0);
     if ((tables.entries + fresh.length * entries) * entryBytes > this.maxBytes) {
       throw new PgtableError('ENOMEM', `more than ${this.maxBytes} bytes of page tables at level ${level}`, { hint: 'choose a smaller --range' });
     }
-    if (tableBytes <= UNIT_BYTES) await this.loadSmall(level, fresh, tableBytes, onProgress);
-    else await this.loadLarge(level, fresh, tableBytes, onProgress);
-  }
-
-  /** Tables of one unit or less: read straight into table memory, and the unreadable ones taken out again. */
-  private async loadSmall(level: Level, fresh: readonly Wanted[], tableBytes: number, onProgress: ((progress: LoadProgress) => void) | undefined): Promise<void> {
-    const tables = this.tables!;
-    const missing = this.missing[levelNumber(level)]!;
-    for (let from = 0; from < fresh.length; from += BATCH_BLOCKS) {
-      const batch = fresh.slice(from, from + BATCH_BLOCKS);
-      // The root may be smaller than a full table, or than what is left of its page in memory.
-      const only = batch.length === 1 ? batch[0]! : undefined;
-      const bytes = only === undefined ? tableBytes : only.end * tables.entryBytes;
-      const block = new Uint8Array(batch.length * bytes);
-      const states = new Uint8Array(batch.length);
-      await this.source.readBlocks(Float64Array.from(batch, ({ address }) => address), bytes, block, states);
-      const present = states.reduce((sum, state) => sum + (state === 1 ? 1 : 0), 0);
-      tables.reserve((present * tableBytes) / tables.entryBytes);
-      batch.forEach(({ address }, at) => {
-        if (states[at] !== 1) {
-          missing.set(address, states[at] === 2 ? 'absent' : 'none');
-          return;
-        }
-        const entries = tableBytes / tables.entryBytes;
-        const base = this.place(level, address, entries, { first: 0, end: bytes / tables.entryBytes });
-        tables.bytes.set(block.subarray(at * bytes, (at + 1) * bytes), base * tables.entryBytes);
-        tables.toHostOrder(base, entries, this.space.arch.littleEndian);
-      });
-      onProgress?.({ level, done: from + batch.length, total: fresh.length });
-    }
-  }
-
-  /** Tables of several units: only the units that hold entries that exist are read, and all of them must be there. */
-  private async loadLarge(level: Level, fresh: readonly Wanted[], tableBytes: number, onProgress: ((progress: LoadProgress) => void) | undefined): Promise<void> {
-    const tables = this.tables!;
-    const missing = this.missing[levelNumber(level)]!;
-    const perTable = Math.ceil(tableBytes / UNIT_BYTES);
-    const batchTables = Math.max(1, Math.floor(BATCH_BLOCKS / perTable));
+    // A small root may end before the memory of its page does.
+    const unitBytes = Math.min(UNIT_BYTES, (sole?.end ?? entries) * entryBytes);
+    const batchTables = Math.max(1, Math.floor((BATCH_BLOCKS * unitBytes) / (entries * entryBytes)));
     for (let from = 0; from < fresh.length; from += batchTables) {
       const batch = fresh.slice(from, from + batchTables);
-      const units: { table: number; offset: number }[] = [];
-      batch.forEach(({ first, end }, table) => {
-        const start = Math.floor((first * tables.entryBytes) / UNIT_BYTES) * UNIT_BYTES;
-        for (let offset = start; offset < end * tables.entryBytes; offset += UNIT_BYTES) units.push({ table, offset });
-      });
-      const block = new Uint8Array(units.length * UNIT_BYTES);
-      const states = new Uint8Array(units.length);
-      await this.source.readBlocks(Float64Array.from(units, ({ table, offset }) => batch[table]!.address + offset), UNIT_BYTES, block, states);
-      const unreadable = new Map<number, MissingTable>();
-      units.forEach(({ table }, at) => {
-        if (states[at] !== 1 && unreadable.get(table) !== 'none') unreadable.set(table, states[at] === 2 ? 'absent' : 'none');
-      });
-      const entries = tableBytes / tables.entryBytes;
-      tables.reserve((batch.length - unreadable.size) * entries);
-      const bases = batch.map(({ address, first, end }, table) => {
-        const why = unreadable.get(table);
-        if (why === undefined) return this.place(level, address, entries, { first, end });
-        missing.set(address, why);
-        return -1;
-      });
-      units.forEach(({ table, offset }, at) => {
-        const base = bases[table]!;
-        if (base < 0) return;
-        const length = Math.min(UNIT_BYTES, tableBytes - offset);
-        tables.bytes.set(block.subarray(at * UNIT_BYTES, at * UNIT_BYTES + length), base * tables.entryBytes + offset);
-      });
-      for (const base of bases) if (base >= 0) tables.toHostOrder(base, entries, this.space.arch.littleEndian);
+      await this.loadBatch(tables, level, batch, entries, unitBytes);
       onProgress?.({ level, done: from + batch.length, total: fresh.length });
     }
+  }
+
+  /**
+   * Reads a batch of tables in units: only those that hold entries that exist, and of a table all of them must be there.
+   *
+   * @param entries that each table gets room for
+   */
+  private async loadBatch(tables: TableMemory, level: Level, batch: readonly Wanted[], entries: number, unitBytes: number): Promise<void> {
+    const { entryBytes } = tables;
+    const missing = this.missing[levelNumber(level)]!;
+    const units: { table: number; offset: number }[] = [];
+    batch.forEach(({ first, end }, table) => {
+      const start = Math.floor((first * entryBytes) / unitBytes) * unitBytes;
+      for (let offset = start; offset < end * entryBytes; offset += unitBytes) units.push({ table, offset });
+    });
+    const block = new Uint8Array(units.length * unitBytes);
+    const states = new Uint8Array(units.length);
+    await this.source.readBlocks(Float64Array.from(units, ({ table, offset }) => batch[table]!.address + offset), unitBytes, block, states);
+    const unreadable = new Map<number, MissingTable>();
+    units.forEach(({ table }, at) => {
+      if (states[at] !== BLOCK_PRESENT && unreadable.get(table) !== 'none') unreadable.set(table, states[at] === BLOCK_ABSENT ? 'absent' : 'none');
+    });
+    tables.reserve((batch.length - unreadable.size) * entries);
+    const bases = batch.map(({ address, first, end }, table) => {
+      const why = unreadable.get(table);
+      if (why === undefined) return this.place(tables, level, address, entries, { first, end });
+      missing.set(address, why);
+      return -1;
+    });
+    units.forEach(({ table, offset }, at) => {
+      const base = bases[table]!;
+      if (base < 0) return;
+      const length = Math.min(unitBytes, entries * entryBytes - offset);
+      tables.bytes.set(block.subarray(at * unitBytes, at * unitBytes + length), base * entryBytes + offset);
+    });
+    for (const base of bases) if (base >= 0) tables.toHostOrder(base, entries, this.space.arch.littleEndian);
   }
 
   /** Room for a table, new or read again because more of it is wanted, whose given entries are about to be filled in. */
-  private place(level: Level, address: number, entries: number, read: EntryRange): number {
-    const tables = this.tables!;
+  private place(tables: TableMemory, level: Level, address: number, entries: number, read: EntryRange): number {
     const partial = this.partial[levelNumber(level)]!;
     if (read.first > 0 || read.end < entries) partial.set(address, read);
     else partial.delete(address);
