@@ -28,17 +28,31 @@ export class Symbols {
     return this.byName.get(name);
   }
 
-  /** The symbol that an address lies in or after, and how far. */
-  nearest(address: bigint): { name: string; offset: bigint } | undefined {
+  /**
+   * The symbol that an address lies in or after: how far, and how many bytes there are to the next symbol (0 if there is
+   * none). Of symbols at one address the first counts, as in kallsyms.
+   */
+  nearest(address: bigint): { name: string; offset: bigint; size: bigint } | undefined {
+    // Sorting is stable: symbols at one address keep the table's order.
     this.sorted ??= [...this.byName].map(([name, at]) => ({ name, address: at })).sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
-    let low = 0;
-    let high = this.sorted.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.sorted[middle]!.address <= address) low = middle + 1;
-      else high = middle;
-    }
-    const found = this.sorted[low - 1];
-    return found === undefined ? undefined : { name: found.name, offset: address - found.address };
+    const { sorted } = this;
+    const after = firstAbove(sorted, address);
+    const last = sorted[after - 1];
+    if (last === undefined) return undefined;
+    const found = sorted[firstAbove(sorted, last.address - 1n)]!;
+    const next = sorted[after];
+    return { name: found.name, offset: address - found.address, size: next === undefined ? 0n : next.address - found.address };
   }
+}
+
+/** Position of the first symbol above an address. */
+function firstAbove(sorted: readonly { readonly address: bigint }[], address: bigint): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (sorted[middle]!.address <= address) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

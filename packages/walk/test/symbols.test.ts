@@ -23,12 +23,15 @@ describe('Symbols', () => {
     expect(symbols.get('not')).toBeUndefined();
   });
   it('finds the symbol that an address lies in or after', () => {
-    expect(symbols.nearest(0xffffffff82000000n)).toEqual({ name: 'init_mm', offset: 0n });
-    expect(symbols.nearest(0xffffffff82000123n)).toEqual({ name: 'init_mm', offset: 0x123n });
-    expect(symbols.nearest(0xffffffff81ffffffn)).toEqual({ name: 'helper', offset: 0xfffeffn });
+    expect(symbols.nearest(0xffffffff82000000n)).toMatchObject({ name: 'init_mm', offset: 0n });
+    expect(symbols.nearest(0xffffffff82000123n)).toMatchObject({ name: 'init_mm', offset: 0x123n });
+    expect(symbols.nearest(0xffffffff81ffffffn)).toEqual({ name: 'helper', offset: 0xfffeffn, size: 0xffff00n });
     expect(symbols.nearest(2n ** 64n - 1n)?.name).toBe('in_module');
-    expect(symbols.nearest(5n)).toEqual({ name: 'fixed_percpu_data', offset: 5n });
+    expect(symbols.nearest(5n)).toMatchObject({ name: 'fixed_percpu_data', offset: 5n });
     expect(new Symbols('1000 T a\n', 'x').nearest(0xfffn)).toBeUndefined();
+    // The first of two at one address, and the size up to the next address.
+    expect(new Symbols('1000 T a\n1000 T b\n1040 T c\n', 'x').nearest(0x1010n)).toEqual({ name: 'a', offset: 0x10n, size: 0x40n });
+    expect(new Symbols('1000 T a\n', 'x').nearest(0x1010n)).toEqual({ name: 'a', offset: 0x10n, size: 0n });
   });
   it.each([
     ['no symbols', 'hello\nworld\n', 'holds no symbols'],
