@@ -136,6 +136,11 @@ export class TableMemory {
   }
 
   private newBuffer(bytes: number): ArrayBuffer | SharedArrayBuffer {
+    if (this.shared && !('SharedArrayBuffer' in globalThis)) {
+      throw new PgtableError('ENOTSUP', 'page tables cannot be shared with other threads here: there is no SharedArrayBuffer', {
+        hint: 'serve the page cross-origin isolated (COOP: same-origin, COEP: require-corp), or leave out `shared`',
+      });
+    }
     // 64-bit elements need whole elements.
     const rounded = Math.ceil(bytes / 16) * 16;
     try {

@@ -122,6 +122,17 @@ describe('TableMemory', () => {
     expect(shared.words.buffer).toBeInstanceOf(SharedArrayBuffer);
   });
 
+  it('needs no SharedArrayBuffer, which most web pages lack, unless it is to be shared', () => {
+    const original = globalThis.SharedArrayBuffer;
+    Reflect.deleteProperty(globalThis, 'SharedArrayBuffer');
+    try {
+      expect(new TableMemory().allocate('pte', 0, 512)).toBe(0);
+      expect(codeOf(() => new TableMemory({ shared: true }))).toBe('ENOTSUP');
+    } finally {
+      globalThis.SharedArrayBuffer = original;
+    }
+  });
+
   it.each([4, 8, 16] as const)('turns entries of %i bytes into the order of the host, whatever the order they are in', (entryBytes) => {
     fc.assert(
       fc.property(fc.array(fc.bigInt(0n, 2n ** BigInt(entryBytes * 8) - 1n), { minLength: 1, maxLength: 20 }), fc.boolean(), (values, littleEndian) => {
