@@ -40,6 +40,7 @@ if (check('install and build', installAndBuild())) {
   unitTests();
   check('fuzz', run(process.execPath, [...SOURCES, 'scripts/fuzz.ts', '--runs', '20000']));
   check('publishing', run(process.execPath, ['scripts/check-publish.mjs']));
+  check('browser', run(process.execPath, [...SOURCES, 'scripts/browser.ts']));
   if (HAS_FIXTURES) check(`oracles in ${FIXTURES}`, run(process.execPath, [...SOURCES, 'scripts/oracle.ts']));
   else console.log('left out: the oracles over whole guests, because there is no ../shared/fixtures (the small dumps in the repository were used)');
 }
