@@ -1,5 +1,5 @@
 /**
- * LZO1X decompression, written for this package: npm has no LZO library that runs in a browser (see DEPENDENCIES.md).
+ * LZO1X decompression, written for this package: npm has no LZO library that runs in a browser (see docs/dependencies.md).
  *
  * The stream is a list of instructions; each is one byte with operand bytes after it, copies a match out of what was
  * written before, and then up to three literals (Linux, Documentation/staging/lzo.rst, stream format version 0):
