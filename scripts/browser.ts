@@ -46,7 +46,7 @@ async function inPage(page: Page, { order }: DumpCase): Promise<Report | Failure
     }, HUNG_MS);
   });
   try {
-    return await Promise.race([page.evaluate((given) => (globalThis as unknown as PageApi).examineDump(given), order), hung]);
+    return await Promise.race([page.evaluate((given) => (globalThis as typeof globalThis & PageApi).examineDump(given), order), hung]);
   } catch (error) {
     return { code: '', message: String(error) };
   } finally {
@@ -127,7 +127,7 @@ async function compareStrict(page: Page, answered: readonly Answered[]): Promise
 }
 
 async function compareSurroundings(page: Page, isolated: boolean): Promise<void> {
-  const found = await page.evaluate(() => (globalThis as unknown as PageApi).surroundings());
+  const found = await page.evaluate(() => (globalThis as typeof globalThis & PageApi).surroundings());
   const globals = isolated ? 'SharedArrayBuffer' : '';
   const shared = isolated ? '4096 bytes' : 'ENOTSUP';
   console.log(`${isolated ? 'isolated' : 'usual'} page: of process, Buffer, require and SharedArrayBuffer it has ${found.globals.join(', ') || 'none'}; shared tables: ${found.sharedTables}`);
