@@ -1,5 +1,6 @@
 import { hexAddress, Insecure } from '@pgtable/core';
 import { checkInsecure } from '@pgtable/walk';
+import { endAddress } from '../describe.js';
 import { ExitCode } from '../exit-codes.js';
 import { Output } from '../io.js';
 import { Machine } from '../machine.js';
@@ -24,7 +25,7 @@ export async function check({ io, machine: options }: CommandContext, format: 't
         out.line(
           JSON.stringify({
             start: hexAddress(start),
-            end: hexAddress(end),
+            end: endAddress(end),
             pages,
             writableExecutable: (insecure & Insecure.WritableExecutable) !== 0,
             userExecutable: (insecure & Insecure.UserExecutable) !== 0,
@@ -33,7 +34,7 @@ export async function check({ io, machine: options }: CommandContext, format: 't
         );
       } else {
         for (const bit of [Insecure.WritableExecutable, Insecure.UserExecutable]) {
-          if ((insecure & bit) !== 0) out.line(`${arch.ptdump.finding(bit, address, symbol)} (${pages} page${pages === 1 ? '' : 's'})`);
+          if ((insecure & bit) !== 0) out.line(`${arch.ptdump.finding(bit, address, symbol)} (${pages} page${pages === 1 ? '' : 's'}, ${hexAddress(start)}-${endAddress(end)})`);
         }
       }
     }

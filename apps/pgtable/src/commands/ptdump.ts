@@ -1,5 +1,5 @@
 import { createColors } from 'picocolors';
-import { EntryKind, geometryOf, hexAddress, LEVELS, PgtableError, type Attributes, type Level } from '@pgtable/core';
+import { EntryKind, geometryOf, hexAddress, LEVELS, PgtableError, type Attributes, type Level, type Marker } from '@pgtable/core';
 import { mergedRuns, ptdump as kernelListing, RunKind, walkRuns, wholeSpace, type Run, type VaRange } from '@pgtable/walk';
 import { attributeWords, endAddress, isWritableExecutable, kernelAccess, levelTitle, nonPresentWords, pageSize, size, userAccess } from '../describe.js';
 import { ExitCode } from '../exit-codes.js';
@@ -25,9 +25,10 @@ export async function ptdump({ io, machine: options }: CommandContext, command: 
   if (command.format === 'kernel' && (command.levels.length > 0 || command.filters.length > 0 || !command.merge)) {
     throw new PgtableError('EINVAL', 'the kernel format has no --level, --filter or --no-merge', { hint: 'add --format table, json or csv' });
   }
+  const wanted = command.ranges.map(parseRange);
+  const filter = command.filters.length === 0 ? undefined : parseFilter(command.filters);
   const machine = await Machine.open(options);
   try {
-    const wanted = command.ranges.map(parseRange);
     const half = command.half ?? (options.root === undefined && areUser(machine, wanted) ? 'user' : undefined);
     const opened = machine.requireRoot(half ?? 'kernel');
     const { root, arch } = opened.space;
@@ -38,6 +39,7 @@ export async function ptdump({ io, machine: options }: CommandContext, command: 
         hint: `it translates ${whole.map(({ start, end }) => `${hexAddress(start)}-${endAddress(end)}`).join(' and ')}`,
       });
     }
+    const levels = command.levels.map((text) => parseLevel(opened, text));
     await loadTables(io, opened, ranges);
     const out = new Output(io.stdout);
     const color = createColors(io.stdout.isTTY === true && (io.env.NO_COLOR ?? '') === '');
@@ -45,10 +47,12 @@ export async function ptdump({ io, machine: options }: CommandContext, command: 
     const mark = (text: string, writableExecutable: boolean): string => {
       if (!writableExecutable) return text;
       marked++;
-      return color.red(text);
+      // A program reads the others, or a person copies them for one.
+      return command.format === 'kernel' || command.format === 'table' ? color.red(text) : text;
     };
     if (command.format === 'kernel') {
-      const markers = await machine.markers(opened, ranges);
+      const all = await machine.markers(opened, ranges);
+      const markers = wanted.length === 0 && half === undefined ? all : markersFrom(all, ranges[0]!.start);
       const lines: string[] = [];
       kernelListing(opened.space, (text, line) => lines.push(mark(text, line !== undefined && line.insecure !== 0)), { ranges, markers });
       for (const line of lines) {
@@ -56,7 +60,7 @@ export async function ptdump({ io, machine: options }: CommandContext, command: 
         if (out.full) await out.flush();
       }
     } else {
-      await listRuns(out, machine, opened, ranges, command, mark);
+      await listRuns(out, machine, opened, { ranges, filter, levels, merge: command.merge }, writers[command.format], mark);
     }
     await out.flush();
     // In a long listing the red lines have gone past.
@@ -69,6 +73,12 @@ export async function ptdump({ io, machine: options }: CommandContext, command: 
 
 function windowsOf({ space }: OpenedRoot, half: Half): VaRange[] {
   return space.root.windows.filter((window) => window.half === half).map(({ start, end }) => ({ start, end }));
+}
+
+/** The region that an address is in, and those after it: what a listing that begins there has to announce. */
+function markersFrom(markers: readonly Marker[], start: number): readonly Marker[] {
+  const next = markers.findIndex((marker) => Number(marker.start) > start);
+  return markers.slice(Math.max(0, (next < 0 ? markers.length : next) - 1));
 }
 
 /** Whether ranges are of user addresses alone: then nobody means the kernel's own tables. */
@@ -93,14 +103,21 @@ interface Row {
   readonly inherited: number;
 }
 
+/** What part of a space is listed, and how. */
+interface Listed {
+  readonly ranges: readonly VaRange[];
+  /** Only leaves that it is true of. */
+  readonly filter: ((attributes: Attributes) => boolean) | undefined;
+  /** None for all. */
+  readonly levels: readonly Level[];
+  readonly merge: boolean;
+}
+
 async function listRuns(
-  out: Output, machine: Machine, opened: OpenedRoot, ranges: readonly VaRange[], command: PtdumpCommandOptions, mark: (text: string, writableExecutable: boolean) => string,
+  out: Output, machine: Machine, opened: OpenedRoot, { ranges, filter, levels, merge }: Listed, columns: Writer, mark: (text: string, writableExecutable: boolean) => string,
 ): Promise<void> {
   const { arch } = opened.space;
-  const wanted = command.filters.length === 0 ? undefined : parseFilter(command.filters);
-  const levels = command.levels.map((text) => parseLevel(opened, text));
   const describe = remember((row: Row) => arch.describe(row.level, row.lo, row.hi, row.inherited));
-  const columns = writers[command.format === 'kernel' ? 'table' : command.format];
   const header = columns.header(opened);
   if (header !== undefined) out.line(header);
   const rows: string[] = [];
@@ -108,10 +125,10 @@ async function listRuns(
     if (row.kind === RunKind.None) return;
     if (levels.length > 0 && !levels.includes(row.level)) return;
     const attributes = row.kind === RunKind.Leaf ? describe(row) : undefined;
-    if (wanted !== undefined && (attributes === undefined || !wanted(attributes))) return;
+    if (filter !== undefined && (attributes === undefined || !filter(attributes))) return;
     rows.push(mark(columns.row(machine, opened, row, attributes), attributes !== undefined && isWritableExecutable(attributes.access)));
   };
-  if (command.merge) mergedRuns(opened.space, visit, arch.ptdump, { ranges });
+  if (merge) mergedRuns(opened.space, visit, arch.ptdump, { ranges });
   else walkRuns(
       opened.space,
       (run) => {

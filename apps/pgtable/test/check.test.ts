@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'vitest';
+import { pgtable, Scratch } from './harness.js';
+import { ARM64_FLAGS, arm64Elf, X86_FLAGS, x86Elf, x86SoundElf } from './machines.js';
+
+const scratch = new Scratch();
+const x86 = scratch.write('x86.elf', x86Elf());
+const arm64 = scratch.write('arm64.elf', arm64Elf());
+
+describe('writable and executable pages', () => {
+  test('x86: found, counted, in the words of the kernel', async () => {
+    const { code, lines } = await pgtable(['check', x86, ...X86_FLAGS]);
+    expect(lines).toEqual([
+      'x86/mm: Found insecure W+X mapping at address 0xffff888000002000 (2 pages, 0xffff888000002000-0xffff888000004000)',
+      'x86/mm: Checked W+X mappings: FAILED, 2 W+X pages found.',
+    ]);
+    expect(code).toBe(1);
+  });
+
+  test('x86: none, once they are gone', async () => {
+    const { code, lines } = await pgtable(['check', scratch.write('sound.elf', x86SoundElf()), ...X86_FLAGS]);
+    expect(lines).toEqual(['x86/mm: Checked W+X mappings: passed, no W+X pages found.']);
+    expect(code).toBe(0);
+  });
+
+  test('arm64: both of its findings', async () => {
+    const { code, lines } = await pgtable(['check', arm64, ...ARM64_FLAGS]);
+    expect(lines).toEqual([
+      'arm64/mm: Found insecure W+X mapping at address ffff000000002000/0xffff000000002000 (1 page, 0xffff000000002000-0xffff000000003000)',
+      'arm64/mm: Found non-UXN mapping at address ffff000000003000/0xffff000000003000 (1 page, 0xffff000000003000-0xffff000000004000)',
+      'Checked W+X mappings: FAILED, 1 W+X pages found, 1 non-UXN pages found',
+    ]);
+    expect(code).toBe(1);
+  });
+
+  test('as JSON', async () => {
+    const { code, lines } = await pgtable(['check', arm64, ...ARM64_FLAGS, '--format', 'json']);
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+      { start: '0xffff000000002000', end: '0xffff000000003000', pages: 1, writableExecutable: true, userExecutable: false },
+      { start: '0xffff000000003000', end: '0xffff000000004000', pages: 1, writableExecutable: false, userExecutable: true },
+      { writableExecutable: 1, userExecutable: 1, verdict: 'Checked W+X mappings: FAILED, 1 W+X pages found, 1 non-UXN pages found' },
+    ]);
+    expect(code).toBe(1);
+  });
+
+  test('named by the symbol before them', async () => {
+    const map = scratch.write('System.map', 'ffff888000000000 T _text\nffff888000001ff0 t suspicious\nffff888000009000 T _end\n');
+    const { lines } = await pgtable(['check', x86, ...X86_FLAGS, '--symbols', map]);
+    expect(lines[0]).toContain('at address suspicious+0x10 (2 pages, 0xffff888000002000-');
+  });
+});
+
+describe('they stand out on a terminal', () => {
+  const RED = '\u001b[31m';
+  const wxLine = (text: string): string[] => text.split('\n').filter((line) => line.includes('ffff888000002000-'));
+
+  test.each(['kernel', 'table', 'csv', 'json'])('--format %s', async (format) => {
+    const args = ['ptdump', x86, ...X86_FLAGS, '--kernel', '--format', format];
+    const plain = await pgtable(args);
+    expect(plain.out).not.toContain('\u001b');
+    const inColor = await pgtable(args, { outTty: true, errTty: true });
+    // What programs read stays as it is.
+    const red = format === 'kernel' || format === 'table' ? 1 : 0;
+    expect(inColor.out.split('\n').filter((line) => line.includes(RED))).toHaveLength(red);
+    expect(wxLine(inColor.out).filter((line) => line.startsWith(RED))).toHaveLength(red);
+    expect(inColor.err).toBe('pgtable: 1 of these lines is writable and executable (pgtable check counts the kernel\'s pages)\n');
+    expect((await pgtable(args, { outTty: true, env: { NO_COLOR: '1' } })).out).toBe(plain.out);
+    // An empty NO_COLOR is none (no-color.org).
+    expect((await pgtable(args, { outTty: true, env: { NO_COLOR: '' } })).out).toBe(inColor.out);
+  });
+});
