@@ -128,6 +128,19 @@ export class Machine {
     return this.choose('user', (candidate) => candidate.role !== 'kernel', false);
   }
 
+  /**
+   * The root that a listing is of when nothing says which half: what `--root` says; what was given by register, unless its
+   * addresses are apart from the kernel's (arm64's TTBR0); the kernel's own.
+   */
+  listedRoot(): OpenedRoot {
+    const { candidates } = this.search;
+    if (this.rootChoice !== undefined) return this.openRoot(chosenRoot(candidates, this.rootChoice));
+    const kernel = this.kernelRoot();
+    const first = candidates.find(({ source }) => source === 'given');
+    if (first !== undefined && (kernel === undefined || overlap(this.openRoot(first), kernel))) return this.openRoot(first);
+    return kernel ?? this.requireRoot('kernel');
+  }
+
   /** {@link kernelRoot}, or an error that says what is missing. */
   requireRoot(half: Half): OpenedRoot {
     const root = half === 'kernel' ? this.kernelRoot() : this.userRoot();
@@ -184,6 +197,11 @@ export class Machine {
       (anyOther ? candidates.find(covers) : undefined);
     return found === undefined ? undefined : this.openRoot(found);
   }
+}
+
+/** Whether two roots translate some address both. */
+function overlap(a: OpenedRoot, b: OpenedRoot): boolean {
+  return a.space.root.windows.some((one) => b.space.root.windows.some((other) => one.start < other.end && other.start < one.end));
 }
 
 /** The first list, and what the second knows besides, by name. */

@@ -108,3 +108,23 @@ function pagesOf({ start, bytes, pageBytes, pa, kernel, user, memoryType, level 
   const [from, at] = [BigInt(start), BigInt(pa ?? -1)];
   return Array.from({ length: bytes / pageBytes }, (_, i) => `${(from + BigInt(i * pageBytes)).toString(16)} ${(at + BigInt(i * pageBytes)).toString(16)} ${level} ${kernel} ${user} ${memoryType}`);
 }
+
+describe('the root that is listed', () => {
+  test('s390: a process has an address space of its own, by --root and by --asce', async () => {
+    const kernel = await pgtable(['ptdump', dumpOf('guests-s390x')]);
+    const current = await pgtable(['ptdump', dumpOf('guests-s390x'), '--root', 'current']);
+    const roots = await pgtable(['roots', dumpOf('guests-s390x'), '--format', 'json']);
+    const cr1 = roots.lines.map((line) => JSON.parse(line) as { role: string; registers: { asce: string } }).find(({ role }) => role === 'current');
+    const given = await pgtable(['ptdump', dumpOf('guests-s390x'), '--asce', cr1!.registers.asce]);
+    expect(current.out).not.toBe(kernel.out);
+    expect(given.out).toBe(current.out);
+  });
+
+  test("arm64: TTBR0 does not hide the kernel's", async () => {
+    // This extract has TTBR0 recorded, as if it had been given.
+    const { lines } = await pgtable(['ptdump', dumpOf('guests-arm64-4k-va48')]);
+    expect(lines[0]).toBe('---[ Linear Mapping start ]---');
+    const user = await pgtable(['ptdump', dumpOf('guests-arm64-4k-va48'), '--root', 'current']);
+    expect(user.lines[0]).toBe('---[ User Space ]---');
+  });
+});

@@ -315,6 +315,6 @@ export function describeMissing(loader: TableLoader): string | undefined {
   if (missing.length === 0) return undefined;
   const absent = missing.filter(({ why }) => why === 'absent').length;
   const parts = [absent > 0 ? `${absent} not in the dump` : '', missing.length > absent ? `${missing.length - absent} outside of memory` : ''].filter((part) => part !== '');
-  return `${missing.length} page tables could not be read (${parts.join(', ')})`;
+  return `${missing.length} page ${missing.length === 1 ? 'table' : 'tables'} could not be read (${parts.join(', ')})`;
 }
 

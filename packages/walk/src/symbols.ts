@@ -5,15 +5,19 @@ import { PgtableError } from '@pgtable/core';
  */
 export class Symbols {
   private readonly byName = new Map<string, bigint>();
+  /** Names of weak symbols. */
+  private readonly weak = new Set<string>();
   /** Sorted by address, for {@link nearest}. */
   private sorted: { address: bigint; name: string }[] | undefined;
 
   /** @throws PgtableError `EBADMSG` if the text holds no symbol */
   constructor(text: string, source: string) {
     for (const line of text.split('\n')) {
-      const match = /^([0-9a-f]+) [A-Za-z?] (\S+)/.exec(line);
+      const match = /^([0-9a-f]+) ([A-Za-z?]) (\S+)/.exec(line);
       // The first of several symbols with one name is as good as any: the kernel's own are unique.
-      if (match !== null && !this.byName.has(match[2]!)) this.byName.set(match[2]!, BigInt('0x' + match[1]!));
+      if (match === null || this.byName.has(match[3]!)) continue;
+      this.byName.set(match[3]!, BigInt('0x' + match[1]!));
+      if (match[2] === 'w' || match[2] === 'W') this.weak.add(match[3]!);
     }
     if (this.byName.size === 0) {
       throw new PgtableError('EBADMSG', `${source} holds no symbols`, { hint: 'give a System.map: lines of ADDRESS TYPE NAME' });
@@ -30,11 +34,12 @@ export class Symbols {
 
   /**
    * The symbol that an address lies in or after: how far, and how many bytes there are to the next symbol (0 if there is
-   * none). Of symbols at one address the first counts, as in kallsyms.
+   * none). Of symbols at one address the one counts that kallsyms would name.
+   *
+   * @see scripts/kallsyms.c compare_symbols (Linux 6.12)
    */
   nearest(address: bigint): { name: string; offset: bigint; size: bigint } | undefined {
-    // Sorting is stable: symbols at one address keep the table's order.
-    this.sorted ??= [...this.byName].map(([name, at]) => ({ name, address: at })).sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
+    this.sorted ??= [...this.byName].map(([name, at]) => ({ name, address: at })).sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : this.rank(a.name) - this.rank(b.name)));
     const { sorted } = this;
     const after = firstAbove(sorted, address);
     const last = sorted[after - 1];
@@ -42,6 +47,13 @@ export class Symbols {
     const found = sorted[firstAbove(sorted, last.address - 1n)]!;
     const next = sorted[after];
     return { name: found.name, offset: address - found.address, size: next === undefined ? 0n : next.address - found.address };
+  }
+
+  /** Of symbols at one address: weak ones last, before them what a linker script made, before them by leading underscores. */
+  private rank(name: string): number {
+    const underscores = /^_*/.exec(name)![0].length;
+    const byLinker = /^__(?:(?:start|stop|end)_|.*_(?:start|end)$)/.test(name);
+    return (this.weak.has(name) ? 10000 : 0) + (byLinker ? 1000 : 0) + Math.min(underscores, 999);
   }
 }
 

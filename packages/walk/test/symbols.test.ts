@@ -29,7 +29,8 @@ describe('Symbols', () => {
     expect(symbols.nearest(2n ** 64n - 1n)?.name).toBe('in_module');
     expect(symbols.nearest(5n)).toMatchObject({ name: 'fixed_percpu_data', offset: 5n });
     expect(new Symbols('1000 T a\n', 'x').nearest(0xfffn)).toBeUndefined();
-    // The first of two at one address, and the size up to the next address.
+    // Of two at one address the one of kallsyms, and the size up to the next address.
+    expect(new Symbols('1000 T _stext\n1000 T __head_start\n1000 W start\n1000 T startup_64\n', 'x').nearest(0x1000n)?.name).toBe('startup_64');
     expect(new Symbols('1000 T a\n1000 T b\n1040 T c\n', 'x').nearest(0x1010n)).toEqual({ name: 'a', offset: 0x10n, size: 0x40n });
     expect(new Symbols('1000 T a\n', 'x').nearest(0x1010n)).toEqual({ name: 'a', offset: 0x10n, size: 0n });
   });

@@ -10,7 +10,7 @@ import { loadTables, type CommandContext } from './common.js';
 export async function check({ io, machine: options }: CommandContext, format: 'text' | 'json'): Promise<ExitCode> {
   const machine = await Machine.open(options);
   try {
-    const opened = machine.requireRoot('kernel');
+    const opened = machine.listedRoot();
     const { arch, root } = opened.space;
     await loadTables(io, opened, arch.ptdump.ranges(root));
     const { counts, findings } = checkInsecure(opened.space);
@@ -19,7 +19,7 @@ export async function check({ io, machine: options }: CommandContext, format: 't
     for (const { start, end, insecure } of findings) {
       const address = BigInt(start);
       const found = machine.symbols?.nearest(address - offset);
-      const symbol = found === undefined ? hexAddress(address) : `${found.name}+0x${found.offset.toString(16)}`;
+      const symbol = found === undefined ? hexAddress(address) : `${found.name}+0x${found.offset.toString(16)}/0x${found.size.toString(16)}`;
       const pages = (end - start) / arch.geometry.pageBytes;
       if (format === 'json') {
         out.line(
@@ -34,8 +34,10 @@ export async function check({ io, machine: options }: CommandContext, format: 't
         );
       } else {
         for (const bit of [Insecure.WritableExecutable, Insecure.UserExecutable]) {
-          if ((insecure & bit) !== 0) out.line(`${arch.ptdump.finding(bit, address, symbol)} (${pages} page${pages === 1 ? '' : 's'}, ${hexAddress(start)}-${endAddress(end)})`);
+          if ((insecure & bit) !== 0) out.line(arch.ptdump.finding(bit, address, symbol));
         }
+        // Not the kernel's words, so on a line of its own.
+        out.line(`  ${hexAddress(start)}-${endAddress(end)}, ${pages} page${pages === 1 ? '' : 's'}`);
       }
     }
     if (format === 'json') out.line(JSON.stringify({ ...counts, verdict: arch.ptdump.verdict(counts) }));

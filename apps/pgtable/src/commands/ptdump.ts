@@ -30,7 +30,7 @@ export async function ptdump({ io, machine: options }: CommandContext, command: 
   const machine = await Machine.open(options);
   try {
     const half = command.half ?? (options.root === undefined && areUser(machine, wanted) ? 'user' : undefined);
-    const opened = machine.requireRoot(half ?? 'kernel');
+    const opened = half === undefined ? machine.listedRoot() : machine.requireRoot(half);
     const { root, arch } = opened.space;
     const whole = half === undefined ? wholeSpace(root) : windowsOf(opened, half);
     const ranges = wanted.length > 0 ? intersect(wanted, whole) : half === undefined ? arch.ptdump.ranges(root) : whole;
