@@ -223,6 +223,7 @@ function chosenRoot(candidates: readonly RootCandidate[], choice: string): RootC
   });
 }
 
+/** Architectures by `utsname.machine` in small letters: QEMU writes `S390X`, kernels `s390x`. */
 const UTS_MACHINES: Readonly<Record<string, string>> = { x86_64: 'x86', i386: 'x86', i486: 'x86', i586: 'x86', i686: 'x86', aarch64: 'arm64', riscv64: 'riscv', riscv32: 'riscv', s390x: 's390' };
 
 function choosePlugin(memory: PhysicalMemory, options: MachineOptions): ArchPlugin {
@@ -233,7 +234,7 @@ function choosePlugin(memory: PhysicalMemory, options: MachineOptions): ArchPlug
     return plugin;
   }
   const { elfMachine, utsMachine } = memory.machine ?? {};
-  const byDump = ARCHITECTURES.find((plugin) => (elfMachine !== undefined ? plugin.elfMachines.includes(elfMachine) : utsMachine !== undefined && UTS_MACHINES[utsMachine] === plugin.name));
+  const byDump = ARCHITECTURES.find((plugin) => (elfMachine !== undefined ? plugin.elfMachines.includes(elfMachine) : utsMachine !== undefined && UTS_MACHINES[utsMachine.toLowerCase()] === plugin.name));
   if (byDump !== undefined) return byDump;
   const byRegisters = ARCHITECTURES.filter((plugin) => plugin.registers.some(({ name }) => options.registers.has(name)));
   if (byRegisters.length === 1) return byRegisters[0]!;

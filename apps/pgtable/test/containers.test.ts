@@ -54,6 +54,16 @@ describe.each(Object.keys(containers))('%s', (name) => {
 });
 
 describe('info', () => {
+  test.each([
+    ['x86_64', true, 'x86'], ['i686', true, 'x86'], ['aarch64', true, 'arm64'], ['riscv64', true, 'riscv'], ['s390x', false, 's390'],
+    ['S390X', false, 's390'], // as QEMU spells it
+  ] as const)('the architecture of a kdump file from a %s', async (machine, littleEndian, architecture) => {
+    const file = scratch.write(`${machine}-${littleEndian}.kdump`, kdumpImage(blocks, { bits: 64, littleEndian }, { machine, compression: 'zlib', notes: [] }));
+    const { lines, code } = await pgtable(['info', file, '--format', 'json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(lines[0]!)).toMatchObject({ architecture });
+  });
+
   test('of the sample', async () => {
     const { lines, err, code } = await pgtable(['info']);
     expect(lines.slice(0, 3)).toEqual(['file           sample', 'format         ELF core, 64-bit little-endian', 'architecture   arm64 (AArch64)']);

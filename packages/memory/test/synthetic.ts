@@ -172,6 +172,8 @@ export interface KdumpOptions {
   readonly status?: number;
   readonly split?: boolean;
   readonly signature?: 'KDUMP   ' | 'DISKDUMP';
+  /** `utsname.machine`; by default x86's for as many bits. */
+  readonly machine?: string;
   /** Alignment of 64-bit fields on a 32-bit machine: 4 (i386, QEMU) or 8 (arm). */
   readonly align32?: 4 | 8;
   /** Leave the first bitmap out: bitmap_blocks then covers one only. */
@@ -184,7 +186,7 @@ export interface KdumpOptions {
 export function kdumpImage(blocks: readonly Block[], abi: Abi, options: KdumpOptions = {}): Uint8Array {
   const { bits, littleEndian } = abi;
   const { version = 6, compression = 'none', blockSize = 4096, excluded = [], notes = [vmcoreinfoNote()], status = 0 } = options;
-  const { split = false, signature = 'KDUMP   ', align32 = 4, singleBitmap = false, encode } = options;
+  const { split = false, signature = 'KDUMP   ', machine = bits === 64 ? 'x86_64' : 'i686', align32 = 4, singleBitmap = false, encode } = options;
   const pages = new Map<number, Uint8Array>();
   for (const { address, bytes } of blocks) {
     for (let at = 0; at < bytes.length; at += blockSize) pages.set((address + at) / blockSize, bytes.subarray(at, at + blockSize));
@@ -201,7 +203,7 @@ export function kdumpImage(blocks: readonly Block[], abi: Abi, options: KdumpOpt
 
   const main = new Fields(blockSize, littleEndian);
   main.ascii(signature).u32(version);
-  for (const text of ['Linux', 'host', '6.12.0-synthetic', '#1', bits === 64 ? 'x86_64' : 'i686', '(none)']) main.ascii(text, 65);
+  for (const text of ['Linux', 'host', '6.12.0-synthetic', '#1', machine, '(none)']) main.ascii(text, 65);
   main.seek(bits === 64 ? 424 : 412).u32(status).u32(blockSize).u32(1).u32((bitmapBytes * bitmaps.length) / blockSize).u32(maxMapnr);
 
   const note = noteBytes(notes, littleEndian);
