@@ -134,7 +134,7 @@ describe('walkRuns', () => {
       [RunKind.Absent, 0, 2 ** 23, ROOT],
       [RunKind.Absent, 2 ** 64 - 2 ** 23, 2 ** 64, ROOT],
     ]);
-    expect(describeMissing(made.loader)).toBe('1 page tables could not be read (1 outside of memory)');
+    expect(describeMissing(made.loader)).toBe('1 page table could not be read (1 outside of memory)');
   });
 
   it('walks tables that point to themselves to the end', async () => {
