@@ -24,8 +24,8 @@ export interface LoadProgress {
 
 /** Dumps are read in pieces of this size, which no page size is smaller than; a table may be of several. */
 const UNIT_BYTES = 4096;
-/** Blocks that are read in one go: 64 MiB. */
-const BATCH_BLOCKS = 16384;
+/** Blocks that are read in one go: 16 MiB. */
+const BATCH_BLOCKS = 4096;
 
 /** Entries of a table: [first, end). */
 interface EntryRange {
@@ -215,6 +215,8 @@ export class TableLoader<H extends HandleFamily = HandleFamily> {
     }
     // A small root may end before the memory of its page does.
     const unitBytes = Math.min(UNIT_BYTES, (sole?.end ?? entries) * entryBytes);
+    // Once for the whole level: each growth of the arena holds it twice for a moment.
+    tables.reserve(fresh.length * entries);
     const batchTables = Math.max(1, Math.floor((BATCH_BLOCKS * unitBytes) / (entries * entryBytes)));
     for (let from = 0; from < fresh.length; from += batchTables) {
       const batch = fresh.slice(from, from + batchTables);
@@ -243,7 +245,6 @@ export class TableLoader<H extends HandleFamily = HandleFamily> {
     units.forEach(({ table }, at) => {
       if (states[at] !== BLOCK_PRESENT && unreadable.get(table) !== 'none') unreadable.set(table, states[at] === BLOCK_ABSENT ? 'absent' : 'none');
     });
-    tables.reserve((batch.length - unreadable.size) * entries);
     const bases = batch.map(({ address, first, end }, table) => {
       const why = unreadable.get(table);
       if (why === undefined) return this.place(tables, level, address, entries, { first, end });
