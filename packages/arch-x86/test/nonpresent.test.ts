@@ -15,6 +15,8 @@ describe('swap entries', () => {
   it('hold type and offset, the offset inverted', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 22 }), fc.bigInt({ min: 0n, max: (1n << 50n) - 1n }), (type, offset) => {
+        // The last offset of type 0 is, inverted, the empty entry: no kernel has swap that large.
+        fc.pre(swap64(type, offset) !== 0n);
         expect(decode(swap64(type, offset))).toEqual({ kind: 'swap', type, offset, flags: [] });
         expect(decode(swap64(type, offset), { mode: 'PAE' })).toEqual({ kind: 'swap', type, offset, flags: [] });
       }),
