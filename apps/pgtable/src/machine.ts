@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import {
-  hexAddress, PgtableError, TableMemory, type ArchPlugin, type MachineFacts, type Marker, type RootCandidate, type RootSearch,
+  hexAddress, PgtableError, recognise, TableMemory, type ArchPlugin, type MachineFacts, type Marker, type RootCandidate, type RootSearch,
+  type Vmcoreinfo,
 } from '@pgtable/core';
 import type { PhysicalMemory } from '@pgtable/memory';
 import { openMemoryFiles } from '@pgtable/memory/node';
@@ -72,7 +73,15 @@ export class Machine {
   }
 
   private static async of(memory: PhysicalMemory, options: MachineOptions): Promise<Machine> {
-    const plugin = choosePlugin(memory, options);
+    const noted = vmcoreinfoNotes(memory.notes);
+    // Memory is read through for a VMCOREINFO only where there is no note, and before flags are looked at only where nothing else tells the architecture.
+    let scanned: readonly Vmcoreinfo[] | undefined;
+    let plugin = choosePlugin(memory, options, noted);
+    if (plugin === undefined && memory.machine?.elfMachine === undefined && noted.length === 0) {
+      scanned = await findVmcoreinfo(memory);
+      plugin = choosePlugin(memory, options, scanned);
+    }
+    if (plugin === undefined) throw unknownArchitecture(memory);
     const symbols = options.symbols === undefined ? undefined : new Symbols(await readText(options.symbols), options.symbols);
     const recorded = readRecorded(memory.notes);
     // What the user says now outranks what somebody said when the dump was trimmed.
@@ -85,7 +94,6 @@ export class Machine {
         });
       }
     }
-    const noted = vmcoreinfoNotes(memory.notes);
     const facts: MachineFacts = {
       memory,
       elfMachine: memory.machine?.elfMachine,
@@ -95,7 +103,7 @@ export class Machine {
       vmcoreinfo: noted,
       registers,
     };
-    const scanned = noted.length === 0 || options.scanAlways === true ? await findVmcoreinfo(memory) : [];
+    scanned ??= noted.length === 0 || options.scanAlways === true ? await findVmcoreinfo(memory) : [];
     const known = new Set(noted.map(({ text }) => identity(text)));
     const all: MachineFacts = { ...facts, vmcoreinfo: [...noted, ...scanned.filter(({ text }) => !known.has(identity(text)))] };
     const search = await plugin.findRoots(all);
@@ -223,26 +231,29 @@ function chosenRoot(candidates: readonly RootCandidate[], choice: string): RootC
   });
 }
 
-/** Architectures by `utsname.machine` in small letters: QEMU writes `S390X`, kernels `s390x`. */
-const UTS_MACHINES: Readonly<Record<string, string>> = { x86_64: 'x86', i386: 'x86', i486: 'x86', i586: 'x86', i686: 'x86', aarch64: 'arm64', riscv64: 'riscv', riscv32: 'riscv', s390x: 's390' };
-
-function choosePlugin(memory: PhysicalMemory, options: MachineOptions): ArchPlugin {
-  const names = ARCHITECTURES.map(({ name }) => name).join(', ');
+/** The architecture as the user says, as the dump says, or as the registers that the user gave have it. */
+function choosePlugin(memory: PhysicalMemory, options: MachineOptions, vmcoreinfo: readonly Vmcoreinfo[]): ArchPlugin | undefined {
   if (options.arch !== undefined) {
     const plugin = ARCHITECTURES.find(({ name }) => name === options.arch);
-    if (plugin === undefined) throw new PgtableError('EINVAL', `--arch ${options.arch} is not known`, { hint: `give one of ${names}` });
+    if (plugin === undefined) throw new PgtableError('EINVAL', `--arch ${options.arch} is not known`, { hint: `give one of ${ARCHITECTURE_NAMES}` });
     return plugin;
   }
   const { elfMachine, utsMachine } = memory.machine ?? {};
-  const byDump = ARCHITECTURES.find((plugin) => (elfMachine !== undefined ? plugin.elfMachines.includes(elfMachine) : utsMachine !== undefined && UTS_MACHINES[utsMachine.toLowerCase()] === plugin.name));
+  const byDump = recognise(ARCHITECTURES, { elfMachine, utsMachine, vmcoreinfo });
   if (byDump !== undefined) return byDump;
   const byRegisters = ARCHITECTURES.filter((plugin) => plugin.registers.some(({ name }) => options.registers.has(name)));
-  if (byRegisters.length === 1) return byRegisters[0]!;
+  return byRegisters.length === 1 ? byRegisters[0] : undefined;
+}
+
+function unknownArchitecture(memory: PhysicalMemory): PgtableError {
+  const { elfMachine, utsMachine } = memory.machine ?? {};
   const said = elfMachine !== undefined ? ` (it says ELF machine ${elfMachine})` : utsMachine !== undefined ? ` (it says ${utsMachine})` : '';
-  throw new PgtableError(elfMachine !== undefined || utsMachine !== undefined ? 'ENOTSUP' : 'EINVAL', `which architecture this memory is of cannot be told from the dump${said}`, {
-    hint: `give --arch, one of ${names}`,
+  return new PgtableError(said === '' ? 'EINVAL' : 'ENOTSUP', `which architecture this memory is of cannot be told from the dump${said}`, {
+    hint: `give --arch, one of ${ARCHITECTURE_NAMES}`,
   });
 }
+
+const ARCHITECTURE_NAMES = ARCHITECTURES.map(({ name }) => name).join(', ');
 
 /** Two VMCOREINFOs of one kernel differ at most in what is added at the crash. */
 function identity(text: string): string {

@@ -64,6 +64,27 @@ describe('info', () => {
     expect(JSON.parse(lines[0]!)).toMatchObject({ architecture });
   });
 
+  test.each([
+    ['x86', 'NUMBER(phys_base)=0'], ['x86', 'CONFIG_X86_PAE=y'], ['arm64', 'NUMBER(kimage_voffset)=0xffff800040000000'],
+    ['riscv', 'NUMBER(va_kernel_pa_offset)=0xffffffff00000000'], ['s390', 'SAMODE31=1000'],
+  ])('%s, where a kdump file says Unknown as QEMU does: by the VMCOREINFO', async (architecture, line) => {
+    const text = `OSRELEASE=6.12.0\nPAGESIZE=4096\nSYMBOL(init_uts_ns)=1000\n${line}\n`;
+    const noted = scratch.write(`unknown-${architecture}.kdump`, kdumpImage(blocks, abi, { machine: 'Unknown', notes: [vmcoreinfo(text)], vmcoreinfo: text }));
+    expect(JSON.parse((await pgtable(['info', noted, '--format', 'json'])).lines[0]!)).toMatchObject({ architecture });
+    // The same, found in memory by its text, in a file that has no notes.
+    const page = new Uint8Array(4096);
+    page.set(new TextEncoder().encode(text));
+    const scanned = scratch.write(`unknown-${architecture}.lime`, limeImage([...blocks, { address: 0x100000, bytes: page }]));
+    expect(JSON.parse((await pgtable(['info', scanned, '--format', 'json'])).lines[0]!)).toMatchObject({ architecture });
+  });
+
+  test('a kdump file that says Unknown and has no VMCOREINFO that tells: --arch is asked for', async () => {
+    const { code, err } = await pgtable(['info', scratch.write('unknown.kdump', kdumpImage(blocks, abi, { machine: 'Unknown' }))]);
+    expect(code).toBe(3);
+    expect(err).toContain('(it says Unknown)');
+    expect(err).toContain('give --arch');
+  });
+
   test('of the sample', async () => {
     const { lines, err, code } = await pgtable(['info']);
     expect(lines.slice(0, 3)).toEqual(['file           sample', 'format         ELF core, 64-bit little-endian', 'architecture   arm64 (AArch64)']);

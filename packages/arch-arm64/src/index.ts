@@ -22,6 +22,8 @@ export const arm64: ArchPlugin = {
   title: 'arm64 (AArch64)',
   // EM_AARCH64.
   elfMachines: [183],
+  utsMachines: ['aarch64'],
+  vmcoreinfoKeys: ['NUMBER(kimage_voffset)', 'NUMBER(TCR_EL1_T1SZ)', 'NUMBER(tcr_el1_t1sz)'],
   registers: [
     { name: 'ttbr0', help: 'TTBR0_EL1: the process, whose table is at bits 47:1; ASID and CnP may be left in' },
     { name: 'ttbr1', help: 'TTBR1_EL1: the kernel; with KPTI and in user mode it is only the trampoline' },

@@ -22,6 +22,8 @@ export const riscv: ArchPlugin = {
   name: 'riscv',
   title: 'RISC-V (Sv32, Sv39, Sv48, Sv57)',
   elfMachines: [EM_RISCV],
+  utsMachines: ['riscv64', 'riscv32'],
+  vmcoreinfoKeys: ['NUMBER(va_kernel_pa_offset)', 'NUMBER(phys_ram_base)', 'NUMBER(KERNEL_LINK_ADDR)'],
   registers: [{ name: 'satp', help: 'satp with its mode bits, such as 0xa000000000081fca: mode 8 Sv39, 9 Sv48 or 10 Sv57 in bits 63:60; 32-bit: bit 31 set' }],
   findRoots,
   markers: riscvMarkers,

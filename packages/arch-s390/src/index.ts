@@ -24,6 +24,8 @@ export const s390: ArchPlugin = {
   name: 's390',
   title: 's390 (s390x, z/Architecture)',
   elfMachines: [ELF_MACHINE],
+  utsMachines: ['s390x'],
+  vmcoreinfoKeys: ['SYMBOL(lowcore_ptr)', 'SAMODE31'],
   registers: REGISTER_FLAGS,
   findRoots,
   markers: s390Markers,

@@ -22,6 +22,8 @@ export const x86: ArchPlugin = {
   name: 'x86',
   title: 'x86 (i386, x86-64)',
   elfMachines: [EM_386, EM_X86_64],
+  utsMachines: ['x86_64', 'i386', 'i486', 'i586', 'i686'],
+  vmcoreinfoKeys: ['NUMBER(phys_base)', 'SYMBOL(init_top_pgt)', 'SYMBOL(init_level4_pgt)', 'CONFIG_X86_PAE'],
   registers: [
     { name: 'cr3', help: 'CR3: physical address of the root table, with or without PCID and flag bits; with PTI bit 12 selects the user half' },
     { name: 'cr4', help: 'CR4: bit 12 (LA57) for five levels, bit 5 (PAE), bit 4 (PSE); default: as the dump says, else 4-level' },

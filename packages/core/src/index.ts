@@ -10,8 +10,9 @@ export { PgtableError, isPgtableError, type ErrorCode, type PgtableErrorDetails 
 export { hexAddress, ptdumpSize } from './format-text.js';
 export type { AliasHandles, EntryPtr, HandleFamily, HwHandle, StrongHandles, TableHandles, TableOf } from './handles.js';
 export { geometryOf, levelNumber, LEVELS, type Below, type Geometry, type Level, type LevelGeometry, type LevelNumber, type TableLevel } from './levels.js';
+export { recognise } from './plugin.js';
 export type {
-  ArchPlugin, DumpNote, KernelView, MachineFacts, OpenSpace, PhysicalReader, RegisterFlag, RootCandidate, RootSearch, RootSource,
+  ArchClues, ArchPlugin, DumpNote, KernelView, MachineFacts, OpenSpace, PhysicalReader, RegisterFlag, RootCandidate, RootSearch, RootSource,
 } from './plugin.js';
 export { Insecure, type InsecureCounts, type Marker, type PtdumpStyle } from './ptdump-style.js';
 export { EntryKind, ScanBuffer, scanFilter, type ScanFilter } from './scan.js';

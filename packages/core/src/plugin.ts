@@ -103,6 +103,13 @@ export interface ArchPlugin {
   readonly title: string;
   /** ELF's e_machine numbers. */
   readonly elfMachines: readonly number[];
+  /** What `uname -m` prints there, in small letters. */
+  readonly utsMachines: readonly string[];
+  /**
+   * Keys of VMCOREINFO that only this architecture's kernels write, those of all versions together: QEMU's kdump files say of
+   * most machines that they are `Unknown`, and LiME files say nothing.
+   */
+  readonly vmcoreinfoKeys: readonly string[];
   readonly registers: readonly RegisterFlag[];
   /** Finds the roots that the facts allow, in the order of {@link RootSource}. Never throws for lack of facts. */
   findRoots(facts: MachineFacts): Promise<RootSearch>;
@@ -110,4 +117,23 @@ export interface ArchPlugin {
   markers(kernel: KernelView): Promise<readonly Marker[]>;
   /** How far KASLR moved the kernel image from System.map's addresses, as the dump says; 0 if it does not. */
   kernelOffset(vmcoreinfo: Vmcoreinfo | undefined): bigint;
+}
+
+/** What a dump says of its architecture. */
+export interface ArchClues {
+  readonly elfMachine: number | undefined;
+  readonly utsMachine: string | undefined;
+  readonly vmcoreinfo: readonly Vmcoreinfo[];
+}
+
+/**
+ * The architecture that a dump is of: as ELF's header says, else as kdump's says (in any spelling: QEMU writes `S390X`), else as
+ * its kernel's VMCOREINFO shows. Undefined if none does, or if that is none of the plug-ins.
+ */
+export function recognise(plugins: readonly ArchPlugin[], { elfMachine, utsMachine, vmcoreinfo }: ArchClues): ArchPlugin | undefined {
+  if (elfMachine !== undefined) return plugins.find(({ elfMachines }) => elfMachines.includes(elfMachine));
+  const named = plugins.find(({ utsMachines }) => utsMachines.includes(utsMachine?.toLowerCase() ?? ''));
+  if (named !== undefined) return named;
+  const shown = plugins.filter(({ vmcoreinfoKeys }) => vmcoreinfo.some((info) => vmcoreinfoKeys.some((key) => info.get(key) !== undefined)));
+  return shown.length === 1 ? shown[0] : undefined;
 }

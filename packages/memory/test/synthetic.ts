@@ -176,6 +176,8 @@ export interface KdumpOptions {
   readonly machine?: string;
   /** Alignment of 64-bit fields on a 32-bit machine: 4 (i386, QEMU) or 8 (arm). */
   readonly align32?: 4 | 8;
+  /** The text that the header points to. */
+  readonly vmcoreinfo?: string;
   /** Leave the first bitmap out: bitmap_blocks then covers one only. */
   readonly singleBitmap?: boolean;
   /** Replaces the compressed form of a page, for damaged and foreign streams. */
@@ -186,7 +188,7 @@ export interface KdumpOptions {
 export function kdumpImage(blocks: readonly Block[], abi: Abi, options: KdumpOptions = {}): Uint8Array {
   const { bits, littleEndian } = abi;
   const { version = 6, compression = 'none', blockSize = 4096, excluded = [], notes = [vmcoreinfoNote()], status = 0 } = options;
-  const { split = false, signature = 'KDUMP   ', machine = bits === 64 ? 'x86_64' : 'i686', align32 = 4, singleBitmap = false, encode } = options;
+  const { split = false, signature = 'KDUMP   ', machine = bits === 64 ? 'x86_64' : 'i686', align32 = 4, singleBitmap = false, vmcoreinfo: text = VMCOREINFO_TEXT, encode } = options;
   const pages = new Map<number, Uint8Array>();
   for (const { address, bytes } of blocks) {
     for (let at = 0; at < bytes.length; at += blockSize) pages.set((address + at) / blockSize, bytes.subarray(at, at + blockSize));
@@ -207,7 +209,7 @@ export function kdumpImage(blocks: readonly Block[], abi: Abi, options: KdumpOpt
   main.seek(bits === 64 ? 424 : 412).u32(status).u32(blockSize).u32(1).u32((bitmapBytes * bitmaps.length) / blockSize).u32(maxMapnr);
 
   const note = noteBytes(notes, littleEndian);
-  const vmcoreinfo = new TextEncoder().encode(VMCOREINFO_TEXT);
+  const vmcoreinfo = new TextEncoder().encode(text);
   const sub = new Fields(blockSize, littleEndian);
   const noteAt = 512;
   const infoAt = 512 + Math.ceil(note.length / 8) * 8;
