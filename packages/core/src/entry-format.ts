@@ -43,6 +43,8 @@ export interface EntryFormat {
   readonly tablePaHi: number;
   /** Left shift of the address bits: 2 for riscv, whose PPN stands at bit 10. */
   readonly paShift: number;
+  /** 2 ** paShift, which is not free to compute for every run of a scan. Made by {@link entryFormat}, whatever is given. */
+  readonly paScale: number;
   /** High address bits that stand in the low word (arm64 LPA and LPA2, x86 PSE-36). 0 for none. */
   readonly highLo: number;
   readonly highShift: number;
@@ -88,6 +90,7 @@ export function entryFormat(options: EntryFormatOptions): EntryFormat {
     tablePaLo: (options.tablePaLo ?? 0) | 0,
     tablePaHi: (options.tablePaHi ?? 0) | 0,
     paShift: options.paShift ?? 0,
+    paScale: 2 ** (options.paShift ?? 0),
     highLo: highLo | 0,
     highShift: options.highShift ?? 0,
     highBit: options.highBit ?? 0,
@@ -121,7 +124,7 @@ export function tableAddress(format: EntryFormat, lo: number, hi: number): numbe
 }
 
 function addressBits(format: EntryFormat, lo: number, hi: number): number {
-  return ((hi >>> 0) * 2 ** 32 + (lo >>> 0)) * 2 ** format.paShift;
+  return ((hi >>> 0) * 2 ** 32 + (lo >>> 0)) * format.paScale;
 }
 
 function highBits(format: EntryFormat, lo: number): number {

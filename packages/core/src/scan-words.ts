@@ -36,7 +36,7 @@ export function scanWords(
   const filterHi = filter.maskHi[levelNumber]!;
   const kindLo = format.validMask | format.tableMask | format.leafMask | format.reservedLeafLo | format.forbiddenLo;
   const kindHi = format.reservedLeafHi | format.forbiddenHi | format.napotHi;
-  const rawStep = format.bytes / 2 ** format.paShift;
+  const rawStep = format.bytes / format.paScale;
   const step = contiguous && rawStep < 2 ** 31 ? rawStep | 0 : 0;
   // Where the address field of the low word ends, counted from bit 0; 2 ** 32 if it goes on in the high word.
   const field = format.leafPaLo | (step - 1);

@@ -8,7 +8,7 @@ describe('entryFormat', () => {
       validMask: 1, validValue: 1, tableMask: 0, tableValue: 1, leafMask: 0, leafValue: 0,
       reservedTableLo: 0, reservedTableHi: 0, reservedLeafLo: 0, reservedLeafHi: 0,
       forbiddenLo: 0, forbiddenLoValue: 1, forbiddenHi: 0, forbiddenHiValue: 1, emptyLo: 0, emptyHi: 0,
-      leafPaLo: 0, leafPaHi: 0, tablePaLo: 0, tablePaHi: 0, paShift: 0, highLo: 0, highShift: 0, highBit: 0, tableHighLo: 0,
+      leafPaLo: 0, leafPaHi: 0, tablePaLo: 0, tablePaHi: 0, paShift: 0, paScale: 1, highLo: 0, highShift: 0, highBit: 0, tableHighLo: 0,
       bytes: 4096, napotHi: 0,
     });
   });

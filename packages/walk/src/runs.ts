@@ -37,11 +37,18 @@ export interface RunOptions {
   /** What ends a run. Default: every attribute bit, and contiguous physical memory. */
   readonly filter?: ScanFilter;
   /**
-   * Most tables to look into, shared ones counted each time. Default 16 Mi. Tables that refer to each other in a circle
-   * translate addresses as any others do, only very many.
+   * Most tables to look into, shared ones counted each time. Default: as many as are loaded, and so many more that 128 Mi
+   * entries are looked at again. Tables that refer to each other in a circle translate addresses as any others do, only
+   * very many; a sound kernel shares few, and those that are uniform (KASAN's shadow) count once with a filter that is
+   * not contiguous.
    */
   readonly maxTableVisits?: number;
 }
+
+/** Entries of shared tables that are looked at again, by default: about ten seconds. */
+const MAX_REPEATED_ENTRIES = 2 ** 27;
+/** Tables of an architecture that has no table memory. */
+const MAX_UNCOUNTED = 2 ** 24;
 
 /** A table in which every entry is the same, all the way down: known once, reported whole wherever it is used again. */
 interface Uniform {
@@ -90,12 +97,16 @@ class RunWalk<H extends HandleFamily> {
   private readonly run = new Run();
   private readonly buffers = [0, 1, 2, 3, 4].map(() => new ScanBuffer(2048));
   private readonly uniform = [0, 1, 2, 3, 4].map(() => new Map<number, Uniform>());
+  /** By level number: bytes that an entry translates, entries of a full table, and the next level that exists. */
+  private readonly shapes: readonly { readonly entryBytes: number; readonly entries: number; readonly lower: Level | undefined }[];
 
   constructor(space: Space<H>, visit: (run: Run) => boolean | undefined, options: RunOptions) {
     this.space = space;
     this.visit = visit;
     this.filter = options.filter ?? scanFilter(true);
-    this.maxVisits = options.maxTableVisits ?? 2 ** 24;
+    const { tables, geometry } = space.arch;
+    this.shapes = geometry.levels.map(({ level, shift, entries }) => ({ entryBytes: 2 ** shift, entries, lower: levelBelow(space.arch, level) }));
+    this.maxVisits = options.maxTableVisits ?? (tables === undefined ? MAX_UNCOUNTED : tables.tables + Math.ceil(MAX_REPEATED_ENTRIES / geometryOf(geometry, 'pte').entries));
   }
 
   walk(ranges: readonly VaRange[]): void {
@@ -121,8 +132,7 @@ class RunWalk<H extends HandleFamily> {
     const { arch } = this.space;
     const { table, inherited } = visit;
     const { level } = table;
-    const { shift, entries } = geometryOf(arch.geometry, level);
-    const entryBytes = 2 ** shift;
+    const { entryBytes, entries } = this.shapes[levelNumber(level)]!;
     const buffer = this.buffers[levelNumber(level)]!;
     if (++this.visits > this.maxVisits) {
       throw new PgtableError('ELOOP', `looked into ${this.maxVisits} tables and came no further than address 0x${BigInt(visit.va).toString(16)}`, {
@@ -135,8 +145,8 @@ class RunWalk<H extends HandleFamily> {
     // Entries that the table entry above says do not exist translate nothing.
     const existFrom = Math.max(from, visit.first);
     const existTo = Math.max(existFrom, Math.min(to, visit.limit));
-    const hole: Uniform = { kind: RunKind.None, level, entryBytes, pa: 0, lo: 0, hi: 0, inherited };
-    if (from < existFrom) this.emit(hole, visit.va + from * entryBytes, existFrom - from);
+    const hole = (): Uniform => ({ kind: RunKind.None, level, entryBytes, pa: 0, lo: 0, hi: 0, inherited });
+    if (from < existFrom) this.emit(hole(), visit.va + from * entryBytes, existFrom - from);
 
     let same: Uniform | undefined;
     let mixed = false;
@@ -157,7 +167,7 @@ class RunWalk<H extends HandleFamily> {
         mixed ||= found === undefined || same === undefined || !this.alike(same, found);
       }
     }
-    if (existTo < to && !this.isStopped()) this.emit(hole, visit.va + existTo * entryBytes, to - existTo);
+    if (existTo < to && !this.isStopped()) this.emit(hole(), visit.va + existTo * entryBytes, to - existTo);
     return mixed || existFrom !== 0 || existTo !== entries ? undefined : same;
   }
 
@@ -172,10 +182,10 @@ class RunWalk<H extends HandleFamily> {
     const range = opsOf(arch, table.level).childRange(lo, hi);
     const first = range & 0xffff;
     const limit = range >>> 16;
-    const lower = levelBelow(arch, table.level);
+    const { lower } = this.shapes[levelNumber(table.level)]!;
     if (first >= limit && lower !== undefined) {
       // A table without entries, which nobody has read. As for any part that does not exist: holes of its level.
-      const size = 2 ** geometryOf(arch.geometry, lower).shift;
+      const size = this.shapes[levelNumber(lower)]!.entryBytes;
       const from = Math.floor((start - va) / size);
       this.emit({ kind: RunKind.None, level: lower, entryBytes: size, pa: 0, lo: 0, hi: 0, inherited }, va + from * size, Math.ceil((end - va) / size) - from);
       return undefined;
@@ -185,16 +195,22 @@ class RunWalk<H extends HandleFamily> {
       this.emit({ kind: RunKind.Absent, level: table.level, entryBytes, pa, lo, hi, inherited: visit.inherited }, va, 1);
       return undefined;
     }
-    const whole = start === va && end === va + entryBytes && range === geometryOf(arch.geometry, child.level).entries << 16;
+    const below: Visit<H> = { table: child, va, first, limit, inherited, start, end };
+    // With contiguous runs no table is uniform: each entry maps another page.
+    const whole = !this.filter.contiguous && start === va && end === va + entryBytes && range === this.shapes[levelNumber(child.level)]!.entries << 16;
+    if (!whole) {
+      this.table(below);
+      return undefined;
+    }
     const known = this.uniform[levelNumber(child.level)]!;
-    const uniform = whole ? known.get(pa) : undefined;
+    const uniform = known.get(pa);
     if (uniform?.inherited === inherited) {
       this.emit(uniform, va, entryBytes / uniform.entryBytes);
       return uniform;
     }
-    const found = this.table({ table: child, va, first, limit, inherited, start, end });
+    const found = this.table(below);
     // Inherited restrictions are those of this path; deeper ones were added below and cannot be told from here.
-    if (found?.inherited === inherited && whole) known.set(pa, found);
+    if (found?.inherited === inherited) known.set(pa, found);
     return found;
   }
 
