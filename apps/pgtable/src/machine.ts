@@ -103,7 +103,8 @@ export class Machine {
       vmcoreinfo: noted,
       registers,
     };
-    scanned ??= noted.length === 0 || options.scanAlways === true ? await findVmcoreinfo(memory) : [];
+    // A number is one that pgtable roots gave, which looks at everything.
+    scanned ??= noted.length === 0 || options.scanAlways === true || /^\d+$/.test(options.root ?? '') ? await findVmcoreinfo(memory) : [];
     const known = new Set(noted.map(({ text }) => identity(text)));
     const all: MachineFacts = { ...facts, vmcoreinfo: [...noted, ...scanned.filter(({ text }) => !known.has(identity(text)))] };
     const search = await plugin.findRoots(all);

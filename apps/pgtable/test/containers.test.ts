@@ -175,4 +175,18 @@ describe('roots', () => {
     expect(lines[0]).toBe('1. kernel root table at 0x0000000000001000: arm64 4K granule, 48-bit (VMCOREINFO in memory)');
     expect(lines[1]).toContain('a VMCOREINFO text in memory at 0x40000');
   });
+
+  test('a second kernel that only memory tells of has a number too, which other commands take', async () => {
+    const text = new TextEncoder().encode(arm64Vmcoreinfo('6.12.3-crash', 0x5000));
+    const image = elfImage([{ address: ARM64_MEMORY.address, bytes: ARM64_MEMORY.bytes }, { address: 0x40000, bytes: new Uint8Array([...text, ...new Uint8Array(4096 - text.length)]) }], abi, {
+      elfMachine: 183, notes: [vmcoreinfo(arm64Vmcoreinfo('6.12.1', 0x1000))],
+    });
+    const file = scratch.write('crashed.elf', image);
+    expect((await pgtable(['roots', file])).lines.filter((line) => /^\d/.test(line))).toEqual([
+      '1. kernel root table at 0x0000000000001000: arm64 4K granule, 48-bit (VMCOREINFO note)',
+      '2. kernel root table at 0x0000000000005000: arm64 4K granule, 48-bit (VMCOREINFO in memory)',
+    ]);
+    for (const number of ['1', '2']) expect((await pgtable(['vtop', file, 'ffff000000000000', '--root', number])).lines[1]).toContain(`root 0x000000000000${number === '1' ? '1' : '5'}000`);
+    expect((await pgtable(['vtop', file, 'ffff000000000000', '--root', '3'])).err).toContain('--root 3 is none of the roots that were found: 1 (kernel, 0x0000000000001000), 2');
+  });
 });
