@@ -5,7 +5,7 @@ import {
 } from '@pgtable/core';
 import type { PhysicalMemory } from '@pgtable/memory';
 import { openMemoryFiles } from '@pgtable/memory/node';
-import { findVmcoreinfo, kernelView, Symbols, TableLoader, vmcoreinfoNotes, type Space, type VaRange } from '@pgtable/walk';
+import { BATCH_STATUSES, findVmcoreinfo, kernelView, Symbols, TableLoader, translateBatch, Translator, vmcoreinfoNotes, type Space, type VaRange } from '@pgtable/walk';
 import { ARCHITECTURES } from './architectures.js';
 import { readRecorded, type Recorded } from './recorded.js';
 import { SAMPLE_PATH } from './sample.js';
@@ -172,9 +172,8 @@ export class Machine {
   async kernelMarkers(opened: OpenedRoot, symbols: Symbols | undefined): Promise<readonly Marker[]> {
     const recorded = symbols === undefined ? this.recorded.regions : this.recorded.symbolRegions;
     if (recorded !== undefined) return recorded;
-    const own = this.search.candidates.find(({ role }) => role === 'kernel');
-    const kernel = own === undefined ? opened : this.openRoot(own);
-    const view = kernelView(this.plugin, opened.space, kernel.space, this.memory, this.facts.vmcoreinfo[0], symbols);
+    const { vmcoreinfo, kernel } = await this.kernelOf(opened);
+    const view = kernelView(this.plugin, opened.space, kernel.space, this.memory, vmcoreinfo, symbols);
     const reads = { lacking: false };
     const markers = await this.plugin.markers({
       ...view,
@@ -187,6 +186,25 @@ export class Machine {
     // Symbols say where the kernel's variables are, and an extract has no variables. What was found in the whole dump is
     // better; symbols add what it did not know.
     return reads.lacking && this.recorded.regions !== undefined ? withMissing(this.recorded.regions, markers) : markers;
+  }
+
+  /**
+   * The kernel whose half of the addresses a root has: its VMCOREINFO and its own root. A dump with a crash kernel holds two;
+   * a root is of the one whose top table it maps to where that is.
+   */
+  async kernelOf(opened: OpenedRoot): Promise<{ vmcoreinfo: Vmcoreinfo | undefined; kernel: OpenedRoot }> {
+    const kernels = this.search.candidates.filter(({ role }) => role === 'kernel');
+    const texts = this.facts.vmcoreinfo;
+    const translator = new Translator(opened.space, opened.loader);
+    for (const vmcoreinfo of texts.length > 1 ? texts : []) {
+      const table = vmcoreinfo.symbol('init_top_pgt') ?? vmcoreinfo.symbol('swapper_pg_dir');
+      if (table === undefined) continue;
+      const { status, pagePa } = await translateBatch(translator, opened.loader, Float64Array.of(Number(table & ~0xfffn)));
+      // Not always at its beginning: arm64's TTBR1_EL1 may point inside.
+      const own = BATCH_STATUSES[status[0]!] === 'mapped' ? kernels.find((candidate) => candidate.table >= pagePa[0]! && candidate.table < pagePa[0]! + TOP_TABLE_BYTES) : undefined;
+      if (own !== undefined) return { vmcoreinfo, kernel: this.openRoot(own) };
+    }
+    return { vmcoreinfo: texts[0], kernel: kernels[0] === undefined ? opened : this.openRoot(kernels[0]) };
   }
 
   async close(): Promise<void> {
@@ -253,6 +271,9 @@ function unknownArchitecture(memory: PhysicalMemory): PgtableError {
     hint: `give --arch, one of ${ARCHITECTURE_NAMES}`,
   });
 }
+
+/** Of arm64's with 64K pages and 52-bit addresses; the others have a page. */
+const TOP_TABLE_BYTES = 8192;
 
 const ARCHITECTURE_NAMES = ARCHITECTURES.map(({ name }) => name).join(', ');
 

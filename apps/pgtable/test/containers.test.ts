@@ -1,8 +1,9 @@
 /** The same machine in every kind of file, and what `info` and `roots` say of it. */
 import { beforeAll, describe, expect, test } from 'vitest';
+import { elfCore } from '@pgtable/memory';
 import { elfImage, flatten, kdumpImage, limeImage, type KdumpCompression } from '../../../packages/memory/test/synthetic.js';
 import { dumpOf, fixtures, pgtable, SAMPLE, Scratch } from './harness.js';
-import { ARM64_FLAGS, arm64Elf, ARM64_MEMORY, arm64Vmcoreinfo, vmcoreinfo, X86_FLAGS, X86_MEMORY, x86Elf } from './machines.js';
+import { ARM64_FLAGS, arm64Elf, ARM64_MEMORY, arm64Vmcoreinfo, vmcoreinfo, X86_FLAGS, X86_MEMORY, TWO_KERNELS, x86Elf, x86Vmcoreinfo } from './machines.js';
 
 const scratch = new Scratch();
 const abi = { bits: 64, littleEndian: true } as const;
@@ -174,6 +175,20 @@ describe('roots', () => {
     const { lines } = await pgtable(['roots', scratch.write('scan.elf', image)]);
     expect(lines[0]).toBe('1. kernel root table at 0x0000000000001000: arm64 4K granule, 48-bit (VMCOREINFO in memory)');
     expect(lines[1]).toContain('a VMCOREINFO text in memory at 0x40000');
+  });
+
+  test('each root is of its own kernel: symbols are where that one has them', async () => {
+    const file = scratch.write('kernels.elf', elfCore({
+      machine: { elfMachine: 62, bits: 64, littleEndian: true }, segments: [TWO_KERNELS],
+      notes: [vmcoreinfo(x86Vmcoreinfo('6.12.1', 0x1000, 0)), vmcoreinfo(x86Vmcoreinfo('6.12.1-crash', 0x2000, 0x200000))],
+    }));
+    const map = scratch.write('System.map', new TextEncoder().encode('ffffffff80000000 T _text\nffffffff81000000 T _end\n'));
+    for (const [number, address] of [['1', '0xffffffff80000000'], ['2', '0xffffffff80200000']] as const) {
+      const { lines, code } = await pgtable(['check', file, '--root', number, '--symbols', map, '--format', 'json']);
+      expect(code).toBe(1);
+      expect(lines[0]).toContain(address);
+      expect(lines[0]).toContain('_text+0x0/');
+    }
   });
 
   test('a second kernel that only memory tells of has a number too, which other commands take', async () => {

@@ -120,3 +120,24 @@ export function arm64Vmcoreinfo(release: string, swapper: number): string {
     'NUMBER(kimage_voffset)=0xffff800081000000', 'NUMBER(VA_BITS)=48', 'NUMBER(TCR_EL1_T1SZ)=0x10', '',
   ].join('\n');
 }
+
+/**
+ * Two x86 kernels, the second 2 MiB further up in its own tables and at the same physical address: roots at 0x1000 and 0x2000. Each
+ * maps its image, writable and executable.
+ */
+export const TWO_KERNELS = memoryOf({
+  0x1000: { 511: 0x3063n },
+  0x2000: { 511: 0x4063n },
+  0x3000: { 510: 0x5063n },
+  0x4000: { 510: 0x6063n },
+  0x5000: { 0: 0x1e3n },
+  0x6000: { 1: 0x1e3n },
+});
+
+/** What the one with its root at a physical address and its image moved by `offset` says of itself. */
+export function x86Vmcoreinfo(release: string, root: number, offset: number): string {
+  return [
+    `OSRELEASE=${release}`, 'PAGESIZE=4096', `SYMBOL(init_top_pgt)=${(0xffffffff80000000n + BigInt(offset + root)).toString(16)}`,
+    `NUMBER(phys_base)=${-offset}`, 'NUMBER(pgtable_l5_enabled)=0', `KERNELOFFSET=${offset.toString(16)}`, '',
+  ].join('\n');
+}

@@ -15,7 +15,7 @@ export async function check({ io, machine: options }: CommandContext, format: 't
     await loadTables(io, opened, arch.ptdump.ranges(root));
     const { counts, findings } = checkInsecure(opened.space);
     const out = new Output(io.stdout);
-    const offset = machine.plugin.kernelOffset(machine.facts.vmcoreinfo[0]);
+    const offset = machine.plugin.kernelOffset((await machine.kernelOf(opened)).vmcoreinfo);
     for (const { start, end, insecure } of findings) {
       const address = BigInt(start);
       const found = machine.symbols?.nearest(address - offset);
