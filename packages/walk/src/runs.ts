@@ -37,7 +37,7 @@ export interface RunOptions {
   /** What ends a run. Default: every attribute bit, and contiguous physical memory. */
   readonly filter?: ScanFilter;
   /**
-   * Most tables to look into, shared ones counted each time. Default: as many as are loaded, and so many more that 128 Mi
+   * Most tables to look into, shared ones counted each time. Default: as many as are loaded, and so many more that 16 Mi
    * entries are looked at again. Tables that refer to each other in a circle translate addresses as any others do, only
    * very many; a sound kernel shares few, and those that are uniform (KASAN's shadow) count once with a filter that is
    * not contiguous.
@@ -45,8 +45,8 @@ export interface RunOptions {
   readonly maxTableVisits?: number;
 }
 
-/** Entries of shared tables that are looked at again, by default: about ten seconds. */
-const MAX_REPEATED_ENTRIES = 2 ** 27;
+/** Entries of shared tables that are looked at again, by default: a second, or a minute if each is printed. */
+const MAX_REPEATED_ENTRIES = 2 ** 24;
 /** Tables of an architecture that has no table memory. */
 const MAX_UNCOUNTED = 2 ** 24;
 

@@ -166,6 +166,13 @@ describe('walkRuns', () => {
     expect(thrown).toBeInstanceOf(PgtableError);
     expect(thrown).toMatchObject({ code: 'ELOOP' });
     expect((thrown as PgtableError).address).toBeTypeOf('bigint');
+    // Without a limit of the caller's: as many as are loaded, and 16 Mi entries again.
+    let entries = 0;
+    expect(() => {
+      walkRuns(made.space, (run) => ((entries += run.count), undefined));
+    }).toThrow(expect.objectContaining({ code: 'ELOOP' }) as Error);
+    expect(entries).toBeGreaterThan(2 ** 23);
+    expect(entries).toBeLessThanOrEqual(2 ** 24 + 3 * 512);
     // Without addresses to tell apart, each table is looked into once.
     let runs = 0;
     walkRuns(made.space, () => ((runs++), undefined), { maxTableVisits: 8, filter: scanFilter(false) });
