@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { ExitCode } from './exit-codes.js';
+import { blocking } from './io.js';
 import { run } from './program.js';
 
 // A reader that has seen enough (head, less) is no error.
@@ -8,4 +9,5 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
+blocking(process.stdout);
 process.exitCode = await run(process.argv.slice(2), { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, env: process.env });

@@ -10,7 +10,7 @@ import { roots } from './commands/roots.js';
 import { vtop } from './commands/vtop.js';
 import { ExitCode } from './exit-codes.js';
 import { FILTER_WORDS } from './filter.js';
-import type { Io } from './io.js';
+import { ReaderGone, type Io } from './io.js';
 import { SAMPLE_TITLE } from './sample.js';
 import { VERSION } from './version.js';
 
@@ -33,6 +33,7 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.Done : ExitCode.Usage;
+    if (error instanceof ReaderGone) return ExitCode.Done;
     if (!isPgtableError(error)) {
       // Not exit code 1, which says that something was found in the dump.
       io.stderr.write(`pgtable: this is a mistake in pgtable, please report it: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);

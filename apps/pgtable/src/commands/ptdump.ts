@@ -53,14 +53,15 @@ export async function ptdump({ io, machine: options }: CommandContext, command: 
     if (command.format === 'kernel') {
       const all = await machine.markers(opened, ranges);
       const markers = wanted.length === 0 && half === undefined ? all : markersFrom(all, ranges[0]!.start);
-      const lines: string[] = [];
-      kernelListing(opened.space, (text, line) => lines.push(mark(text, line !== undefined && line.insecure !== 0)), { ranges, markers });
-      for (const line of lines) {
-        out.line(line);
-        if (out.full) await out.flush();
-      }
+      kernelListing(
+        opened.space,
+        (text, line) => {
+          out.line(mark(text, line !== undefined && line.insecure !== 0));
+        },
+        { ranges, markers },
+      );
     } else {
-      await listRuns(out, machine, opened, { ranges, filter, levels, merge: command.merge }, writers[command.format], mark);
+      listRuns(out, machine, opened, { ranges, filter, levels, merge: command.merge }, writers[command.format], mark);
     }
     await out.flush();
     // In a long listing the red lines have gone past.
@@ -113,20 +114,19 @@ interface Listed {
   readonly merge: boolean;
 }
 
-async function listRuns(
+function listRuns(
   out: Output, machine: Machine, opened: OpenedRoot, { ranges, filter, levels, merge }: Listed, columns: Writer, mark: (text: string, writableExecutable: boolean) => string,
-): Promise<void> {
+): void {
   const { arch } = opened.space;
   const describe = remember((row: Row) => arch.describe(row.level, row.lo, row.hi, row.inherited));
   const header = columns.header(opened);
   if (header !== undefined) out.line(header);
-  const rows: string[] = [];
   const visit = (row: Row): undefined => {
     if (row.kind === RunKind.None) return;
     if (levels.length > 0 && !levels.includes(row.level)) return;
     const attributes = row.kind === RunKind.Leaf ? describe(row) : undefined;
     if (filter !== undefined && (attributes === undefined || !filter(attributes))) return;
-    rows.push(mark(columns.row(machine, opened, row, attributes), attributes !== undefined && isWritableExecutable(attributes.access)));
+    out.line(mark(columns.row(machine, opened, row, attributes), attributes !== undefined && isWritableExecutable(attributes.access)));
   };
   if (merge) mergedRuns(opened.space, visit, arch.ptdump, { ranges });
   else walkRuns(
@@ -137,10 +137,6 @@ async function listRuns(
       },
       { ranges },
     );
-  for (const row of rows) {
-    out.line(row);
-    if (out.full) await out.flush();
-  }
 }
 
 /** A run as one row an entry; holes and missing tables stay whole. */
