@@ -129,8 +129,11 @@ function fileFor(bytes: Uint8Array): string {
 
 class Sink extends Writable {
   bytes = 0;
+  /** The first of it. */
+  text = '';
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
     this.bytes += chunk.length;
+    if (this.text.length < 4096) this.text += chunk.toString('latin1');
     done();
   }
 }
@@ -156,6 +159,8 @@ async function byCommandLine(bytes: Uint8Array, number: number, context: CaseCon
   const code = await run(args, io);
   context.count(`exit ${code}`);
   expect(code >= 0 && code <= 3, () => `${args.join(' ')} ended with ${code}`);
+  // The program turns an error that is not ours into a plea for a report.
+  expect(!io.stderr.text.includes('mistake in pgtable'), () => `${args.join(' ')}: ${io.stderr.text}`);
   expect(code !== 3 || io.stderr.bytes > 0, () => `${args.join(' ')} ended with 3 and said nothing`);
 }
 
