@@ -4,8 +4,13 @@
  *
  * @packageDocumentation
  */
+export { BasicLevelOps } from './basic-ops.js';
 export { badLeaf, entryFormat, leafAddress, tableAddress, NEVER_VALID, type EntryFormat, type EntryFormatOptions } from './entry-format.js';
+export { FlagValues, valueFormat, type SwapLayout, type ValueFormat } from './flag-values.js';
 export { scanForRoots, type RootGuess, type RootScanOptions } from './root-scan.js';
 export { napotAddress, napotEntries, scanWords } from './scan-words.js';
-export { entryIndex, handleAt, indexOf, pgdOffsetIn, rootIndex, rootTableIn, tableAt, TableLevelOps, tableOps, type TableOpsContext } from './table-ops.js';
+export {
+  entryIndex, freeTableIn, handleAt, indexOf, newTableIn, pgdOffsetIn, rootIndex, rootTableIn, tableAt, TableLevelOps, tableOps, type LevelTable, type MakeLevelOps,
+  type TableOpsContext,
+} from './table-ops.js';
 export { decodeSwapEntry, type SwapDecoding } from './swap.js';

@@ -42,10 +42,18 @@ export interface Root {
  */
 export interface LevelOps<H extends HandleFamily, L extends Level> {
   readonly level: L;
-  /** The entry's value, read plainly: it may be torn, elided or repeated. For readers that hold the table's lock. */
+  /**
+   * The entry's value, read plainly: it may be torn, elided or repeated. For readers that hold the table's lock. Young and dirty are of
+   * the page as a whole, where several entries map it together (arm64's contiguous blocks).
+   */
   get(entry: H[L]): EntryVal<L>;
-  /** The entry's value, single-copy atomic: for readers that hold no lock. */
+  /** The entry's value, single-copy atomic: for readers that hold no lock. Young and dirty are this entry's own. */
   getOnce(entry: H[L]): EntryVal<L>;
+  /**
+   * `ptep_get_lockless`: as {@link get}, for readers that hold no lock. Every entry that counts was read at most once since all were
+   * consistent; where they were not, it looks again.
+   */
+  getLockless(entry: H[L]): EntryVal<L>;
   /** The handle `count` entries further on in the same table; `count` may be negative. */
   advance(entry: H[L], count: number): H[L];
   /**

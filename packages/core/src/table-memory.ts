@@ -16,8 +16,21 @@ export interface TableMemoryOptions {
   readonly entryBytes?: 4 | 8 | 16;
   /** Entries to make room for at once. Default 0. */
   readonly entries?: number;
-  /** Back the entries with a SharedArrayBuffer, so that other threads can see them. Default false. */
+  /**
+   * Back the entries with a SharedArrayBuffer, so that other threads can see them. Default false.
+   *
+   * Shared memory does not move, so that threads never see different copies: make room for all entries at the start.
+   */
   readonly shared?: boolean;
+}
+
+/** A shared table memory, in a form that can be posted to a worker. For {@link TableMemory.attach}. */
+export interface SharedTables {
+  readonly buffer: SharedArrayBuffer;
+  readonly entryBytes: 4 | 8 | 16;
+  readonly used: number;
+  /** By level number: physical address and first entry of each table. */
+  readonly tables: readonly ReadonlyMap<number, number>[];
 }
 
 /**
@@ -29,6 +42,9 @@ export interface TableMemoryOptions {
  *
  * A table is found by level and physical address: the same page used at two levels (a table that maps itself) is two
  * tables here.
+ *
+ * As on the machine, a table of `2 ** n` entries begins at a multiple of `2 ** n`, so that an entry's index says where in
+ * its table it is, and architectures find its neighbours.
  */
 export class TableMemory {
   readonly entryBytes: 4 | 8 | 16;
@@ -41,6 +57,8 @@ export class TableMemory {
   bytes: Uint8Array;
   private used = 0;
   private readonly bases: readonly Map<number, number>[] = [new Map(), new Map(), new Map(), new Map(), new Map()];
+  /** First entries of tables that were given back, by size in entries. */
+  private readonly free = new Map<number, number[]>();
 
   constructor(options: TableMemoryOptions = {}) {
     this.entryBytes = options.entryBytes ?? 8;
@@ -62,29 +80,58 @@ export class TableMemory {
   }
 
   /**
+   * The same memory in another thread: what one thread writes, the others see. Tables that are allocated later are not known
+   * to the others.
+   */
+  static attach(image: SharedTables): TableMemory {
+    const memory = new TableMemory({ entryBytes: image.entryBytes, shared: true });
+    memory.use(image.buffer);
+    memory.used = image.used;
+    image.tables.forEach((tables, number) => {
+      for (const [address, base] of tables) memory.bases[number]!.set(address, base);
+    });
+    return memory;
+  }
+
+  /**
+   * For {@link TableMemory.attach}.
+   *
+   * @throws PgtableError `EINVAL` if the memory is not shared
+   */
+  share(): SharedTables {
+    const { buffer } = this.bytes;
+    if (buffer instanceof ArrayBuffer) {
+      throw new PgtableError('EINVAL', 'this table memory is not shared', { hint: 'make it with `shared: true`' });
+    }
+    return { buffer, entryBytes: this.entryBytes, used: this.used, tables: this.bases };
+  }
+
+  /**
    * Makes room for `entries` more entries in one step, so that a batch of {@link allocate} moves the memory once.
    *
+   * @param alignment entries of the tables to come, so that the gap before the first one is counted
    * @throws PgtableError `ENOMEM` when handles would no longer be small integers or the host refuses the memory.
    */
-  reserve(entries: number): void {
-    const needed = this.used + entries;
+  reserve(entries: number, alignment = 1): void {
+    const needed = Math.ceil(this.used / alignment) * alignment + entries;
     if (needed * this.entryBytes <= this.bytes.length) return;
     if (needed > MAX_ENTRIES) {
       throw new PgtableError('ENOMEM', `page tables with ${needed} entries do not fit in one table memory (at most ${MAX_ENTRIES})`, {
         hint: 'look at a smaller range',
       });
     }
+    if (this.shared && this.used > 0) {
+      throw new PgtableError('ENOMEM', `shared page tables have room for ${this.bytes.length / this.entryBytes} entries, and ${needed} are wanted`, {
+        hint: 'make the TableMemory with a larger `entries`: shared memory cannot move',
+      });
+    }
     const old = this.bytes;
-    const buffer = this.newBuffer(needed * this.entryBytes);
-    this.bytes = new Uint8Array(buffer);
+    this.use(this.newBuffer(needed * this.entryBytes));
     this.bytes.set(old);
-    this.words = new Int32Array(buffer);
-    this.elements = new BigUint64Array(buffer);
   }
 
   /**
-   * Adds a table. Its entries are zero bytes until they are written: an architecture whose empty entry is not zero must
-   * fill it.
+   * Adds a table. What its entries are is undefined until they are written: an architecture fills it with its empty entry.
    *
    * @param address physical address of the table on its machine; the pair of level and address must be new
    * @returns the index of the table's first entry
@@ -92,18 +139,42 @@ export class TableMemory {
   allocate(level: Level, address: number, entries: number): number {
     const map = this.baseMap(level);
     if (map.has(address)) throw new PgtableError('EINVAL', `there is already a ${level} table at physical address ${hex(address)}`, { address: BigInt(address) });
-    const needed = (this.used + entries) * this.entryBytes;
-    // Doubling keeps single allocations cheap; a loader reserves exactly instead.
-    if (needed > this.bytes.length) this.reserve(Math.max(entries, Math.min(this.used, MAX_ENTRIES - this.used)));
-    const base = this.used;
-    this.used += entries;
+    const base = this.free.get(entries)?.pop() ?? this.place(entries);
     map.set(address, base);
+    return base;
+  }
+
+  /** Takes a table away. Its entries are used again for one of the same size, so nobody may look at them any more. */
+  release(level: Level, address: number, entries: number): void {
+    const map = this.baseMap(level);
+    const base = map.get(address);
+    if (base === undefined) throw new PgtableError('EINVAL', `there is no ${level} table at physical address ${hex(address)}`, { address: BigInt(address) });
+    map.delete(address);
+    const free = this.free.get(entries);
+    if (free === undefined) this.free.set(entries, [base]);
+    else free.push(base);
+  }
+
+  private place(entries: number): number {
+    // Whole powers of two are aligned to themselves; a root table that is cut short is aligned as if it were whole.
+    const alignment = 2 ** Math.ceil(Math.log2(entries));
+    const base = Math.ceil(this.used / alignment) * alignment;
+    const more = base + entries - this.used;
+    // Doubling keeps single allocations cheap; a loader reserves exactly instead.
+    if ((base + entries) * this.entryBytes > this.bytes.length) this.reserve(Math.max(more, Math.min(this.used, MAX_ENTRIES - this.used)));
+    this.used = base + entries;
     return base;
   }
 
   /** The index of the first entry of a table, or -1 if there is no such table here. */
   find(level: Level, address: number): number {
     return this.baseMap(level).get(address) ?? -1;
+  }
+
+  /** The physical address of the table of a level whose first entry is at `index`; -1 if there is none. */
+  addressOf(level: Level, index: number): number {
+    for (const [address, base] of this.baseMap(level)) if (base === index) return address;
+    return -1;
   }
 
   /** The physical addresses of the tables of a level, in the order in which they came. */
@@ -128,6 +199,12 @@ export class TableMemory {
         words[high] = word;
       }
     }
+  }
+
+  private use(buffer: ArrayBuffer | SharedArrayBuffer): void {
+    this.bytes = new Uint8Array(buffer);
+    this.words = new Int32Array(buffer);
+    this.elements = new BigUint64Array(buffer);
   }
 
   private baseMap(level: Level): Map<number, number> {

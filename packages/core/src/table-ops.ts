@@ -1,11 +1,17 @@
-import type { LevelOps, Root } from './contract.js';
+import { BasicLevelOps } from './basic-ops.js';
+import type { Root } from './contract.js';
 import { leafAddress, tableAddress, type EntryFormat } from './entry-format.js';
+import type { EntryValues } from './entry-values.js';
+import { PgtableError } from './errors.js';
+import type { FlushPromise, MmContext } from './flush.js';
 import type { TableHandles, TableOf } from './handles.js';
 import { geometryOf, levelNumber, LEVELS, type Below, type Geometry, type Level } from './levels.js';
 import type { ScanBuffer, ScanFilter } from './scan.js';
 import { scanWords } from './scan-words.js';
 import { HIGH_WORD, LOW_WORD, type TableMemory } from './table-memory.js';
+import { UnlinkedTable } from './unlinked-table.js';
 import { entryVal, type EntryVal } from './values.js';
+import type { WritableOps } from './writable.js';
 
 /**
  * Makes the handle of the entry with that index. This and {@link indexOf} are where handles and indices meet; at run time
@@ -28,45 +34,50 @@ export interface TableOpsContext {
   readonly geometry: Geometry;
   /** By level number. A folded level has the format of the existing level that it stands for. */
   readonly formats: readonly EntryFormat[];
+  /** A folded level has the values of the existing level that it stands for. */
+  readonly values: { readonly [L in Level]: EntryValues<L> };
 }
 
+/** The accessors of all levels, for one level to find another; complete when the first accessor is called. */
+export type LevelTable<H extends TableHandles> = { [L in Level]: WritableOps<H, L> };
+
 /**
- * The generic accessors of one level, over table memory: entries of 32 or 64 bits that an {@link EntryFormat} describes.
+ * The generic accessors of one level, over table memory: entries of 32 or 64 bits that an {@link EntryFormat} and
+ * {@link EntryValues} describe.
  *
  * An architecture that differs in one thing extends this class and overrides that one.
  */
-export class TableLevelOps<H extends TableHandles, L extends Level> implements LevelOps<H, L> {
-  readonly level: L;
+export class TableLevelOps<H extends TableHandles, L extends Level> extends BasicLevelOps<H, L> {
   protected readonly tables: TableMemory;
-  protected readonly geometry: Geometry;
   protected readonly format: EntryFormat;
+  protected readonly stride: 1 | 2;
   private readonly number: number;
-  private readonly stride: 1 | 2;
   /** The next level that exists, and whether it is directly below under the kernel's names. */
-  private readonly childLevel: Level | undefined;
+  private readonly nextLevel: Level | undefined;
   private readonly belowLevel: Level | undefined;
   private readonly sameEntryBelow: boolean;
+  private readonly all: LevelTable<H>;
 
-  constructor(level: L, context: TableOpsContext) {
+  constructor(level: L, context: TableOpsContext, all: LevelTable<H>) {
     const number = levelNumber(level);
-    this.level = level;
+    super(level, context.geometry, context.values[level]);
     this.number = number;
     this.tables = context.tables;
-    this.geometry = context.geometry;
     this.format = context.formats[number]!;
     this.stride = context.tables.entryBytes === 4 ? 1 : 2;
-    this.childLevel = LEVELS.slice(0, number).findLast((lower) => !geometryOf(context.geometry, lower).folded);
+    this.nextLevel = LEVELS.slice(0, number).findLast((lower) => !geometryOf(context.geometry, lower).folded);
     this.belowLevel = LEVELS[number - 1];
     this.sameEntryBelow = this.belowLevel !== undefined && geometryOf(context.geometry, this.belowLevel).folded;
+    this.all = all;
   }
 
-  get(entry: H[L]): EntryVal<L> {
+  override get(entry: H[L]): EntryVal<L> {
     const index = indexOf<H, L>(entry);
     if (this.stride === 1) return entryVal(this.level, BigInt((this.tables.words[index]!) >>> 0));
     return entryVal(this.level, this.tables.elements[index]!);
   }
 
-  getOnce(entry: H[L]): EntryVal<L> {
+  override getOnce(entry: H[L]): EntryVal<L> {
     const index = indexOf<H, L>(entry);
     if (this.stride === 1) return entryVal(this.level, BigInt(Atomics.load(this.tables.words, index) >>> 0));
     return entryVal(this.level, Atomics.load(this.tables.elements, index));
@@ -74,6 +85,10 @@ export class TableLevelOps<H extends TableHandles, L extends Level> implements L
 
   advance(entry: H[L], count: number): H[L] {
     return handleAt<H, L>(this.level, indexOf<H, L>(entry) + count);
+  }
+
+  distance(a: H[L], b: H[L]): number {
+    return indexOf<H, L>(b) - indexOf<H, L>(a);
   }
 
   offset(entry: H[L], address: bigint): H[Below[L]] | undefined {
@@ -87,34 +102,217 @@ export class TableLevelOps<H extends TableHandles, L extends Level> implements L
   }
 
   child(entry: H[L]): TableOf<H> | undefined {
-    const level = this.childLevel;
+    const level = this.nextLevel;
     if (level === undefined) return undefined;
     const table = this.childIndex(indexOf<H, L>(entry));
     return table < 0 ? undefined : tableAt<H>(level, table);
   }
 
   childRange(_lo: number, _hi: number): number {
-    return this.childLevel === undefined ? 0 : geometryOf(this.geometry, this.childLevel).entries << 16;
+    return this.nextLevel === undefined ? 0 : geometryOf(this.geometry, this.nextLevel).entries << 16;
   }
 
   scan(table: H[L], first: number, end: number, filter: ScanFilter, out: ScanBuffer): number {
     return scanWords(this.tables.words, indexOf<H, L>(table), this.stride, this.number, first, end, this.format, filter, out);
   }
 
+  /** One store for each entry, of words where no other thread can look. */
+  override set(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>, count: number): void {
+    const step = count === 1 || !this.values.present(value) ? 0n : this.stepOf(value, count);
+    if (!this.unwatched(mm) || step === undefined) super.set(mm, address, entry, value, count);
+    else this.fillRun(indexOf<H, L>(entry), count, value, step);
+  }
+
+  override clear(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<void> {
+    if (!this.unwatched(mm)) return super.clear(mm, address, entry, count);
+    const index = indexOf<H, L>(entry);
+    const stale = this.anyValid(index, count);
+    this.fillRun(index, count, this.values.empty, 0n);
+    return this.promise(mm, undefined, address, count, stale);
+  }
+
+  override wrprotect(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<void> {
+    if (!this.unwatched(mm)) return super.wrprotect(mm, address, entry, count);
+    const stale = this.wrprotectRun(indexOf<H, L>(entry), count);
+    if (stale === undefined) return super.wrprotect(mm, address, entry, count);
+    return this.promise(mm, undefined, address, count, stale);
+  }
+
+  override getAndClearFull(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<EntryVal<L>> {
+    const index = indexOf<H, L>(entry);
+    if (count === 1 || !this.unwatched(mm)) return super.getAndClearFull(mm, address, entry, count);
+    const first = this.load(entry);
+    const gathered = this.gatherRun(index, count);
+    if (gathered === undefined) return super.getAndClearFull(mm, address, entry, count);
+    const stale = this.anyValid(index, count);
+    this.fillRun(index, count, this.values.empty, 0n);
+    return this.promise(mm, this.withNotesOf(first, gathered), address, count, stale);
+  }
+
+  /**
+   * The loop of {@link wrprotect} over words, for memory that no other thread can look at: an architecture that says how its
+   * words become read-only overrides it. Entries that are not present stay.
+   *
+   * Returns: whether any entry was valid and writable; undefined: there is no such loop, and entries are taken one by one.
+   */
+  protected wrprotectRun(_index: number, _count: number): boolean | undefined {
+    return undefined;
+  }
+
+  /**
+   * The loop of {@link getAndClearFull} over words, for architectures on which young and dirty are bits that can be ORed together.
+   *
+   * Returns: an entry that is young and dirty if any of `count` present ones is; undefined: there is no such loop.
+   */
+  protected gatherRun(_index: number, _count: number): EntryVal<L> | undefined {
+    return undefined;
+  }
+
+  /** All entries ORed together: for {@link gatherRun}. */
+  protected orRun(index: number, count: number): EntryVal<L> {
+    const { words } = this.tables;
+    let lo = 0;
+    let hi = 0;
+    if (this.stride === 1) {
+      for (let at = index; at < index + count; at++) lo |= words[at]!;
+      return entryVal(this.level, BigInt(lo >>> 0));
+    }
+    for (let at = index * 2; at < (index + count) * 2; at += 2) {
+      lo |= words[at + LOW_WORD]!;
+      hi |= words[at + HIGH_WORD]!;
+    }
+    return entryVal(this.level, (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0));
+  }
+
+  /** Whether a loop over words may do the work: no other thread can see half an entry, and nobody wants to hear of each. */
+  protected unwatched(mm: MmContext): boolean {
+    return !this.tables.shared && mm.observer === undefined;
+  }
+
+  /** Writes `count` entries: `value`, `value + step`, and so on. For memory that no other thread can look at. */
+  protected fillRun(index: number, count: number, value: bigint, step: bigint): void {
+    const { words } = this.tables;
+    let lo = Number(BigInt.asIntN(32, value));
+    const stepLo = Number(BigInt.asIntN(32, step));
+    if (this.stride === 1) {
+      for (let at = index; at < index + count; at++, lo = (lo + stepLo) | 0) words[at] = lo;
+      return;
+    }
+    let hi = Number(BigInt.asIntN(32, value >> 32n));
+    const stepHi = Number(BigInt.asIntN(32, step >> 32n));
+    for (let at = index * 2; at < (index + count) * 2; at += 2) {
+      words[at + LOW_WORD] = lo;
+      words[at + HIGH_WORD] = hi;
+      lo = (lo + stepLo) | 0;
+      // The carry of the low words' addition.
+      hi = (hi + stepHi + (lo >>> 0 < stepLo >>> 0 ? 1 : 0)) | 0;
+    }
+  }
+
+  /** Whether the hardware may use any of `count` entries. */
+  protected anyValid(index: number, count: number): boolean {
+    const { words } = this.tables;
+    const { validMask, validValue } = this.format;
+    const { stride } = this;
+    const end = (index + count) * stride;
+    for (let at = index * stride + (stride === 1 ? 0 : LOW_WORD); at < end; at += stride) {
+      if ((words[at]! & validMask) === validValue) return true;
+    }
+    return false;
+  }
+
+  protected load(entry: H[L]): EntryVal<L> {
+    const index = indexOf<H, L>(entry);
+    const { tables } = this;
+    if (this.stride === 1) return entryVal(this.level, BigInt((tables.shared ? Atomics.load(tables.words, index) : tables.words[index]!) >>> 0));
+    return entryVal(this.level, tables.shared ? Atomics.load(tables.elements, index) : tables.elements[index]!);
+  }
+
+  protected exchange(entry: H[L], value: EntryVal<L>): EntryVal<L> {
+    const index = indexOf<H, L>(entry);
+    const { tables } = this;
+    if (this.stride === 1) return entryVal(this.level, BigInt(Atomics.exchange(tables.words, index, Number(BigInt.asIntN(32, value))) >>> 0));
+    return entryVal(this.level, Atomics.exchange(tables.elements, index, value));
+  }
+
+  protected compareExchange(entry: H[L], expected: EntryVal<L>, value: EntryVal<L>): EntryVal<L> {
+    const index = indexOf<H, L>(entry);
+    const { tables } = this;
+    if (this.stride === 1) {
+      return entryVal(this.level, BigInt(Atomics.compareExchange(tables.words, index, Number(BigInt.asIntN(32, expected)), Number(BigInt.asIntN(32, value))) >>> 0));
+    }
+    return entryVal(this.level, Atomics.compareExchange(tables.elements, index, expected, value));
+  }
+
+  protected childLevel(): Level | undefined {
+    return this.nextLevel;
+  }
+
+  protected unlinked(table: TableOf<H>, user: boolean): UnlinkedTable<H> {
+    const address = this.tables.addressOf(table.level, indexOf<H, 'pte'>(table.table as H['pte']));
+    return unlinkedTable(this.geometry, this.all, table, address, user);
+  }
+
   /** Index of the first entry of the table that an entry points to; -1 if it points to none, or to one that is not here. */
   protected childIndex(index: number): number {
-    const { format, childLevel } = this;
-    if (childLevel === undefined) return -1;
+    const { format, nextLevel } = this;
+    if (nextLevel === undefined) return -1;
     const lo = this.tables.words[this.stride === 1 ? index : index * 2 + LOW_WORD]!;
     const hi = this.stride === 1 ? 0 : (this.tables.words[index * 2 + HIGH_WORD]!);
     if ((lo & format.validMask) !== format.validValue || (lo & format.tableMask) !== format.tableValue) return -1;
-    return this.tables.find(childLevel, tableAddress(format, lo, hi));
+    return this.tables.find(nextLevel, tableAddress(format, lo, hi));
   }
 
   /** The physical address of the memory that a leaf of this level maps. */
   protected leafAddress(lo: number, hi: number): number {
     return leafAddress(this.format, lo, hi);
   }
+
+  /** What is added from one entry of a run to the next; undefined where that is not one number throughout (address bits in two places). */
+  private stepOf(value: EntryVal<L>, count: number): bigint | undefined {
+    const step = this.values.advancePfn(value, 1) - value;
+    return this.values.advancePfn(value, count - 1) === value + step * BigInt(count - 1) ? step : undefined;
+  }
+}
+
+/**
+ * {@link WritableArch.newTable} over table memory.
+ */
+export function newTableIn<H extends TableHandles, L extends Level>(
+  context: TableOpsContext, all: { readonly [K in Level]: WritableOps<H, K> }, level: L, address: number, user: boolean,
+): UnlinkedTable<H, L> {
+  const { tables, geometry, values } = context;
+  const { entries, folded } = geometryOf(geometry, level);
+  if (folded) throw new PgtableError('EINVAL', `there are no ${level} tables in this configuration: the level is folded`, { address: BigInt(address) });
+  const bytes = entries * geometry.entryBytes;
+  if (!Number.isSafeInteger(address) || address < 0 || address % bytes !== 0) {
+    throw new PgtableError('EINVAL', `0x${address.toString(16)} cannot be the address of a ${level} table`, { address: BigInt(address), hint: `tables of this level are aligned to their ${bytes} bytes` });
+  }
+  const index = tables.allocate(level, address, entries);
+  const table = { level, table: handleAt<H, L>(level, index) };
+  fillTable(tables, index, entries, values[level].empty);
+  return unlinkedTable(geometry, all, table as unknown as TableOf<H>, address, user) as unknown as UnlinkedTable<H, L>;
+}
+
+/** {@link WritableArch.freeTable} over table memory. */
+export function freeTableIn<H extends TableHandles>(context: TableOpsContext, table: UnlinkedTable<H>): void {
+  const index = indexOf<H, Level>(table.entry(0));
+  fillTable(context.tables, index, table.entries, context.values[table.level].empty);
+  context.tables.release(table.level, table.address, table.entries);
+}
+
+function fillTable(tables: TableMemory, index: number, entries: number, empty: bigint): void {
+  if (tables.entryBytes === 4) tables.words.fill(Number(BigInt.asIntN(32, empty)), index, index + entries);
+  else tables.elements.fill(empty, index, index + entries);
+}
+
+function unlinkedTable<H extends TableHandles>(
+  geometry: Geometry, all: { readonly [L in Level]: WritableOps<H, L> }, table: TableOf<H>, address: number, user: boolean,
+): UnlinkedTable<H> {
+  // Level and handle go together in a TableOf, which no type can say once they are apart: 'pte' stands for whichever it is.
+  const { level } = table;
+  const { entries, shift } = geometryOf(geometry, level);
+  return new UnlinkedTable<H, 'pte'>(all[level] as WritableOps<H, 'pte'>, table.table as H['pte'], { address, entries, shift, user });
 }
 
 /** Index of the entry for an address in a full table of a level. */
@@ -128,15 +326,25 @@ export function tableAt<H extends TableHandles>(level: Level, index: number): Ta
   return { level, table: handleAt<H, Level>(level, index) } as TableOf<H>;
 }
 
-/** The generic accessors of all five levels. */
-export function tableOps<H extends TableHandles>(context: TableOpsContext): { readonly [L in Level]: LevelOps<H, L> } {
-  return {
-    pte: new TableLevelOps<H, 'pte'>('pte', context),
-    pmd: new TableLevelOps<H, 'pmd'>('pmd', context),
-    pud: new TableLevelOps<H, 'pud'>('pud', context),
-    p4d: new TableLevelOps<H, 'p4d'>('p4d', context),
-    pgd: new TableLevelOps<H, 'pgd'>('pgd', context),
-  };
+/** Makes the accessors of one level. */
+export type MakeLevelOps<H extends TableHandles> = <L extends Level>(level: L, context: TableOpsContext, all: LevelTable<H>) => WritableOps<H, L>;
+
+/**
+ * The accessors of all five levels.
+ *
+ * @param make what to make for a level; the generic {@link TableLevelOps} unless the architecture has its own
+ */
+export function tableOps<H extends TableHandles>(
+  context: TableOpsContext, make: MakeLevelOps<H> = (level, shared, all) => new TableLevelOps(level, shared, all),
+): LevelTable<H> {
+  // Levels know each other through this object, which is complete before anyone else has it.
+  const all = {} as LevelTable<H>;
+  all.pte = make('pte', context, all);
+  all.pmd = make('pmd', context, all);
+  all.pud = make('pud', context, all);
+  all.p4d = make('p4d', context, all);
+  all.pgd = make('pgd', context, all);
+  return all;
 }
 
 /**

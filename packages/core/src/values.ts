@@ -1,6 +1,7 @@
 import type { Level } from './levels.js';
 
 declare const value: unique symbol;
+declare const prot: unique symbol;
 
 /**
  * The value of an entry, as a bigint of the entry's width (32, 64 or 128 bits) in the machine's meaning: bit 0 is the
@@ -21,3 +22,9 @@ export type PgdVal = EntryVal<'pgd'>;
 export function entryVal<L extends Level>(_level: L, bits: bigint): EntryVal<L> {
   return bits as EntryVal<L>;
 }
+
+/**
+ * `pgprot_t`: everything that a leaf says beside its frame, in the architecture's own bits. An architecture makes the common
+ * ones ({@link WritableArch.vmProt}, {@link WritableArch.kernelProt}); `values.pte.prot()` takes one from an entry.
+ */
+export type Prot = bigint & { readonly [prot]: true };

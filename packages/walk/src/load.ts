@@ -216,7 +216,7 @@ export class TableLoader<H extends HandleFamily = HandleFamily> {
     // A small root may end before the memory of its page does.
     const unitBytes = Math.min(UNIT_BYTES, (sole?.end ?? entries) * entryBytes);
     // Once for the whole level: each growth of the arena holds it twice for a moment.
-    tables.reserve(fresh.length * entries);
+    tables.reserve(fresh.length * entries, entries);
     const batchTables = Math.max(1, Math.floor((BATCH_BLOCKS * unitBytes) / (entries * entryBytes)));
     for (let from = 0; from < fresh.length; from += batchTables) {
       const batch = fresh.slice(from, from + batchTables);

@@ -1,0 +1,241 @@
+import type { EntryValues } from './entry-values.js';
+import { PgtableError } from './errors.js';
+import { FlushPromise, type MmContext } from './flush.js';
+import type { HandleFamily, TableOf } from './handles.js';
+import { geometryOf, type Below, type Geometry, type Level } from './levels.js';
+import type { ScanBuffer, ScanFilter } from './scan.js';
+import { UnlinkedTable } from './unlinked-table.js';
+import { entryVal, type EntryVal } from './values.js';
+import type { BatchIgnore, WritableOps } from './writable.js';
+
+/**
+ * Every writing accessor of a level, made of three steps on one entry and the level's values: whoever keeps entries in a
+ * way of their own extends this class. `TableLevelOps` is this over table memory, with loops over words.
+ *
+ * The three steps are single-copy atomic where other threads can see the entry.
+ */
+export abstract class BasicLevelOps<H extends HandleFamily, L extends Level> implements WritableOps<H, L> {
+  readonly level: L;
+  protected readonly geometry: Geometry;
+  protected readonly values: EntryValues<L>;
+  /** Bytes of virtual addresses that an entry translates. */
+  protected readonly bytes: bigint;
+
+  constructor(level: L, geometry: Geometry, values: EntryValues<L>) {
+    this.level = level;
+    this.geometry = geometry;
+    this.values = values;
+    this.bytes = 1n << BigInt(geometryOf(geometry, level).shift);
+  }
+
+  /** Reads an entry. */
+  protected abstract load(entry: H[L]): EntryVal<L>;
+  /** Writes an entry and returns what it was. */
+  protected abstract exchange(entry: H[L], value: EntryVal<L>): EntryVal<L>;
+  /** Writes an entry if it is `expected`, and returns what it was. */
+  protected abstract compareExchange(entry: H[L], expected: EntryVal<L>, value: EntryVal<L>): EntryVal<L>;
+  /** A table that is no longer, or not yet, pointed to. */
+  protected abstract unlinked(table: TableOf<H>, user: boolean): UnlinkedTable<H>;
+
+  abstract advance(entry: H[L], count: number): H[L];
+  abstract distance(a: H[L], b: H[L]): number;
+  abstract offset(entry: H[L], address: bigint): H[Below[L]] | undefined;
+  abstract child(entry: H[L]): TableOf<H> | undefined;
+  abstract childRange(lo: number, hi: number): number;
+  abstract scan(table: H[L], first: number, end: number, filter: ScanFilter, out: ScanBuffer): number;
+
+  get(entry: H[L]): EntryVal<L> {
+    return this.load(entry);
+  }
+  getOnce(entry: H[L]): EntryVal<L> {
+    return this.load(entry);
+  }
+  getLockless(entry: H[L]): EntryVal<L> {
+    return this.getOnce(entry);
+  }
+
+  set(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>, count: number): void {
+    const present = this.values.present(value);
+    let next = value;
+    for (let done = 0; ; ) {
+      this.replace(mm, address + BigInt(done) * this.bytes, this.advance(entry, done), next);
+      if (++done === count) return;
+      if (present) next = this.values.advancePfn(next, 1);
+    }
+  }
+
+  establish(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>): FlushPromise<EntryVal<L>> {
+    const old = this.replace(mm, address, entry, value);
+    return this.promise(mm, old, address, 1, this.values.valid(old) && old !== value);
+  }
+
+  clear(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<void> {
+    let stale = false;
+    for (let done = 0; done < count; done++) {
+      const old = this.replace(mm, address + BigInt(done) * this.bytes, this.advance(entry, done), this.values.empty);
+      stale ||= this.values.valid(old);
+    }
+    return this.promise(mm, undefined, address, count, stale);
+  }
+
+  getAndClear(mm: MmContext, address: bigint, entry: H[L]): FlushPromise<EntryVal<L>> {
+    const old = this.replace(mm, address, entry, this.values.empty);
+    return this.promise(mm, old, address, 1, this.values.valid(old));
+  }
+
+  getAndClearFull(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<EntryVal<L>> {
+    let first = this.replace(mm, address, entry, this.values.empty);
+    let stale = this.values.valid(first);
+    for (let done = 1; done < count; done++) {
+      const old = this.replace(mm, address + BigInt(done) * this.bytes, this.advance(entry, done), this.values.empty);
+      stale ||= this.values.valid(old);
+      first = this.withNotesOf(first, old);
+    }
+    return this.promise(mm, first, address, count, stale);
+  }
+
+  testAndClearYoung(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<boolean> {
+    const { values } = this;
+    let young = false;
+    for (let done = 0; done < count; done++) {
+      const old = this.change(mm, address + BigInt(done) * this.bytes, this.advance(entry, done), (value) => (values.present(value) ? values.mkold(value) : value));
+      young ||= values.present(old) && values.young(old);
+    }
+    return this.promise(mm, young, address, count, young);
+  }
+
+  wrprotect(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<void> {
+    const { values } = this;
+    let stale = false;
+    for (let done = 0; done < count; done++) {
+      const old = this.change(mm, address + BigInt(done) * this.bytes, this.advance(entry, done), (value) => (values.present(value) ? values.wrprotect(value) : value));
+      stale ||= values.valid(old) && values.write(old);
+    }
+    return this.promise(mm, undefined, address, count, stale);
+  }
+
+  setAccessFlags(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>): FlushPromise<boolean> {
+    const old = this.change(mm, address, entry, (now) => this.withFlagsOf(now, value));
+    const changed = this.withFlagsOf(old, value) !== old;
+    return this.promise(mm, changed, address, 1, changed && this.values.valid(old));
+  }
+
+  modifyProtStart(mm: MmContext, address: bigint, entry: H[L]): EntryVal<L> {
+    return this.replace(mm, address, entry, this.values.empty);
+  }
+
+  modifyProtCommit(mm: MmContext, address: bigint, entry: H[L], old: EntryVal<L>, value: EntryVal<L>): FlushPromise<void> {
+    this.replace(mm, address, entry, value);
+    return this.promise(mm, undefined, address, 1, this.values.valid(old) && old !== value);
+  }
+
+  batch(entry: H[L], value: EntryVal<L>, max: number, ignore: BatchIgnore): number {
+    let expected = this.withoutIgnored(value, ignore);
+    let count = 1;
+    for (; count < max; count++) {
+      expected = this.values.advancePfn(expected, 1);
+      const next = this.get(this.advance(entry, count));
+      if (!this.values.present(next) || this.withoutIgnored(next, ignore) !== expected) break;
+    }
+    return count;
+  }
+
+  populate(mm: MmContext, address: bigint, entry: H[L], table: UnlinkedTable<H>): void {
+    if (!this.values.none(this.load(entry))) {
+      throw new PgtableError('EINVAL', `a ${table.level} table was to be linked to a ${this.level} entry that is not empty`, { address, hint: 'clear the entry, flush, then populate' });
+    }
+    const child = this.childLevel();
+    if (table.level !== child) {
+      throw new PgtableError('EINVAL', `a ${table.level} table cannot stand below a ${this.level} entry`, { address, hint: child === undefined ? 'nothing can' : `the next level here is ${child}` });
+    }
+    table.link();
+    this.replace(mm, address, entry, this.values.ofTable(table.address, mm.user));
+  }
+
+  unlink(mm: MmContext, address: bigint, entry: H[L]): FlushPromise<UnlinkedTable<H>> {
+    const table = this.child(entry);
+    if (table === undefined) {
+      throw new PgtableError('EINVAL', `the ${this.level} entry to be unlinked points to no table that is here`, { address });
+    }
+    this.replace(mm, address, entry, this.values.empty);
+    const size = this.bytes;
+    const start = address - (address % size);
+    return new FlushPromise(mm, this.unlinked(table, mm.user), { start, end: start + size, level: table.level, tables: true });
+  }
+
+  hugeSet(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>, count: number): void {
+    this.set(mm, address, entry, value, count);
+  }
+  hugeGet(entry: H[L], count: number): EntryVal<L> {
+    let first = this.get(entry);
+    if (!this.values.present(first)) return first;
+    for (let done = 1; done < count; done++) first = this.withNotesOf(first, this.get(this.advance(entry, done)));
+    return first;
+  }
+  hugeGetAndClear(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<EntryVal<L>> {
+    return this.getAndClearFull(mm, address, entry, count);
+  }
+  hugeWrprotect(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<void> {
+    return this.wrprotect(mm, address, entry, count);
+  }
+  hugeSetAccessFlags(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>, count: number): FlushPromise<boolean> {
+    let changed = false;
+    for (let done = 0; done < count; done++) {
+      changed = this.setAccessFlags(mm, address + BigInt(done) * this.bytes, this.advance(entry, done), value).ignore('one promise for the whole group follows') || changed;
+    }
+    return this.promise(mm, changed, address, count, changed);
+  }
+
+  /** The level of the tables that entries of this one point to; undefined for the lowest. */
+  protected abstract childLevel(): Level | undefined;
+
+  /** Writes an entry, tells who watches, and returns what it was. Every write of this class comes through here or {@link change}. */
+  protected replace(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>): EntryVal<L> {
+    mm.observer?.changing(this.level, address, this.load(entry), value);
+    return this.exchange(entry, value);
+  }
+
+  /** Changes an entry to what a function makes of it, whatever the hardware notes in it meanwhile. Returns what it was. */
+  protected change(mm: MmContext, address: bigint, entry: H[L], make: (value: EntryVal<L>) => EntryVal<L>): EntryVal<L> {
+    for (;;) {
+      const old = this.load(entry);
+      const value = make(old);
+      if (value === old) return old;
+      mm.observer?.changing(this.level, address, old, value);
+      if (this.compareExchange(entry, old, value) === old) return old;
+    }
+  }
+
+  /** The promise to flush `count` entries from `address` on, if any translation can be stale. */
+  protected promise<T>(mm: MmContext, result: T, address: bigint, count: number, stale: boolean): FlushPromise<T> {
+    return new FlushPromise(mm, result, stale ? { start: address, end: address + BigInt(count) * this.bytes, level: this.level, tables: false } : undefined);
+  }
+
+  /** `value`, and young and dirty if `other` is. */
+  protected withNotesOf(value: EntryVal<L>, other: EntryVal<L>): EntryVal<L> {
+    const { values } = this;
+    if (!values.present(other)) return value;
+    let result = value;
+    if (values.young(other)) result = values.mkyoung(result);
+    if (values.dirty(other)) result = values.mkdirty(result);
+    return result;
+  }
+
+  /** `value`, and young, dirty and writable if `other` is. */
+  protected withFlagsOf(value: EntryVal<L>, other: EntryVal<L>): EntryVal<L> {
+    const result = this.withNotesOf(value, other);
+    return this.values.write(other) && !this.values.write(result) ? this.values.mkwrite(result) : result;
+  }
+
+  private withoutIgnored(value: EntryVal<L>, ignore: BatchIgnore): EntryVal<L> {
+    const { values } = this;
+    let result = value;
+    if (ignore.dirty === true) result = values.mkclean(result);
+    if (ignore.softDirty === true) result = values.clearSoftDirty(result);
+    return values.wrprotect(values.mkold(result));
+  }
+
+  protected value(bits: bigint): EntryVal<L> {
+    return entryVal(this.level, bits);
+  }
+}
