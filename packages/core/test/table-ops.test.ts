@@ -4,7 +4,7 @@ import {
   entryFormat, entryIndex, handleAt, hwPteAdvance, hwPteNext, indexOf, LEVELS, p4dOffset, pgdOffsetIn, pmdOffset, pteOffset, ptepGet, ptepGetOnce, pudOffset, rootIndex,
   rootTableIn, scanFilter, ScanBuffer, TableMemory, tableOps, type Arch, type AliasHandles, type Level, type Root, type StrongHandles,
 } from './all.js';
-import { makeGeometry } from './made-up.js';
+import { makeGeometry, makeValues } from './made-up.js';
 
 /** Bit 0 valid, bit 1 table (not in a pte), address from bit 12. */
 const format = entryFormat({
@@ -23,7 +23,7 @@ const SHAPES: readonly { readonly name: string; readonly bits: Partial<Record<Le
 describe.each(SHAPES)('TableLevelOps with $name', ({ bits }) => {
   const geometry = makeGeometry(bits);
   const tables = new TableMemory();
-  const ops = tableOps<StrongHandles>({ tables, geometry, formats: LEVELS.map((level) => (level === 'pte' ? pteFormat : format)) });
+  const ops = tableOps<StrongHandles>({ tables, geometry, formats: LEVELS.map((level) => (level === 'pte' ? pteFormat : format)), values: makeValues(geometry) });
   const real = LEVELS.filter((level) => bits[level] !== undefined).reverse();
   const top = real[0]!;
   const totalBits = 12 + Object.values(bits).reduce((sum, width) => sum + width, 0);
@@ -88,8 +88,8 @@ describe.each(SHAPES)('TableLevelOps with $name', ({ bits }) => {
 describe('TableLevelOps', () => {
   const geometry = makeGeometry({ pte: 4, pmd: 4, pgd: 4 });
   const make = (entryBytes: 4 | 8, shared = false) => {
-    const tables = new TableMemory({ entryBytes, shared });
-    const ops = tableOps<AliasHandles>({ tables, geometry, formats: [pteFormat, format, format, format, format] });
+    const tables = new TableMemory({ entryBytes, shared, entries: 32 });
+    const ops = tableOps<AliasHandles>({ tables, geometry, formats: [pteFormat, format, format, format, format], values: makeValues(geometry) });
     return { tables, ops, arch: { ops } as Pick<Arch<AliasHandles>, 'ops'> as Arch<AliasHandles> };
   };
 

@@ -54,6 +54,10 @@ class MapOps<L extends Level> implements LevelOps<MapHandles, L> {
     return this.get(entry);
   }
 
+  getLockless(entry: MapHandles[L]): EntryVal<L> {
+    return this.get(entry);
+  }
+
   advance(entry: MapHandles[L], count: number): MapHandles[L] {
     return this.make(this.level, entry.table, entry.index + count);
   }

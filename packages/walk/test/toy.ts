@@ -1,7 +1,7 @@
 import {
-  EntryKind, geometryOf, hexAddress, LEVELS, type Arch, type EntryPtr, type Geometry, type HwHandle, type Level, type LevelOps, type PtdumpStyle, type Root, type TableMemory,
+  EntryKind, geometryOf, hexAddress, LEVELS, type Arch, type EntryPtr, type EntryValues, type Geometry, type HwHandle, type Level, type PtdumpStyle, type Root, type TableMemory,
 } from '@pgtable/core';
-import { entryFormat, pgdOffsetIn, rootTableIn, TableLevelOps, type EntryFormat, type TableOpsContext } from '@pgtable/core/arch';
+import { entryFormat, FlagValues, pgdOffsetIn, rootTableIn, TableLevelOps, tableOps, valueFormat, type EntryFormat, type TableOpsContext } from '@pgtable/core/arch';
 
 /*
  * A small made-up architecture, written against the public contract alone. Three levels (pgd, pmd, pte) of 16 entries of
@@ -112,6 +112,19 @@ function toyFormat(geometry: Geometry, level: Level): EntryFormat {
   });
 }
 
+/** As much of the values as a reader needs: what is empty, present, a table or a leaf. */
+function toyValues<L extends Level>(level: L): EntryValues<L> {
+  const lowest = level === 'pte';
+  return new FlagValues(level, valueFormat({
+    empty: TOY_EMPTY,
+    validMask: BigInt(TOY_VALID),
+    validValue: BigInt(TOY_VALID),
+    tableMask: lowest ? 0n : BigInt(TOY_TABLE),
+    tableValue: lowest ? 0n : BigInt(TOY_TABLE),
+    features: lowest ? ['leaf'] : ['leaf', 'table'],
+  }));
+}
+
 export const TOY_INHERIT = (inherited: number, lo: number) => inherited | ((lo & TOY_W) === 0 ? 1 : 0) | ((lo & TOY_NX) === 0 ? 0 : 2);
 
 /** Everything of the architecture but where its entries are. */
@@ -132,10 +145,13 @@ export function toyCommon(geometry: Geometry, options: ToyOptions): Omit<Arch, '
 
 export function toyArch(tables: TableMemory, options: ToyOptions = {}): Arch<ToyHandles> {
   const geometry = toyGeometry(options.bits);
-  const context: TableOpsContext = { tables, geometry, formats: LEVELS.map((level) => toyFormat(geometry, level === 'pud' || level === 'p4d' ? 'pgd' : level)) };
-  const ops: { readonly [L in Level]: LevelOps<ToyHandles, L> } = {
-    pte: new ToyOps('pte', context), pmd: new ToyOps('pmd', context), pud: new ToyOps('pud', context), p4d: new ToyOps('p4d', context), pgd: new ToyOps('pgd', context),
+  const context: TableOpsContext = {
+    tables,
+    geometry,
+    formats: LEVELS.map((level) => toyFormat(geometry, level === 'pud' || level === 'p4d' ? 'pgd' : level)),
+    values: { pte: toyValues('pte'), pmd: toyValues('pmd'), pud: toyValues('pud'), p4d: toyValues('p4d'), pgd: toyValues('pgd') },
   };
+  const ops = tableOps<ToyHandles>(context, (level, shared, all) => new ToyOps(level, shared, all));
   return {
     ...toyCommon(geometry, options),
     tables,
