@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export { Access, type Attributes, type NonPresent } from './attributes.js';
-export * from './accessors.js';
+export * from './accessors/index.js';
 export { BreakBeforeMake, checkedContext, type EntryObserver } from './break-before-make.js';
 export type { AnyArch, Arch, LevelOps, Root, VaWindow } from './contract.js';
 export { EntryBuffer } from './entry-buffer.js';

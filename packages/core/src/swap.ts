@@ -44,7 +44,8 @@ export interface SwapDecoding {
   readonly hasYoungAndDirty?: boolean;
 }
 
-type SpecialType =
+/** What a type that is no swap file stands for. */
+export type SpecialSwapType =
   | 'hwpoison'
   | 'migration-read' | 'migration-read-exclusive' | 'migration-write'
   | 'device-private-write' | 'device-private-read'
@@ -60,7 +61,7 @@ const MARKERS = ['uffd-wp', 'poisoned', 'guard'];
  * @param flags what the entry says beside them, in the kernel's words: `exclusive`, `soft-dirty`, `uffd-wp`
  */
 export function decodeSwapEntry(how: SwapDecoding, type: number, offset: bigint, flags: readonly string[]): NonPresent {
-  const special = specialTypes(how);
+  const special = specialSwapTypes(how.release, how.options);
   const name = special[type - (SWAP_TYPES - special.length)];
   if (name === undefined) return { kind: 'swap', type, offset, flags };
   switch (name) {
@@ -80,9 +81,14 @@ export function decodeSwapEntry(how: SwapDecoding, type: number, offset: bigint,
   }
 }
 
-function specialTypes({ release, options }: SwapDecoding): readonly SpecialType[] {
+/**
+ * The types that are no swap files, in the order of their numbers; the last is 31.
+ *
+ * @param release undefined for a recent one
+ */
+export function specialSwapTypes(release: string | undefined, options: Required<SwapOptions>): readonly SpecialSwapType[] {
   const since = (major: number, minor: number): boolean => releaseAtLeast(release, major, minor) !== false;
-  const types: SpecialType[] = [];
+  const types: SpecialSwapType[] = [];
   if (options.memoryFailure) types.push('hwpoison');
   if (options.migration) {
     types.push('migration-read');
@@ -99,7 +105,7 @@ function specialTypes({ release, options }: SwapDecoding): readonly SpecialType[
 }
 
 /** The offset of a migration entry is a frame number; since 6.1 (0d206b5d2e0d) the two bits above it say whether the page was young and dirty. */
-function migration(how: SwapDecoding, name: SpecialType, offset: bigint, flags: readonly string[]): NonPresent {
+function migration(how: SwapDecoding, name: SpecialSwapType, offset: bigint, flags: readonly string[]): NonPresent {
   const pfnBits = BigInt(how.pfnBits);
   const masked = releaseAtLeast(how.release, 6, 1) !== false;
   const states = masked && (how.hasYoungAndDirty ?? true);
