@@ -36,6 +36,10 @@ export const D_LO = 1 << 7;
 export const RSW_LO = 3 << 8;
 /** Shift of RSW. */
 export const RSW_SHIFT = 8;
+/** Bit 8, in RSW: no struct page behind the page. _PAGE_SPECIAL. */
+export const SPECIAL_LO = 1 << 8;
+/** Bit 9, in RSW, 64-bit alone: memory of a device with struct pages. _PAGE_DEVMAP. */
+export const DEVMAP_LO = 1 << 9;
 /** Bits 3:1: what tells a leaf from a table entry. _PAGE_LEAF. */
 export const RWX_LO = R_LO | W_LO | X_LO;
 /** Bits 31:10 and 53:32, PPN: the physical address divided by 4096. */

@@ -18,29 +18,35 @@ import { riscvGeometry } from './geometry.js';
  * From 6.18 on a swap entry may have a soft-dirty mark (bit 3) and a userfaultfd one (bit 4), where Svrsw60t59b is there.
  */
 
-const SWAP_TYPE_BITS = 5;
+/** Bits of a swap type. */
+export const SWAP_TYPE_BITS = 5;
 const SWAP_TYPES = 1 << SWAP_TYPE_BITS;
 
-interface Layout {
+/** Where the kernel of some release keeps what in an entry whose V bit is clear. */
+export interface NonPresentLayout {
+  /** The PROT_NONE bit. */
   readonly protNone: bigint;
+  /** The mark of swap entries of one owner; 0n if there is none. */
   readonly exclusive: bigint;
+  /** Shift of the swap type; the offset begins five bits further up. */
   readonly typeShift: bigint;
   /** PROT_NONE is a bit of its own, and an entry with R, W or X is a huge page that is being split. */
   readonly leafBitsCount: boolean;
 }
 
-const LAYOUT: Layout = { protNone: 1n << 5n, exclusive: 1n << 6n, typeShift: 7n, leafBitsCount: true };
-const LAYOUT_5_14: Layout = { protNone: 1n << 5n, exclusive: 0n, typeShift: 6n, leafBitsCount: true };
-const LAYOUT_OLD: Layout = { protNone: 1n << 1n, exclusive: 0n, typeShift: 2n, leafBitsCount: false };
+const LAYOUT: NonPresentLayout = { protNone: 1n << 5n, exclusive: 1n << 6n, typeShift: 7n, leafBitsCount: true };
+const LAYOUT_5_14: NonPresentLayout = { protNone: 1n << 5n, exclusive: 0n, typeShift: 6n, leafBitsCount: true };
+const LAYOUT_OLD: NonPresentLayout = { protNone: 1n << 1n, exclusive: 0n, typeShift: 2n, leafBitsCount: false };
 
-function layoutOf(release: string | undefined): Layout {
+/** The layout by the kernel's release (`uname -r`); undefined: a recent one. */
+export function nonPresentLayout(release: string | undefined): NonPresentLayout {
   if (releaseAtLeast(release, 6, 3) !== false) return LAYOUT;
   return releaseAtLeast(release, 5, 14) === true ? LAYOUT_5_14 : LAYOUT_OLD;
 }
 
 /** {@link Arch.decodeNonPresent}. */
 export function decodeNonPresent(config: FullConfig, level: Level, value: bigint): NonPresent {
-  const layout = layoutOf(config.release);
+  const layout = nonPresentLayout(config.release);
   const lo = Number(BigInt.asIntN(32, value));
   const hi = config.mode === 'Sv32' ? 0 : Number(BigInt.asIntN(32, value >> 32n));
   const { typeShift } = layout;

@@ -1,0 +1,102 @@
+import { LOW_WORD, type EntryVal, type FlushPromise, type Level, type MmContext, type TableHandles } from '@pgtable/core';
+import { TableLevelOps, type LevelTable, type TableOpsContext } from '@pgtable/core/arch';
+import { A_LO, D_LO, V_LO, W_LO } from './bits.js';
+import { NAPOT_ENTRIES, type RiscvValues, type RiscvValueTable } from './values.js';
+
+/** {@link TableOpsContext} with the values of this architecture. */
+export interface RiscvOpsContext extends TableOpsContext {
+  readonly values: RiscvValueTable;
+}
+
+/**
+ * The generic accessors, with loops over words, and with the rule for Svnapot groups: a group is made invalid and flushed before
+ * any of its entries changes, for if its entries differ, the processor may take any of them (Privileged Architecture, "Svnapot";
+ * arch/riscv/mm/hugetlbpage.c of Linux 6.12). Those operations flush by themselves.
+ */
+export class RiscvLevelOps<H extends TableHandles, L extends Level> extends TableLevelOps<H, L> {
+  private readonly own: RiscvValues<L>;
+
+  constructor(level: L, context: RiscvOpsContext, all: LevelTable<H>) {
+    super(level, context, all);
+    this.own = context.values[level];
+  }
+
+  /** A Svnapot value is written to each entry of its group as it is, and what follows is the next group. */
+  override set(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>, count: number): void {
+    if (count <= NAPOT_ENTRIES || !this.isGroup(value)) {
+      super.set(mm, address, entry, value, count);
+      return;
+    }
+    for (let done = 0; done < count; done += NAPOT_ENTRIES) {
+      const next = this.own.advancePfn(value, done);
+      super.set(mm, address + BigInt(done) * this.bytes, this.advance(entry, done), next, Math.min(NAPOT_ENTRIES, count - done));
+    }
+  }
+
+  /** What was in a group goes, and is flushed even if it was empty: the flush of whoever emptied it may still be owed. */
+  override hugeSet(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>, count: number): void {
+    if (count > 1 && this.isGroup(value)) this.takeGroup(mm, address, entry, count);
+    super.hugeSet(mm, address, entry, value, count);
+  }
+
+  override hugeWrprotect(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<void> {
+    if (count === 1 || !this.isGroup(this.load(entry))) return super.hugeWrprotect(mm, address, entry, count);
+    const old = this.takeGroup(mm, address, entry, count);
+    this.set(mm, address, entry, this.own.wrprotect(old), count);
+    return this.promise(mm, undefined, address, count, false);
+  }
+
+  override hugeSetAccessFlags(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>, count: number): FlushPromise<boolean> {
+    if (count === 1 || !this.isGroup(this.load(entry))) return super.hugeSetAccessFlags(mm, address, entry, value, count);
+    let changes = false;
+    for (let at = 0; at < count && !changes; at++) {
+      const now = this.load(this.advance(entry, at));
+      changes = this.withFlagsOf(now, value) !== now;
+    }
+    if (changes) {
+      const old = this.takeGroup(mm, address, entry, count);
+      this.set(mm, address, entry, this.withFlagsOf(old, value), count);
+    }
+    return this.promise(mm, changes, address, count, false);
+  }
+
+  protected override wrprotectRun(index: number, count: number): boolean {
+    const { words } = this.tables;
+    const { presentLo } = this.own;
+    const { stride } = this;
+    const end = (index + count) * stride;
+    let stale = false;
+    for (let at = index * stride + (stride === 1 ? 0 : LOW_WORD); at < end; at += stride) {
+      const lo = words[at]!;
+      if ((lo & W_LO) === 0 || (lo & presentLo) === 0) continue;
+      if ((lo & V_LO) !== 0) stale = true;
+      words[at] = lo & ~W_LO;
+    }
+    return stale;
+  }
+
+  /** A and D of all entries that are present; in swap entries the same bits mean something else. */
+  protected override gatherRun(index: number, count: number): EntryVal<L> {
+    const { words } = this.tables;
+    const { presentLo } = this.own;
+    const { stride } = this;
+    const end = (index + count) * stride;
+    let gathered = 0;
+    for (let at = index * stride + (stride === 1 ? 0 : LOW_WORD); at < end; at += stride) {
+      const lo = words[at]!;
+      if ((lo & presentLo) !== 0) gathered |= (lo & (A_LO | D_LO)) | V_LO;
+    }
+    return this.value(BigInt(gathered));
+  }
+
+  /** Whether a value is of a Svnapot group that the kernel sees. */
+  private isGroup(value: EntryVal<L>): boolean {
+    return this.own.napot(value) && this.own.present(value);
+  }
+
+  /** `get_clear_contig_flush`: empties a group, so that no translation of it is left. Returns: its value, young and dirty if any of it was. */
+  private takeGroup(mm: MmContext, address: bigint, entry: H[L], count: number): EntryVal<L> {
+    const old = this.getAndClearFull(mm, address, entry, count).ignore('the whole group is flushed next');
+    return this.promise(mm, old, address, count, true).flush();
+  }
+}
