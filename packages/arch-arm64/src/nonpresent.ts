@@ -6,7 +6,7 @@ import type { ResolvedConfig } from './config.js';
 import { manualLevel } from './geometry.js';
 
 /** Where the fields of a swap entry are. */
-interface SwapLayout {
+export interface Arm64SwapLayout {
   readonly typeShift: bigint;
   readonly typeMask: bigint;
   readonly offsetShift: bigint;
@@ -25,7 +25,7 @@ const OFFSET_MASK = (1n << 50n) - 1n;
  * - since 5.19 (PG_anon_exclusive): 2 exclusive, 3..7 type, 8..57 offset, 58 zero
  * - before: 2..7 type, 8..57 offset, 58 zero
  */
-function swapLayout(release: string | undefined): SwapLayout {
+export function swapLayout(release: string | undefined): Arm64SwapLayout {
   if (releaseAtLeast(release, 6, 10) ?? true) {
     const zero = 3n | (3n << 4n) | (1n << 11n) | (3n << 62n);
     return { typeShift: 6n, typeMask: 31n, offsetShift: 12n, zero, exclusive: SWP_EXCLUSIVE, uffdWp: SWP_UFFD_WP };
