@@ -9,12 +9,17 @@ function make(config: RiscvConfig): WritableArch<RiscvHandles> {
   return riscvArch(config, new TableMemory({ entryBytes: riscvGeometry(config.mode).entryBytes as 4 | 8 }));
 }
 
+/** The values of any level under one type: they differ in their names alone. */
+function valuesOf(arch: WritableArch<RiscvHandles>, level: Level): EntryValues {
+  return arch.values[level];
+}
+
 const N = 1n << 63n;
 const NC = 1n << 61n;
 const { Read, Write, Exec, Shared } = VmFlags;
 
-/** Each level of each mode, with the values under one type: they differ in their names alone. */
-const EVERY = MODES.flatMap((mode) => LEVELS.map((level) => ({ mode, level, arch: make({ mode }), values: make({ mode }).values[level] })));
+/** Each level of each mode. */
+const EVERY = MODES.flatMap((mode) => LEVELS.map((level) => ({ mode, level, arch: make({ mode }), values: valuesOf(make({ mode }), level) })));
 
 describe('values', () => {
   const { pte: v, pmd, pud, pgd } = make({ mode: 'Sv48' }).values;
@@ -64,7 +69,7 @@ describe('values', () => {
   });
 
   it('are bad where the hardware or the kernel refuses them', () => {
-    const bad = (level: 'pte' | 'pmd', flags: string, pa = 0x8020_0000n, high = 0n): boolean => (make({ mode: 'Sv39' }).values[level] as EntryValues).bad(entryVal(level, pte(flags, pa, high)));
+    const bad = (level: 'pte' | 'pmd', flags: string, pa = 0x8020_0000n, high = 0n): boolean => valuesOf(make({ mode: 'Sv39' }), level).bad(entryVal(level, pte(flags, pa, high)));
     expect(bad('pte', 'VR')).toBe(false);
     expect(bad('pte', 'RG')).toBe(false);
     expect(bad('pte', 'V')).toBe(true);
@@ -183,7 +188,7 @@ describe('swap', () => {
     for (const mode of MODES) {
       const arch = make(release === undefined ? { mode } : { mode, release });
       for (const level of LEVELS) {
-        const values = arch.values[level] as EntryValues;
+        const values = valuesOf(arch, level);
         if (!values.features.has('swap')) continue;
         const bits = mode === 'Sv32' ? 20n : 50n;
         fc.assert(
