@@ -66,21 +66,26 @@ export abstract class BasicLevelOps<H extends HandleFamily, L extends Level> imp
 
   establish(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>): FlushPromise<EntryVal<L>> {
     const old = this.replace(mm, address, entry, value);
-    return this.promise(mm, old, address, 1, this.values.valid(old) && old !== value);
+    const stale = this.values.valid(old);
+    return this.promise(mm, old, address, 1, stale && old !== value, stale && !this.values.leaf(old));
   }
 
   clear(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<void> {
     let stale = false;
+    let tables = false;
     for (let done = 0; done < count; done++) {
       const old = this.replace(mm, address + BigInt(done) * this.bytes, this.advance(entry, done), this.values.empty);
-      stale ||= this.values.valid(old);
+      if (!this.values.valid(old)) continue;
+      stale = true;
+      tables ||= !this.values.leaf(old);
     }
-    return this.promise(mm, undefined, address, count, stale);
+    return this.promise(mm, undefined, address, count, stale, tables);
   }
 
   getAndClear(mm: MmContext, address: bigint, entry: H[L]): FlushPromise<EntryVal<L>> {
     const old = this.replace(mm, address, entry, this.values.empty);
-    return this.promise(mm, old, address, 1, this.values.valid(old));
+    const stale = this.values.valid(old);
+    return this.promise(mm, old, address, 1, stale, stale && !this.values.leaf(old));
   }
 
   getAndClearFull(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<EntryVal<L>> {
@@ -141,7 +146,8 @@ export abstract class BasicLevelOps<H extends HandleFamily, L extends Level> imp
   }
 
   populate(mm: MmContext, address: bigint, entry: H[L], table: UnlinkedTable<H>): void {
-    if (!this.values.none(this.load(entry))) {
+    const now = this.load(entry);
+    if (!this.values.none(now) && (this.values.valid(now) || !this.values.present(now))) {
       throw new PgtableError('EINVAL', `a ${table.level} table was to be linked to a ${this.level} entry that is not empty`, { address, hint: 'clear the entry, flush, then populate' });
     }
     const child = this.childLevel();
@@ -206,9 +212,9 @@ export abstract class BasicLevelOps<H extends HandleFamily, L extends Level> imp
     }
   }
 
-  /** The promise to flush `count` entries from `address` on, if any translation can be stale. */
-  protected promise<T>(mm: MmContext, result: T, address: bigint, count: number, stale: boolean): FlushPromise<T> {
-    return new FlushPromise(mm, result, stale ? { start: address, end: address + BigInt(count) * this.bytes, level: this.level, tables: false } : undefined);
+  /** The promise to flush `count` entries from `address` on, if any translation can be stale; `tables` if any of them pointed to a table. */
+  protected promise<T>(mm: MmContext, result: T, address: bigint, count: number, stale: boolean, tables = false): FlushPromise<T> {
+    return new FlushPromise(mm, result, stale ? { start: address, end: address + BigInt(count) * this.bytes, level: this.level, tables } : undefined);
   }
 
   /** `value`, and young and dirty if `other` is. */

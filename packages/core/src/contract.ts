@@ -124,6 +124,8 @@ export interface Arch<H extends HandleFamily = HandleFamily> {
   readonly ops: { readonly [L in Level]: LevelOps<H, L> };
   /** The root table by its first entry; undefined if it is not here. */
   rootTable(root: Root): TableOf<H> | undefined;
+  /** Never there: says to the compiler what the handle family is, where it is to find `H` from a {@link WritableArch}. */
+  readonly handles?: H;
   /** `pgd_offset`: see the function of that name. */
   pgdOffset(root: Root, address: bigint): H['pgd'] | undefined;
   /**

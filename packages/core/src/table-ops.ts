@@ -124,7 +124,8 @@ export class TableLevelOps<H extends TableHandles, L extends Level> extends Basi
   }
 
   override clear(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<void> {
-    if (!this.unwatched(mm)) return super.clear(mm, address, entry, count);
+    // Which entries are tables matters to the flush, and above the lowest level nobody clears many at once.
+    if (!this.unwatched(mm) || this.nextLevel !== undefined) return super.clear(mm, address, entry, count);
     const index = indexOf<H, L>(entry);
     const stale = this.anyValid(index, count);
     this.fillRun(index, count, this.values.empty, 0n);
@@ -192,15 +193,20 @@ export class TableLevelOps<H extends TableHandles, L extends Level> extends Basi
   /** Writes `count` entries: `value`, `value + step`, and so on. For memory that no other thread can look at. */
   protected fillRun(index: number, count: number, value: bigint, step: bigint): void {
     const { words } = this.tables;
-    let lo = Number(BigInt.asIntN(32, value));
-    const stepLo = Number(BigInt.asIntN(32, step));
+    let lo = Number(BigInt.asIntN(32, value)) | 0;
+    const stepLo = Number(BigInt.asIntN(32, step)) | 0;
     if (this.stride === 1) {
       for (let at = index; at < index + count; at++, lo = (lo + stepLo) | 0) words[at] = lo;
       return;
     }
-    let hi = Number(BigInt.asIntN(32, value >> 32n));
-    const stepHi = Number(BigInt.asIntN(32, step >> 32n));
-    for (let at = index * 2; at < (index + count) * 2; at += 2) {
+    if (step === 0n) {
+      this.tables.elements.fill(value, index, index + count);
+      return;
+    }
+    let hi = Number(BigInt.asIntN(32, value >> 32n)) | 0;
+    const stepHi = Number(BigInt.asIntN(32, step >> 32n)) | 0;
+    const end = (index + count) * 2;
+    for (let at = index * 2; at < end; at += 2) {
       words[at + LOW_WORD] = lo;
       words[at + HIGH_WORD] = hi;
       lo = (lo + stepLo) | 0;

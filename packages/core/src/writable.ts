@@ -93,10 +93,11 @@ export interface WritableOps<H extends HandleFamily, L extends Level> extends Le
   batch(entry: H[L], value: EntryVal<L>, max: number, ignore: BatchIgnore): number;
 
   /**
-   * `pmd_populate` and its siblings: makes a table live, under an entry that is empty. What was written to the table is visible before
+   * `pmd_populate` and its siblings: makes a table live, under an entry that is empty, or that is present and not valid: a huge page
+   * that was taken from the hardware ({@link EntryValues.mkinvalid}) and flushed. What was written to the table is visible before
    * the table is. The table's handles stay; the {@link UnlinkedTable} must not be used any more.
    *
-   * @throws PgtableError `EINVAL` if the table is linked already, or is not of the next level that exists
+   * @throws PgtableError `EINVAL` if the table is linked already, or is not of the next level that exists, or the entry is another
    */
   populate(mm: MmContext, address: bigint, entry: H[L], table: UnlinkedTable<H>): void;
 
