@@ -1,0 +1,5 @@
+import type { Law } from './law.js';
+import { VALUE_LAWS } from './value-laws.js';
+
+/** Every law, in the order from values to whole address spaces. */
+export const LAWS: readonly Law[] = [...VALUE_LAWS];

@@ -1,0 +1,47 @@
+import type { PteVal } from '@pgtable/core';
+import type { ReferenceParts } from './reference.js';
+
+/** A mistake of one line, and the law that must find it. */
+export interface Fault {
+  readonly law: string;
+  readonly name: string;
+  readonly fault: (parts: ReferenceParts) => void;
+}
+
+const bits = (value: bigint): PteVal => value as PteVal;
+
+/** Replaces a method by one that knows the method it replaces. */
+function wrap<T extends object, K extends keyof T>(on: T, name: K, by: (was: T[K]) => T[K]): void {
+  const was = on[name];
+  on[name] = by((typeof was === 'function' ? was.bind(on) : was) as T[K]);
+}
+
+export const FAULTS: readonly Fault[] = [
+  { law: 'mark young', name: 'mkold does nothing', fault: ({ values: { pte } }) => { pte.mkold = (value) => value; } },
+  { law: 'mark young', name: 'mkyoung makes dirty', fault: ({ values: { pte } }) => { pte.mkyoung = (value) => bits(value | 0x60n); } },
+  { law: 'mark dirty', name: 'mkclean changes the frame', fault: ({ values: { pte } }) => { pte.mkclean = (value) => bits(value & ~0x1040n); } },
+  { law: 'mark write', name: 'wrprotect loses dirty', fault: ({ values: { pte } }) => { pte.wrprotect = (value) => bits(value & ~0x44n); } },
+  { law: 'mark special', name: 'special is never', fault: ({ values: { pte } }) => { pte.special = () => false; } },
+  { law: 'mark devmap', name: 'mkdevmap toggles', fault: ({ values: { pte } }) => { pte.mkdevmap = (value) => bits(value ^ 0x100n); } },
+  { law: 'mark softDirty', name: 'clearing makes old', fault: ({ values: { pte } }) => { pte.clearSoftDirty = (value) => bits(value & ~0x220n); } },
+  { law: 'mark uffdWp', name: 'clearing makes writable', fault: ({ values: { pte } }) => { pte.clearUffdWp = (value) => bits((value & ~0x400n) | 4n); } },
+  { law: 'marks commute', name: 'mkyoung copies dirty to a spare bit', fault: ({ values: { pte } }) => { pte.mkyoung = (value) => bits(value | 32n | ((value & 64n) << 50n)); } },
+  { law: 'same', name: 'the high word alone counts', fault: ({ values: { pte } }) => { pte.same = (a, b) => a >> 32n === b >> 32n; } },
+  { law: 'frame and protection', name: 'an address bit is lost', fault: ({ values: { pte } }) => { wrap(pte, 'pfn', (was) => (value) => was(bits(value & ~(1n << 40n)))); } },
+  { law: 'frame and protection', name: 'prot forgets NX', fault: ({ values: { pte } }) => { wrap(pte, 'prot', (was) => (value) => was(bits(value & ~16n))); } },
+  { law: 'advancePfn', name: 'a pmd advances by a pte', fault: ({ values: { pmd } }) => { pmd.advancePfn = (value, count) => pmd.ofPfn(pmd.pfn(value) + count, pmd.prot(value)); } },
+  { law: 'modify', name: 'modify loses dirty', fault: ({ values: { pte } }) => { wrap(pte, 'modify', (was) => (value, prot) => was(bits(value & ~64n), prot)); } },
+  { law: 'protections', name: 'private pages are writable', fault: ({ arch }) => { wrap(arch, 'vmProt', (was) => (flags) => was(flags | 8)); } },
+  { law: 'protections', name: 'everything is executable', fault: ({ arch }) => { wrap(arch, 'vmProt', (was) => (flags) => was(flags === 0 ? 0 : flags | 4)); } },
+  { law: 'marks give no access', name: 'mkspecial gives execution', fault: ({ values: { pte } }) => { pte.mkspecial = (value) => bits((value | 128n) & ~16n); } },
+  { law: 'protnone', name: 'PROT_NONE can be read', fault: ({ arch }) => { wrap(arch, 'vmProt', (was) => (flags) => was(flags === 0 ? 1 : flags)); } },
+  { law: 'mkinvalid', name: 'mkinvalid makes absent', fault: ({ values: { pmd } }) => { pmd.mkinvalid = (value) => (value & ~1n) as typeof value; } },
+  { law: 'huge is no table', name: 'bad is never', fault: ({ values: { pmd } }) => { pmd.bad = () => false; } },
+  { law: 'groups', name: 'mkgroup makes no group', fault: ({ values: { pte } }) => { pte.mkgroup = (value) => pte.mkhuge(value); } },
+  { law: 'table entries', name: 'the lowest address bit of a table is lost', fault: ({ values: { pmd } }) => { pmd.table = (value) => Number(value & 0xffff_ffff_e000n); } },
+  { law: 'table entries', name: 'tables of users forbid users', fault: ({ values: { pmd } }) => { wrap(pmd, 'ofTable', (was) => (address) => was(address, false)); } },
+  { law: 'swap', name: 'exclusive stands in the offset', fault: ({ values: { pte } }) => { pte.swpMkexclusive = (value) => bits(value | 0x1080n); } },
+  { law: 'kinds', name: 'a young pte is no leaf', fault: ({ values: { pte } }) => { wrap(pte, 'leaf', (was) => (value) => was(value) && !pte.young(value)); } },
+  { law: 'protnone', name: 'PROT_NONE is swap', fault: ({ values: { pte } }) => { pte.present = (value) => pte.valid(value); } },
+  { law: 'empty', name: 'zero is empty', fault: ({ values: { pte } }) => { pte.none = (value) => value === 0n; } },
+];
