@@ -67,6 +67,19 @@ export const RESERVED_PAE_HI = 0x7ff00000;
 /** Bit 8 if bit 0 is clear. Linux: the page is there, PROT_NONE or NUMA hinting forbids its use. @see _PAGE_PROTNONE */
 export const PROTNONE = 1 << 8;
 
+/**
+ * The bits that the hardware leaves to software, as Linux uses them in leaves. With 32-bit kernels bit 10 is the saved dirty bit,
+ * which they have no other room for: they have no userfaultfd write protection. @see _PAGE_BIT_SPECIAL and what follows it
+ */
+export const SPECIAL = AVL9;
+export const UFFD_WP = AVL10;
+export const SOFT_DIRTY = AVL11;
+export const SAVED_DIRTY_32 = AVL10;
+/** Bit 57. Memory of a device that has struct pages. */
+export const DEVMAP_HI = 1 << 25;
+/** Bit 58. Dirty, kept here while R/W is clear: with D set and R/W clear the page would be a shadow stack. @see mksaveddirty_shift() */
+export const SAVED_DIRTY_HI = 1 << 26;
+
 /** Bits 11:0 and 63:52: what Linux counts as flags (PTE_FLAGS_MASK). Bit 12, the PAT bit of large pages, is none of them. */
 export const LINUX_FLAGS_LO = 0x00000fff;
 export const LINUX_FLAGS_HI = 0xfff00000;

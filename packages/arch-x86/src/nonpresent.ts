@@ -57,7 +57,9 @@ function protectedPage(config: FullConfig, level: Level, value: bigint, inverted
   const frame = (config.mode === '2-level' ? FRAME_32 : FRAME_64) & ~encryption;
   // A large page has its PAT bit at bit 12, inverted with the frame or not: pages are aligned, so the low bits go.
   const size = level === 'pte' ? 0xfffn : level === 'pud' ? 0x3fffffffn : config.mode === '2-level' ? 0x3fffffn : 0x1fffffn;
-  const pa = (inverted ? ~value : value) & frame & ~size;
+  const low = (inverted ? ~value : value) & frame & ~size;
+  // Bits 39:32 of the address of a 4 MiB page stand in bits 20:13 (PSE-36).
+  const pa = config.mode === '2-level' && level !== 'pte' ? low | ((value & 0x1fe000n) << 19n) : low;
   return {
     kind: 'protected',
     pa,

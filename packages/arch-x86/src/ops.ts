@@ -1,0 +1,93 @@
+import { HIGH_WORD, LOW_WORD, type EntryVal, type Level, type MmContext, type TableHandles, type UnlinkedTable } from '@pgtable/core';
+import { indexOf, TableLevelOps, type LevelTable, type TableOpsContext } from '@pgtable/core/arch';
+import { D, P, RW, SAVED_DIRTY_32, SAVED_DIRTY_HI } from './bits.js';
+import type { FullConfig } from './config.js';
+import { is64Bit } from './geometry.js';
+import { hasLeaves, presentBits, realLevel } from './values.js';
+
+/** The accessors of a level of x86: the generic ones, with loops over words where bits are enough. */
+export class X86LevelOps<H extends TableHandles, L extends Level> extends TableLevelOps<H, L> {
+  private readonly leaves: boolean;
+  private readonly presentLo: number;
+  private readonly savedDirtyLo: number;
+  private readonly savedDirtyHi: number;
+
+  constructor(level: L, context: TableOpsContext, all: LevelTable<H>, config: FullConfig) {
+    super(level, context, all);
+    this.leaves = hasLeaves(config, level);
+    this.presentLo = presentBits(config, level);
+    this.savedDirtyLo = is64Bit(config.mode) ? 0 : SAVED_DIRTY_32;
+    this.savedDirtyHi = is64Bit(config.mode) ? SAVED_DIRTY_HI : 0;
+  }
+
+  /** R/W goes, and D goes where it is no shadow stack. */
+  protected override wrprotectRun(index: number, count: number): boolean | undefined {
+    if (!this.leaves) return undefined;
+    const { words } = this.tables;
+    const { presentLo, savedDirtyLo, savedDirtyHi, stride } = this;
+    const low = stride === 1 ? 0 : LOW_WORD;
+    const end = (index + count) * stride;
+    let stale = 0;
+    for (let at = index * stride; at < end; at += stride) {
+      const lo = words[at + low]!;
+      if ((lo & presentLo) === 0 || (lo & (RW | D)) === 0) continue;
+      stale |= lo & P & (lo >>> 1);
+      const saved = (lo & D) === 0 ? 0 : -1;
+      words[at + low] = (lo & ~(RW | D)) | (savedDirtyLo & saved);
+      if (stride === 2) words[at + HIGH_WORD]! |= savedDirtyHi & saved;
+    }
+    return stale !== 0;
+  }
+
+  protected override gatherRun(index: number, count: number): EntryVal<L> | undefined {
+    return this.leaves ? this.orRun(index, count) : undefined;
+  }
+
+  /** Marking a page dirty also marks it soft-dirty, so an entry that is dirty already is left alone. */
+  protected override withNotesOf(value: EntryVal<L>, other: EntryVal<L>): EntryVal<L> {
+    const { values } = this;
+    if (!values.present(other)) return value;
+    const young = values.young(other) ? values.mkyoung(value) : value;
+    return values.dirty(other) && !values.dirty(young) ? values.mkdirty(young) : young;
+  }
+}
+
+/**
+ * The accessors of a level with PAE, whose processor loads 32 bits at a time.
+ *
+ * Entries are written whole all the same (cmpxchg8b on the machine), so no reader can see the low word of a new entry with the high word of an old one.
+ */
+export class PaeLevelOps<H extends TableHandles, L extends Level> extends X86LevelOps<H, L> {
+  private readonly pdpte: boolean;
+
+  constructor(level: L, context: TableOpsContext, all: LevelTable<H>, config: FullConfig) {
+    super(level, context, all, config);
+    this.pdpte = realLevel(config, level) === 'pgd';
+  }
+
+  /**
+   * The low word, the high word, and the low word again, until it has not changed: what a 32-bit kernel can do. An entry that is replaced and
+   * restored in between may be seen in two halves, and only the lock helps against that. @see ptep_get_lockless(), Linux 6.12
+   */
+  override getOnce(entry: H[L]): EntryVal<L> {
+    const at = indexOf<H, L>(entry) * 2;
+    for (;;) {
+      const lo = this.loadWord(at + LOW_WORD);
+      const hi = this.loadWord(at + HIGH_WORD);
+      if (this.loadWord(at + LOW_WORD) === lo) return this.value((BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0));
+    }
+  }
+
+  /** The processor holds the four PDPTEs in registers, so a new one counts only after a flush. @see pud_populate(), Linux 6.12 */
+  override populate(mm: MmContext, address: bigint, entry: H[L], table: UnlinkedTable<H>): void {
+    super.populate(mm, address, entry, table);
+    if (!this.pdpte) return;
+    const start = address - (address % this.bytes);
+    mm.tlb.flush({ start, end: start + this.bytes, level: table.level, tables: true });
+  }
+
+  /** Reads one word of table memory, single-copy atomic. */
+  protected loadWord(at: number): number {
+    return Atomics.load(this.tables.words, at);
+  }
+}
