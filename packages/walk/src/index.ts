@@ -5,6 +5,9 @@
  */
 export { kernelView, VirtualReader } from './kernel-view.js';
 export { TableLoader, type LoadLimits, type LoadProgress, type MissingTable, type TableSource } from './load.js';
+export {
+  changeProtection, collapseRange, mapRange, newRoot, protectRange, splitLeaf, unmapRange, vmapRange, vunmapRange, type AddressSpace, type MapOptions, type UnmapOptions,
+} from './map.js';
 export { checkInsecure, ptdump, type InsecureFinding, type PtdumpLine, type PtdumpOptions } from './ptdump.js';
 export { describeMissing, mergedRuns, Run, RunKind, walkRuns, type MergedRun, type RunOptions } from './runs.js';
 export { vaRange, wholeSpace, type Space, type VaRange } from './space.js';

@@ -128,7 +128,7 @@ function toyValues<L extends Level>(level: L): EntryValues<L> {
 export const TOY_INHERIT = (inherited: number, lo: number) => inherited | ((lo & TOY_W) === 0 ? 1 : 0) | ((lo & TOY_NX) === 0 ? 0 : 2);
 
 /** Everything of the architecture but where its entries are. */
-export function toyCommon(geometry: Geometry, options: ToyOptions): Omit<Arch, 'ops' | 'tables' | 'rootTable' | 'pgdOffset'> {
+export function toyCommon(geometry: Geometry, options: ToyOptions): Omit<Arch, 'handles' | 'ops' | 'tables' | 'rootTable' | 'pgdOffset'> {
   return {
     name: 'toy',
     variant: 'three levels',
