@@ -1,5 +1,8 @@
-import { FlagValues, valueFormat } from '../src/arch.js';
-import { LEVELS, type EntryValues, type Feature, type Geometry, type Level } from '../src/index.js';
+import { entryFormat, FlagValues, freeTableIn, newTableIn, pgdOffsetIn, rootTableIn, tableOps, valueFormat, type MakeLevelOps, type TableOpsContext } from '../src/arch.js';
+import {
+  geometryOf, LEVELS, PgtableError, TableMemory, type EntryValues, type Feature, type Geometry, type Level, type MmContext, type Prot, type Tlb, type FlushRange, type StrongHandles,
+  type WritableArch,
+} from '../src/index.js';
 
 /**
  * A geometry with the given levels, by index bits; the others are folded: a folded level has the shift and entries of the
@@ -75,4 +78,71 @@ export function makeValues(geometry: Geometry, empty = 0n): { readonly [L in Lev
     }));
   };
   return { pte: of('pte'), pmd: of('pmd'), pud: of('pud'), p4d: of('p4d'), pgd: of('pgd') };
+}
+
+/** Remembers what it was asked to forget. */
+export class RecordingTlb implements Tlb {
+  readonly flushed: FlushRange[] = [];
+  flush(range: FlushRange): void {
+    this.flushed.push(range);
+  }
+}
+
+export interface MadeUpOptions {
+  readonly bits?: Partial<Record<Level, number>>;
+  readonly entryBytes?: 4 | 8;
+  readonly shared?: boolean;
+  readonly empty?: bigint;
+  /** Room for so many entries. Default 4096. */
+  readonly entries?: number;
+  readonly make?: MakeLevelOps<StrongHandles>;
+}
+
+export interface MadeUp {
+  readonly arch: WritableArch<StrongHandles>;
+  readonly tables: TableMemory;
+  readonly tlb: RecordingTlb;
+  readonly mm: MmContext;
+}
+
+/** What of a reading architecture no test of core asks for. */
+function unasked(): never {
+  throw new PgtableError('ENOTSUP', 'the made-up architecture is not described');
+}
+
+/** A writable architecture of three levels of 16 entries, unless asked otherwise, with strong handles. */
+export function madeUp(options: MadeUpOptions = {}): MadeUp {
+  const { bits = { pte: 4, pmd: 4, pgd: 4 }, entryBytes = 8, shared = false, empty = 0n, entries = 4096 } = options;
+  const geometry = makeGeometry(bits, 12, entryBytes);
+  const tables = new TableMemory({ entryBytes, shared, entries });
+  const address = { leafPaLo: 0xffff_f000, leafPaHi: entryBytes === 4 ? 0 : 0xffff, bytes: 4096, emptyLo: Number(empty) };
+  const formats = LEVELS.map((level) =>
+    entryFormat(level === 'pte' ? { ...address, validMask: 1, validValue: 1 } : { ...address, validMask: 1, validValue: 1, tableMask: 2, tableValue: 2, tablePaLo: 0xffff_f000, tablePaHi: address.leafPaHi }));
+  const context: TableOpsContext = { tables, geometry, formats, values: makeValues(geometry, empty) };
+  const ops = options.make === undefined ? tableOps<StrongHandles>(context) : tableOps<StrongHandles>(context, options.make);
+  const arch: WritableArch<StrongHandles> = {
+    name: 'made-up', variant: '', geometry, littleEndian: true, tables, ops, values: context.values, hugePages: [{ bytes: geometryOf(geometry, 'pmd').entries * 4096, level: 'pmd', count: 1 }],
+    rootTable: (root) => rootTableIn<StrongHandles>(tables, root),
+    pgdOffset: (root, va) => pgdOffsetIn<StrongHandles>(tables, geometry, root, va),
+    vmProt: (flags) => ((flags === 0 ? PROT_NONE : V | (flags & 2 ? WRITE : 0n)) as Prot),
+    kernelProt: (flags) => ((V | (flags & 2 ? WRITE : 0n)) as Prot),
+    newTable: (level, pa, user) => newTableIn(context, ops, level, pa, user),
+    freeTable: (table) => { freeTableIn(context, table); },
+    liveChange: (level, old, value) => (context.values[level].pfn(old) === context.values[level].pfn(value) ? undefined : 'the frame changes'),
+    inherit: unasked, describe: unasked, decodeNonPresent: unasked,
+    get ptdump(): never { return unasked(); },
+  };
+  const tlb = new RecordingTlb();
+  return { arch, tables, tlb, mm: { user: true, tlb } };
+}
+
+/** The code of the PgtableError that an action throws; undefined if it throws none. */
+export function codeOf(action: () => unknown): string | undefined {
+  try {
+    action();
+    return undefined;
+  } catch (error) {
+    if (error instanceof PgtableError) return error.code;
+    throw error;
+  }
 }
