@@ -1,19 +1,35 @@
-import { EntryKind, geometryOf, HIGH_WORD, LOW_WORD, type Below, type Level, type LevelOps, type ScanBuffer, type ScanFilter, type TableOf } from '@pgtable/core';
-import { entryIndex, handleAt, indexOf, tableAt, TableLevelOps, type TableOpsContext } from '@pgtable/core/arch';
-import { CRST_TYPE, LENGTH_UNIT, PREFIX_BYTES, REGION_LENGTH, REGION_OFFSET } from './bits.js';
+import {
+  EntryKind, entryVal, FlushPromise, geometryOf, HIGH_WORD, LOW_WORD, NO_TLB, PgtableError, type Below, type EntryVal, type Level, type MmContext, type ScanBuffer,
+  type ScanFilter, type TableHandles, type TableOf, type UnlinkedTable, type WritableOps,
+} from '@pgtable/core';
+import { entryIndex, handleAt, indexOf, tableAt, TableLevelOps, type LevelTable, type TableOpsContext } from '@pgtable/core/arch';
+import {
+  CRST_TYPE, LENGTH_UNIT, PAGE_INVALID, PAGE_PROTECT, PAGE_SW_DIRTY, PAGE_SW_PRESENT, PAGE_SW_WRITE, PAGE_SW_YOUNG, PREFIX_BYTES, REGION_LENGTH, REGION_OFFSET,
+} from './bits.js';
 import { GEOMETRY, TYPE_OF_LEVEL } from './geometry.js';
-import type { S390Handles } from './index.js';
 import { absoluteAddress, nextPrefixEdge } from './prefix.js';
 
-/**
- * The generic accessors, but for two things: real addresses in leaves come out absolute (see {@link absoluteAddress}), and
- * levels above the root fold by what the entry says.
+/*
+ * On s390 an entry that is valid is changed and flushed in one step: the instructions IPTE (page tables), IDTE and CRDTE
+ * (segment and region tables) set I and make all processors forget the entry; only then the new value is written. So every
+ * operation here that finds a valid entry stores it with I set, flushes, stores what it is to be, and owes nothing afterwards. A batch
+ * is flushed once, as IPTE does with a range.
+ *
+ * The kernel can put a flush off while no other processor uses the address space (ptep_xchg_lazy), and can take P away without
+ * invalidating (RDP). Both are savings of a real machine, and neither is made here.
+ *
+ * @see Principles of Operation, chapter 3, "Modification of Translation Tables"; arch/s390/mm/pgtable.c, Linux 6.12
  */
-class S390LevelOps<L extends Level> extends TableLevelOps<S390Handles, L> {
+
+/**
+ * The generic accessors, but for three things: real addresses in leaves come out absolute (see {@link absoluteAddress}), levels
+ * above the root fold by what the entry says, and a change of a valid entry is flushed with it.
+ */
+class S390LevelOps<H extends TableHandles, L extends Level> extends TableLevelOps<H, L> {
   private readonly prefix: number;
 
-  constructor(level: L, context: TableOpsContext, prefix: number) {
-    super(level, context);
+  constructor(level: L, context: TableOpsContext, all: LevelTable<H>, prefix: number) {
+    super(level, context, all);
     this.prefix = prefix;
   }
 
@@ -22,7 +38,7 @@ class S390LevelOps<L extends Level> extends TableLevelOps<S390Handles, L> {
    * and Linux never puts a table where it matters), so only leaves are moved. A large page that contains one of the
    * two windows keeps its real address: no single number is right for all of it.
    */
-  override scan(table: S390Handles[L], first: number, end: number, filter: ScanFilter, out: ScanBuffer): number {
+  override scan(table: H[L], first: number, end: number, filter: ScanFilter, out: ScanBuffer): number {
     if (this.prefix === 0 || this.format.bytes > PREFIX_BYTES) return super.scan(table, first, end, filter, out);
     let next = first;
     for (;;) {
@@ -57,15 +73,228 @@ class S390LevelOps<L extends Level> extends TableLevelOps<S390Handles, L> {
     }
     return -1;
   }
+
+  override establish(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>): FlushPromise<EntryVal<L>> {
+    if (this.unseen(mm)) return super.establish(mm, address, entry, value);
+    return this.settled(mm, this.changeFlushed(mm, address, entry, () => value));
+  }
+
+  override clear(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<void> {
+    if (!this.unseen(mm)) this.invalidate(mm, address, entry, count);
+    return super.clear(mm, address, entry, count);
+  }
+
+  override getAndClear(mm: MmContext, address: bigint, entry: H[L]): FlushPromise<EntryVal<L>> {
+    if (this.unseen(mm)) return super.getAndClear(mm, address, entry);
+    return this.settled(mm, this.changeFlushed(mm, address, entry, () => this.values.empty));
+  }
+
+  override getAndClearFull(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<EntryVal<L>> {
+    if (this.unseen(mm)) return super.getAndClearFull(mm, address, entry, count);
+    // What the first was, before I is set in it.
+    let first = this.load(entry);
+    const gathered = count > 1 && this.unwatched(mm) ? this.gatherRun(indexOf<H, L>(entry), count) : undefined;
+    if (gathered !== undefined) first = this.withNotesOf(first, gathered);
+    else for (let done = 1; done < count; done++) first = this.withNotesOf(first, this.load(this.advance(entry, done)));
+    this.invalidate(mm, address, entry, count);
+    return super.clear(mm, address, entry, count).map(() => first);
+  }
+
+  override testAndClearYoung(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<boolean> {
+    if (this.unseen(mm)) return super.testAndClearYoung(mm, address, entry, count);
+    const { values } = this;
+    let young = false;
+    for (let done = 0; done < count; done++) {
+      const value = this.load(this.advance(entry, done));
+      young ||= values.present(value) && values.young(value);
+    }
+    this.changeRun(mm, address, entry, count, (value) => (values.present(value) ? values.mkold(value) : value));
+    return this.settled(mm, young);
+  }
+
+  override wrprotect(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<void> {
+    if (this.unseen(mm)) return super.wrprotect(mm, address, entry, count);
+    const { values } = this;
+    this.changeRun(mm, address, entry, count, (value) => (values.present(value) ? values.wrprotect(value) : value));
+    return this.settled(mm, undefined);
+  }
+
+  override setAccessFlags(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>): FlushPromise<boolean> {
+    if (this.unseen(mm)) return super.setAccessFlags(mm, address, entry, value);
+    const old = this.changeFlushed(mm, address, entry, (now) => this.withFlagsOf(now, value));
+    return this.settled(mm, this.withFlagsOf(old, value) !== old);
+  }
+
+  /** As the kernel does it: between start and commit the entry stays what it was, with I set. */
+  override modifyProtStart(mm: MmContext, address: bigint, entry: H[L]): EntryVal<L> {
+    const old = this.load(entry);
+    this.invalidate(mm, address, entry, 1);
+    return old;
+  }
+
+  override unlink(mm: MmContext, address: bigint, entry: H[L]): FlushPromise<UnlinkedTable<H>> {
+    const table = this.child(entry);
+    if (table === undefined) throw new PgtableError('EINVAL', `the ${this.level} entry to be unlinked points to no table that is here`, { address });
+    const old = this.load(entry);
+    this.replace(mm, address, entry, this.values.mkinvalid(old));
+    const start = address - (address % this.bytes);
+    mm.tlb.flush({ start, end: start + this.bytes, level: table.level, tables: true });
+    this.replace(mm, address, entry, this.values.empty);
+    return this.settled(mm, this.unlinked(table, mm.user));
+  }
+
+  /** Every flush is made where it arises, so nothing is owed. */
+  protected override promise<T>(mm: MmContext, result: T, _address: bigint, _count: number, _stale: boolean): FlushPromise<T> {
+    return this.settled(mm, result);
+  }
+
+  protected settled<T>(mm: MmContext, result: T): FlushPromise<T> {
+    return new FlushPromise(mm, result, undefined);
+  }
+
+  /** Whether nobody at all can see the steps of a change: no TLB, no other thread, no observer. Then one store will do. */
+  private unseen(mm: MmContext): boolean {
+    return mm.tlb === NO_TLB && this.unwatched(mm);
+  }
+
+  /** @param tables whether any of the entries pointed to a table */
+  protected flushRun(mm: MmContext, address: bigint, count: number, tables: boolean): void {
+    mm.tlb.flush({ start: address, end: address + BigInt(count) * this.bytes, level: this.level, tables });
+  }
+
+  /** Sets I in those of `count` entries that are valid, and has them forgotten. */
+  private invalidate(mm: MmContext, address: bigint, entry: H[L], count: number): void {
+    const { values } = this;
+    let stale = false;
+    let tables = false;
+    // Which entries are tables matters to the flush, and above the lowest level nobody clears many at once.
+    if (this.unwatched(mm) && this.childLevel() === undefined) {
+      const index = indexOf<H, L>(entry);
+      stale = this.anyValid(index, count);
+      if (stale) this.invalidateRun(index, count);
+    } else {
+      for (let done = 0; done < count; done++) {
+        const old = this.change(mm, address + BigInt(done) * this.bytes, this.advance(entry, done), (value) => (values.valid(value) ? values.mkinvalid(value) : value));
+        if (!values.valid(old)) continue;
+        stale = true;
+        tables ||= !values.leaf(old);
+      }
+    }
+    if (stale) this.flushRun(mm, address, count, tables);
+  }
+
+  /** The loop of {@link invalidate} over words: I is the one bit that says whether an entry is valid. */
+  private invalidateRun(index: number, count: number): void {
+    const { words } = this.tables;
+    const invalid = this.format.validMask;
+    for (let at = index * 2 + LOW_WORD; at < (index + count) * 2; at += 2) words[at]! |= invalid;
+  }
+
+  /** {@link changeRun} of one entry. Returns: what it was. */
+  private changeFlushed(mm: MmContext, address: bigint, entry: H[L], make: (value: EntryVal<L>) => EntryVal<L>): EntryVal<L> {
+    const { values } = this;
+    const old = this.change(mm, address, entry, (value) => this.withoutStale(value, make));
+    const value = make(old);
+    if (value === old) return old;
+    if (values.valid(old)) this.flushRun(mm, address, 1, !values.leaf(old));
+    this.replace(mm, address, entry, value);
+    return old;
+  }
+
+  /** Changes entries to what a function makes of them: those that are valid and change are invalidated first, and forgotten together. */
+  private changeRun(mm: MmContext, address: bigint, entry: H[L], count: number, make: (value: EntryVal<L>) => EntryVal<L>): void {
+    if (count === 1) {
+      this.changeFlushed(mm, address, entry, make);
+      return;
+    }
+    const { values } = this;
+    // The values as they were: I may have been set in an entry for another reason than this one.
+    const olds = new BigUint64Array(count);
+    let stale = false;
+    let tables = false;
+    for (let done = 0; done < count; done++) {
+      const old = this.change(mm, address + BigInt(done) * this.bytes, this.advance(entry, done), (value) => this.withoutStale(value, make));
+      olds[done] = old;
+      if (!values.valid(old) || make(old) === old) continue;
+      stale = true;
+      tables ||= !values.leaf(old);
+    }
+    if (stale) this.flushRun(mm, address, count, tables);
+    for (let done = 0; done < count; done++) {
+      const old = entryVal(this.level, olds[done]!);
+      const value = make(old);
+      if (value !== old) this.replace(mm, address + BigInt(done) * this.bytes, this.advance(entry, done), value);
+    }
+  }
+
+  /** The first step of a change: a valid entry that will change, with I set; any other as it is. */
+  private withoutStale(value: EntryVal<L>, make: (value: EntryVal<L>) => EntryVal<L>): EntryVal<L> {
+    return this.values.valid(value) && make(value) !== value ? this.values.mkinvalid(value) : value;
+  }
+}
+
+/** The accessors of a page table, with loops over words. */
+class PageLevelOps<H extends TableHandles> extends S390LevelOps<H, 'pte'> {
+  /** Present to the kernel, or to the hardware. */
+  private present(lo: number): boolean {
+    return (lo & PAGE_SW_PRESENT) !== 0 || (lo & PAGE_INVALID) === 0;
+  }
+
+  /** One flush, and loops over words on both sides of it where no other thread can see half an entry. */
+  override wrprotect(mm: MmContext, address: bigint, entry: H['pte'], count: number): FlushPromise<void> {
+    if (count === 1 || mm.tlb === NO_TLB || !this.unwatched(mm)) return super.wrprotect(mm, address, entry, count);
+    const index = indexOf<H, 'pte'>(entry);
+    const { words } = this.tables;
+    // Which entries get their I from here: it may be set for another reason too.
+    const taken = new Uint8Array(count);
+    let stale = false;
+    for (let done = 0, at = index * 2 + LOW_WORD; done < count; done++, at += 2) {
+      const lo = words[at]!;
+      if ((lo & PAGE_INVALID) !== 0 || (lo & (PAGE_SW_WRITE | PAGE_PROTECT)) === PAGE_PROTECT) continue;
+      taken[done] = 1;
+      stale = true;
+      words[at] = lo | PAGE_INVALID;
+    }
+    if (stale) this.flushRun(mm, address, count, false);
+    for (let done = 0, at = index * 2 + LOW_WORD; done < count; done++, at += 2) {
+      const lo = words[at]!;
+      const valid = taken[done] === 1;
+      if (valid || this.present(lo)) words[at] = ((lo & ~PAGE_SW_WRITE) | PAGE_PROTECT) & (valid ? ~PAGE_INVALID : -1);
+    }
+    return this.settled(mm, undefined);
+  }
+
+  protected override wrprotectRun(index: number, count: number): boolean {
+    const { words } = this.tables;
+    let stale = false;
+    for (let at = index * 2 + LOW_WORD; at < (index + count) * 2; at += 2) {
+      const lo = words[at]!;
+      if (!this.present(lo)) continue;
+      stale ||= (lo & (PAGE_INVALID | PAGE_SW_WRITE)) === PAGE_SW_WRITE;
+      words[at] = (lo & ~PAGE_SW_WRITE) | PAGE_PROTECT;
+    }
+    return stale;
+  }
+
+  /** The first entry's own bits do not count: it is what they are added to. */
+  protected override gatherRun(index: number, count: number): EntryVal<'pte'> {
+    const { words } = this.tables;
+    let lo = PAGE_SW_PRESENT;
+    for (let at = (index + 1) * 2 + LOW_WORD; at < (index + count) * 2; at += 2) {
+      const word = words[at]!;
+      if (this.present(word)) lo |= word & (PAGE_SW_YOUNG | PAGE_SW_DIRTY);
+    }
+    return entryVal('pte', BigInt(lo));
+  }
 }
 
 /** The accessors of a segment or region table. */
-class CrstLevelOps<L extends Exclude<Level, 'pte'>> extends S390LevelOps<L> {
+class CrstLevelOps<H extends TableHandles, L extends Exclude<Level, 'pte'>> extends S390LevelOps<H, L> {
   private readonly type: number;
-  private readonly below: LevelOps<S390Handles, Below[L]>;
+  private readonly below: WritableOps<H, Below[L]>;
 
-  constructor(level: L, context: TableOpsContext, prefix: number, below: LevelOps<S390Handles, Below[L]>) {
-    super(level, context, prefix);
+  constructor(level: L, context: TableOpsContext, all: LevelTable<H>, prefix: number, below: WritableOps<H, Below[L]>) {
+    super(level, context, all, prefix);
     this.type = TYPE_OF_LEVEL[level];
     this.below = below;
   }
@@ -74,23 +303,23 @@ class CrstLevelOps<L extends Exclude<Level, 'pte'>> extends S390LevelOps<L> {
    * The kernel's p4d_offset, pud_offset and pmd_offset: an entry of a lower table type is the entry of a root table below
    * this level, seen under a higher name, and stays what it is. @see p4d_offset_lockless, Linux 6.12
    */
-  override offset(entry: S390Handles[L], address: bigint): S390Handles[Below[L]] | undefined {
-    const index = indexOf<S390Handles, L>(entry);
-    const lo = this.tables.words[index * 2 + LOW_WORD]!;
-    if ((lo & CRST_TYPE) < this.type) return handleAt<S390Handles, Below[L]>(this.below.level, index);
+  override offset(entry: H[L], address: bigint): H[Below[L]] | undefined {
+    const lower = this.lower(entry);
+    if (lower !== undefined) return lower;
+    const index = indexOf<H, L>(entry);
     const table = this.childIndex(index);
     if (table < 0) return undefined;
     const at = entryIndex(this.geometry, this.below.level, address);
-    const range = this.childRange(lo, this.tables.words[index * 2 + HIGH_WORD]!);
+    const range = this.childRange(this.tables.words[index * 2 + LOW_WORD]!, this.tables.words[index * 2 + HIGH_WORD]!);
     if (at < (range & 0xffff) || at >= range >>> 16) return undefined;
-    return handleAt<S390Handles, Below[L]>(this.below.level, table + at);
+    return handleAt<H, Below[L]>(this.below.level, table + at);
   }
 
-  override child(entry: S390Handles[L]): TableOf<S390Handles> | undefined {
-    const index = indexOf<S390Handles, L>(entry);
-    if ((this.tables.words[index * 2 + LOW_WORD]! & CRST_TYPE) < this.type) return this.below.child(handleAt<S390Handles, Below[L]>(this.below.level, index));
-    const table = this.childIndex(index);
-    return table < 0 ? undefined : tableAt<S390Handles>(this.below.level, table);
+  override child(entry: H[L]): TableOf<H> | undefined {
+    const lower = this.lower(entry);
+    if (lower !== undefined) return this.below.child(lower);
+    const table = this.childIndex(indexOf<H, L>(entry));
+    return table < 0 ? undefined : tableAt<H>(this.below.level, table);
   }
 
   /** TF and TL of a region-table entry. A page table always has 256 entries. */
@@ -100,14 +329,50 @@ class CrstLevelOps<L extends Exclude<Level, 'pte'>> extends S390LevelOps<L> {
     const end = ((lo & REGION_LENGTH) + 1) * LENGTH_UNIT;
     return first < end ? first | (end << 16) : 0;
   }
+
+  // What empties an entry, or makes a table of it, goes to the level that the entry is of: so it gets that level's empty entry and type.
+
+  override populate(mm: MmContext, address: bigint, entry: H[L], table: UnlinkedTable<H>): void {
+    const lower = this.lower(entry);
+    if (lower === undefined) super.populate(mm, address, entry, table);
+    else this.below.populate(mm, address, lower, table);
+  }
+
+  override clear(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<void> {
+    const lower = this.lower(entry);
+    return lower === undefined ? super.clear(mm, address, entry, count) : this.below.clear(mm, address, lower, count);
+  }
+
+  override getAndClear(mm: MmContext, address: bigint, entry: H[L]): FlushPromise<EntryVal<L>> {
+    const lower = this.lower(entry);
+    return lower === undefined ? super.getAndClear(mm, address, entry) : this.below.getAndClear(mm, address, lower).map((old) => this.value(old));
+  }
+
+  override getAndClearFull(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<EntryVal<L>> {
+    const lower = this.lower(entry);
+    return lower === undefined ? super.getAndClearFull(mm, address, entry, count) : this.below.getAndClearFull(mm, address, lower, count).map((old) => this.value(old));
+  }
+
+  override unlink(mm: MmContext, address: bigint, entry: H[L]): FlushPromise<UnlinkedTable<H>> {
+    const lower = this.lower(entry);
+    return lower === undefined ? super.unlink(mm, address, entry) : this.below.unlink(mm, address, lower);
+  }
+
+  /** The same entry under its lower name, if its table is of a lower type than this level's. */
+  private lower(entry: H[L]): H[Below[L]] | undefined {
+    const index = indexOf<H, L>(entry);
+    return (this.tables.words[index * 2 + LOW_WORD]! & CRST_TYPE) < this.type ? handleAt<H, Below[L]>(this.below.level, index) : undefined;
+  }
 }
 
 /** The accessors of all five levels. */
-export function s390Ops(context: TableOpsContext, prefix: number): { readonly [L in Level]: LevelOps<S390Handles, L> } {
-  const pte = new S390LevelOps('pte', context, prefix);
-  const pmd = new CrstLevelOps('pmd', context, prefix, pte);
-  const pud = new CrstLevelOps('pud', context, prefix, pmd);
-  const p4d = new CrstLevelOps('p4d', context, prefix, pud);
-  const pgd = new CrstLevelOps('pgd', context, prefix, p4d);
-  return { pte, pmd, pud, p4d, pgd };
+export function s390Ops<H extends TableHandles>(context: TableOpsContext, prefix: number): LevelTable<H> {
+  // Levels know each other through this object, which is complete before anyone else has it.
+  const all = {} as LevelTable<H>;
+  all.pte = new PageLevelOps('pte', context, all, prefix);
+  all.pmd = new CrstLevelOps('pmd', context, all, prefix, all.pte);
+  all.pud = new CrstLevelOps('pud', context, all, prefix, all.pmd);
+  all.p4d = new CrstLevelOps('p4d', context, all, prefix, all.pud);
+  all.pgd = new CrstLevelOps('pgd', context, all, prefix, all.p4d);
+  return all;
 }
