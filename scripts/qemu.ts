@@ -1,0 +1,143 @@
+/*
+ * npm run qemu [ARCH...] [-- --seed N]: the MMU that QEMU has must agree with address spaces that our accessors wrote.
+ *
+ * For each configuration of each architecture: builds an address space at random with the writing accessors (every page size,
+ * groups, permissions, holes, entries that are not present), puts the tables into the memory of a virtual machine that never runs anything,
+ * sets its root registers, and asks its MMU (`gva2gpa`) and our Translator about many addresses. Both must answer what was mapped.
+ *
+ * Exit code: 1 if anything differs, 2 for wrong arguments. A QEMU that is not installed is named, and is no error.
+ */
+import { spawnSync } from 'node:child_process';
+import { Translator } from '@pgtable/walk';
+import { ARCHITECTURES, type Architecture, type Configuration } from './qemu/architectures.js';
+import { Machine } from './qemu/machine.js';
+import { Random } from './qemu/random.js';
+import { Filler, TableRoom, writeTables } from './qemu/space.js';
+
+/** Addresses that are asked of each configuration. */
+const ASKED = 20_000;
+/** Differences that are shown of each configuration. */
+const SHOWN = 10;
+
+interface Counts {
+  asked: number;
+  agree: number;
+  differ: number;
+  mapped: number;
+}
+
+function hex(address: bigint | undefined): string {
+  return address === undefined ? 'unmapped' : `0x${address.toString(16)}`;
+}
+
+/** Builds one configuration and compares. */
+async function compare(architecture: Architecture, configuration: Configuration, seed: number): Promise<Counts> {
+  const began = performance.now();
+  const { machine: kind } = architecture;
+  const random = new Random(seed);
+  // The first megabytes of a machine hold what its board puts there, and what is executed.
+  const room = new TableRoom(kind.ramBase + 2 ** 24, kind.ramBase + kind.ramBytes);
+  const setup = configuration.setUp(room);
+  const { parts, memories, rules } = setup;
+  const fillers = parts.map((part) => new Filler(part, room, rules, random));
+  const roots = new Set<unknown>();
+  for (const filler of fillers) {
+    if (!roots.has(filler.part.root)) filler.makeRoot();
+    roots.add(filler.part.root);
+    filler.fill();
+  }
+
+  const addresses: bigint[] = [];
+  while (addresses.length < ASKED) addresses.push(random.pick(fillers).address());
+  const machine = await Machine.start(kind);
+  let tables = 0;
+  let answers: (bigint | undefined)[];
+  try {
+    for (const memory of memories) tables += writeTables(memory.tables, memory.arch, (address, bytes) => { machine.write(address, bytes); });
+    await setup.start(machine);
+    answers = await machine.gva2gpa(addresses);
+  } finally {
+    await machine.stop();
+  }
+
+  const translators = fillers.map(({ part }) => new Translator(part));
+  const counts: Counts = { asked: addresses.length, agree: 0, differ: 0, mapped: 0 };
+  const shown: string[] = [];
+  for (const [at, address] of addresses.entries()) {
+    const owner = fillers.findIndex((filler) => filler.part.root.windows.some((window) => window.half === filler.part.half && address >= BigInt(window.start) && address < BigInt(window.end)));
+    const expected = fillers[owner]?.expected(address);
+    const mapped = fillers[owner]?.mapped(address);
+    const ours = translators[owner]?.explain(address).pa;
+    if (expected !== undefined) counts.mapped++;
+    if (answers[at] === expected && ours === mapped) {
+      counts.agree++;
+      continue;
+    }
+    counts.differ++;
+    if (shown.length < SHOWN) shown.push(`        ${hex(address)}: mapped to ${hex(mapped)}${mapped === expected ? '' : ' and not readable'}, QEMU ${hex(answers[at])}, Translator ${hex(ours)}`);
+  }
+
+  const sizes = new Map<string, number>();
+  for (const [name, count] of new Set(fillers.map((filler) => filler.part.root)).size === fillers.length ? fillers.flatMap((filler) => [...filler.sizes()]) : fillers[0]!.sizes()) {
+    sizes.set(name, (sizes.get(name) ?? 0) + count);
+  }
+  const changes = (Object.keys(fillers[0]!.changes) as (keyof Filler['changes'])[]).map((name) => `${name} ${fillers.reduce((sum, filler) => sum + filler.changes[name], 0)}`);
+  const missing = [...new Set(fillers.flatMap((filler) => filler.wantedSizes()))].filter((name) => !sizes.has(name));
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  console.log(
+    `    ${configuration.name.padEnd(28)} ${String(counts.asked).padStart(7)} ${String(counts.agree).padStart(7)} ${String(counts.differ).padStart(6)}  ` +
+      `${counts.mapped} mapped; ${tables} tables; ${[...sizes].map(([name, count]) => `${name} ${count}`).join(', ')}; ${seconds} s`,
+  );
+  console.log(`        ranges: ${changes.join(', ')}`);
+  for (const line of shown) console.log(line);
+  if (missing.length > 0) {
+    counts.differ++;
+    console.log(`        no page of ${missing.join(', ')} was mapped, which the architecture says it has`);
+  }
+  return counts;
+}
+
+async function main(): Promise<number> {
+  const names: string[] = [];
+  let seed = 1;
+  const args = process.argv.slice(2).filter((argument) => argument !== '--');
+  for (let at = 0; at < args.length; at++) {
+    const argument = args[at]!;
+    if (argument === '--seed') seed = Number(args[++at]);
+    else names.push(argument);
+  }
+  const unknown = names.find((name) => ARCHITECTURES.every((architecture) => architecture.name !== name));
+  if (unknown !== undefined || !Number.isSafeInteger(seed)) {
+    console.error(`qemu: ${unknown === undefined ? 'the seed is a whole number' : `${unknown} is not known`}: npm run qemu [${ARCHITECTURES.map(({ name }) => name).join('|')}...] [-- --seed N]`);
+    return 2;
+  }
+  console.log(`${'seed'.padEnd(10)} ${String(seed).padEnd(21)} ${'asked'.padStart(7)} ${'agree'.padStart(7)} ${'differ'.padStart(6)}`);
+  let failed = false;
+  for (const architecture of ARCHITECTURES) {
+    if (names.length > 0 && !names.includes(architecture.name)) continue;
+    const { command } = architecture.machine;
+    const version = spawnSync(command, ['--version'], { encoding: 'utf8' });
+    if (version.status !== 0) {
+      console.log(`${architecture.name}: nothing was compared: ${command} is not installed`);
+      continue;
+    }
+    const total: Counts = { asked: 0, agree: 0, differ: 0, mapped: 0 };
+    console.log(`${architecture.name}: ${version.stdout.split('\n')[0]!}`);
+    for (const configuration of architecture.configurations) {
+      try {
+        const counts = await compare(architecture, configuration, seed);
+        total.asked += counts.asked;
+        total.agree += counts.agree;
+        total.differ += counts.differ;
+      } catch (error) {
+        failed = true;
+        console.log(`    ${configuration.name}: ERROR ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      }
+    }
+    failed ||= total.differ > 0;
+    console.log(`${architecture.name.padEnd(32)} ${String(total.asked).padStart(7)} ${String(total.agree).padStart(7)} ${String(total.differ).padStart(6)}`);
+  }
+  return failed ? 1 : 0;
+}
+
+process.exitCode = await main();

@@ -1,0 +1,216 @@
+import { arm64Arch, arm64Root, type Arm64Config, type Granule } from '@pgtable/arch-arm64';
+import { encodeSatp, riscvArch, riscvRoot, type RiscvMode } from '@pgtable/arch-riscv';
+import { asceConfig, decodeAsce, s390Arch, s390Root } from '@pgtable/arch-s390';
+import { x86Arch, x86Root, type PagingMode } from '@pgtable/arch-x86';
+import { geometryOf, TableMemory, VmFlags } from '@pgtable/core';
+import type { Machine, MachineKind } from './machine.js';
+import type { Part, Rules, TableRoom } from './space.js';
+
+/** A machine with empty tables, and what switches its MMU on. */
+export interface Setup {
+  readonly parts: readonly Part[];
+  readonly memories: readonly { readonly tables: TableMemory; readonly arch: Part['arch'] }[];
+  readonly rules: Rules;
+  /** Sets the registers that say where the tables are, and that they count. */
+  start(machine: Machine): Promise<void>;
+}
+
+/** One configuration of an architecture. */
+export interface Configuration {
+  readonly name: string;
+  setUp(room: TableRoom): Setup;
+}
+
+/** An architecture as this script knows it: a QEMU, and the configurations to try in it. */
+export interface Architecture {
+  readonly name: string;
+  readonly machine: MachineKind;
+  readonly configurations: readonly Configuration[];
+}
+
+const MEBIBYTE = 2 ** 20;
+
+/** Bytes of a root table that is not made yet. */
+function rootBytes(arch: Part['arch'], level: Part['root']['top'] = 'pgd'): number {
+  return geometryOf(arch.geometry, level).entries * arch.geometry.entryBytes;
+}
+
+// x86: registers are set by the debugger's stub, which does as a processor does that loads them in this order.
+
+const CR0 = 0x8001_0033n; // PG, WP, NE, ET, MP, PE
+const CR4 = { '4-level': 0x30n, '5-level': 0x1030n, PAE: 0x30n, '2-level': 0x10n } as const satisfies Record<PagingMode, bigint>; // LA57, PAE, PSE
+const EFER_NXE = 0x800n;
+const EFER_LME = 0x100n;
+
+function x86(mode: PagingMode): Configuration {
+  return {
+    name: mode,
+    setUp: (room) => {
+      const tables = new TableMemory({ entryBytes: mode === '2-level' ? 4 : 8 });
+      const arch = x86Arch({ mode }, tables);
+      const root = x86Root(mode, room.take(rootBytes(arch)));
+      const wide = mode === '4-level' || mode === '5-level';
+      return {
+        parts: [{ arch, root, half: 'user' }, { arch, root, half: 'kernel' }],
+        memories: [{ tables, arch }],
+        // QEMU's debugger looks at no permissions.
+        rules: { physicalEnd: mode === '2-level' ? 2 ** 32 : 2 ** 52, readable: () => true },
+        start: async ({ gdb }) => {
+          await gdb.setRegister('cr4', CR4[mode]);
+          await gdb.setRegister('cr3', BigInt(root.table));
+          await gdb.setRegister('efer', mode === '2-level' ? 0n : wide ? EFER_NXE | EFER_LME : EFER_NXE);
+          await gdb.setRegister('cr0', CR0);
+        },
+      };
+    },
+  };
+}
+
+// arm64: the stub does not write system registers, so the processor executes what does.
+
+/** MSR and ISB instructions; their operands are in X0 to X4 (Arm ARM C5.2). */
+const ARM64_CODE = [
+  0xd518a200, // msr mair_el1, x0
+  0xd5182041, // msr tcr_el1, x1
+  0xd5182002, // msr ttbr0_el1, x2
+  0xd5182023, // msr ttbr1_el1, x3
+  0xd5033fdf, // isb
+  0xd5181004, // msr sctlr_el1, x4
+] as const;
+const ARM64_CODE_AT = 0x4080_0000;
+/** Device-nGnRnE, Device-nGnRE, and so on, as Linux orders them: MAIR_EL1_SET in arch/arm64/mm/proc.S (Linux 6.12). */
+const MAIR = 0x0000_00f0_4404_ffffn;
+/** SCTLR_EL1: its reserved bits that are one, SPAN, and M. */
+const SCTLR = 0x30d0_0801n;
+const TG0 = { 4096: 0n, 65536: 1n, 16384: 2n } as const satisfies Record<Granule, bigint>;
+const TG1 = { 16384: 1n, 4096: 2n, 65536: 3n } as const satisfies Record<Granule, bigint>;
+
+function arm64(granule: Granule, vaBits: number): Configuration {
+  const lpa2 = granule !== 65536 && vaBits > 48;
+  const wide = lpa2 || granule === 65536;
+  return {
+    name: `${granule / 1024}K granule, ${vaBits}-bit${lpa2 ? ', LPA2' : ''}`,
+    setUp: (room) => {
+      const halves = (['ttbr0', 'ttbr1'] as const).map((half) => {
+        const config: Arm64Config = { half, granule, vaBits };
+        const tables = new TableMemory();
+        const arch = arm64Arch(config, tables);
+        return { tables, arch, root: arm64Root(config, room.take(rootBytes(arch))) };
+      });
+      const [low, high] = halves;
+      const tsz = BigInt(64 - vaBits);
+      const tcr = tsz | (tsz << 16n) | (TG0[granule] << 14n) | (TG1[granule] << 30n) | ((wide ? 6n : 5n) << 32n) | (3n << 37n) | (lpa2 ? 1n << 59n : 0n);
+      return {
+        parts: halves.map(({ arch, root }, at) => ({ arch, root, half: at === 0 ? 'user' : 'kernel' })),
+        memories: halves.map(({ tables, arch }) => ({ tables, arch })),
+        // EL1 may read whatever is mapped: PSTATE.PAN is 0 after reset, and execute-only is a matter of EL0.
+        rules: { physicalEnd: wide ? 2 ** 52 : 2 ** 48, readable: () => true },
+        start: async (machine) => {
+          machine.write(ARM64_CODE_AT, new Uint8Array(ARM64_CODE.flatMap((word) => [word & 0xff, (word >>> 8) & 0xff, (word >>> 16) & 0xff, word >>> 24])));
+          const { gdb } = machine;
+          for (const [at, value] of [MAIR, tcr, BigInt(low!.root.table), BigInt(high!.root.table), SCTLR].entries()) await gdb.setRegister(`x${at}`, value);
+          await gdb.setRegister('pc', BigInt(ARM64_CODE_AT));
+          for (const _ of ARM64_CODE) await gdb.step();
+        },
+      };
+    },
+  };
+}
+
+// riscv: the stub writes control registers and the privilege.
+
+const SUPERVISOR = 1n;
+/** pmpcfg0: all memory to everybody, as pmpaddr0 says (NAPOT, X, W, R). */
+const PMP_ALL = 0x1fn;
+
+function riscv(mode: RiscvMode): Configuration {
+  return {
+    name: mode,
+    setUp: (room) => {
+      const tables = new TableMemory();
+      const arch = riscvArch({ mode }, tables);
+      const root = riscvRoot(mode, room.take(rootBytes(arch)));
+      return {
+        parts: [{ arch, root, half: 'user' }, { arch, root, half: 'kernel' }],
+        memories: [{ tables, arch }],
+        // What may only be executed may not be read: sstatus.MXR is 0. The lookup ignores sstatus.SUM.
+        rules: { physicalEnd: 2 ** 52, readable: (flags) => (flags & (VmFlags.Read | VmFlags.Write)) !== 0 },
+        start: async ({ gdb }) => {
+          await gdb.setRegister('pmpaddr0', (1n << 54n) - 1n);
+          await gdb.setRegister('pmpcfg0', PMP_ALL);
+          await gdb.setRegister('satp', encodeSatp(mode, root.table));
+          await gdb.setRegister('priv', SUPERVISOR);
+        },
+      };
+    },
+  };
+}
+
+// s390: the stub writes control registers and the PSW.
+
+/** PSW mask: DAT, and 64-bit addressing. The address space is the primary one, of control register 1. */
+const PSW_DAT = 0x0400_0001_8000_0000n;
+/** Control register 0: as after reset, with instruction-execution protection. */
+const CR0_S390 = 0xe0n | (1n << 20n);
+
+/** QEMU for s390 says that an address is mapped only where there is memory behind it. The file of that much memory has holes. */
+const S390_RAM = 2 ** 36;
+
+function s390(top: 'pmd' | 'pud' | 'p4d' | 'pgd', half: 'user' | 'kernel'): Configuration {
+  const type = BigInt(['pmd', 'pud', 'p4d', 'pgd'].indexOf(top)) << 2n;
+  return {
+    name: `${top} root, ${half}`,
+    setUp: (room) => {
+      const tables = new TableMemory();
+      const privateSpace = half === 'user';
+      // 2048 entries of 8 bytes, whatever the type: length 3.
+      const asce = BigInt(room.take(2048 * 8)) | type | 3n | (privateSpace ? 0x100n : 0n);
+      const decoded = decodeAsce(asce);
+      // QEMU's emulation has no enhanced DAT (`-cpu max,edat=on` is refused by 7.2), so there are no large pages.
+      const arch = s390Arch({ ...asceConfig(decoded), edat: false }, tables);
+      return {
+        parts: [{ arch, root: s390Root(decoded), half }],
+        memories: [{ tables, arch }],
+        rules: { physicalEnd: S390_RAM, readable: () => true },
+        start: async ({ gdb }) => {
+          await gdb.setRegister('cr0', CR0_S390);
+          await gdb.setRegister('cr1', asce);
+          await gdb.setRegister('cr13', asce);
+          await gdb.setRegister('pswm', PSW_DAT);
+        },
+      };
+    },
+  };
+}
+
+export const ARCHITECTURES: readonly Architecture[] = [
+  {
+    name: 'x86',
+    machine: {
+      command: 'qemu-system-x86_64', args: ['-machine', 'pc,memory-backend=ram', '-cpu', 'max'], ramBase: 0, ramBytes: 256 * MEBIBYTE, littleEndian: true,
+    },
+    configurations: [x86('4-level'), x86('5-level'), x86('PAE'), x86('2-level')],
+  },
+  {
+    name: 'arm64',
+    machine: {
+      command: 'qemu-system-aarch64', args: ['-machine', 'virt,memory-backend=ram', '-cpu', 'max'], ramBase: 0x4000_0000, ramBytes: 512 * MEBIBYTE, littleEndian: true,
+    },
+    configurations: [arm64(4096, 39), arm64(4096, 48), arm64(4096, 52), arm64(16384, 47), arm64(16384, 52), arm64(65536, 42), arm64(65536, 52)],
+  },
+  {
+    name: 'riscv',
+    machine: {
+      command: 'qemu-system-riscv64', args: ['-machine', 'virt,memory-backend=ram', '-bios', 'none', '-cpu', 'rv64,svnapot=on,svpbmt=on'],
+      ramBase: 0x8000_0000, ramBytes: 256 * MEBIBYTE, littleEndian: true,
+    },
+    configurations: [riscv('Sv39'), riscv('Sv48'), riscv('Sv57')],
+  },
+  {
+    name: 's390',
+    machine: {
+      command: 'qemu-system-s390x', args: ['-machine', 's390-ccw-virtio,memory-backend=ram', '-cpu', 'max'], ramBase: 0, ramBytes: S390_RAM, littleEndian: false,
+    },
+    configurations: [s390('pmd', 'user'), s390('pud', 'kernel'), s390('pud', 'user'), s390('p4d', 'user'), s390('pgd', 'user')],
+  },
+];
