@@ -161,10 +161,16 @@ describe.each(GRANULES)('contiguous blocks, %s', (_, config, block) => {
   it('are unfolded where one entry is to differ', () => {
     const change: readonly ((space: Space) => void)[] = [
       (space) => void space.ops.getAndClear(space.mm, space.va(block + 3), space.at(block + 3)).flush(),
-      (space) => space.ops.clear(space.mm, space.va(block + 3), space.at(block + 3), 1).flush(),
-      (space) => space.ops.clear(space.mm, space.va(block + 3), space.at(block + 3), block - 3).flush(),
+      (space) => {
+        space.ops.clear(space.mm, space.va(block + 3), space.at(block + 3), 1).flush();
+      },
+      (space) => {
+        space.ops.clear(space.mm, space.va(block + 3), space.at(block + 3), block - 3).flush();
+      },
       (space) => void space.ops.getAndClearFull(space.mm, space.va(block), space.at(block), 5).flush(),
-      (space) => space.ops.wrprotect(space.mm, space.va(block + 3), space.at(block + 3), 2).flush(),
+      (space) => {
+        space.ops.wrprotect(space.mm, space.va(block + 3), space.at(block + 3), 2).flush();
+      },
       (space) => void space.ops.establish(space.mm, space.va(block + 3), space.at(block + 3), space.value(4 * block + 3, Read)).flush(),
       (space) => void space.ops.modifyProtStart(space.mm, space.va(block + 3), space.at(block + 3)),
       (space) => {
@@ -339,7 +345,8 @@ function run(space: Space, model: Model[], step: Step): unknown {
       return undefined;
     case 'clear':
       model.fill(undefined, index, index + count);
-      return ops.clear(mm, va, entry, count).flush();
+      ops.clear(mm, va, entry, count).flush();
+      return undefined;
     case 'take':
       model[index] = undefined;
       return ops.getAndClear(mm, va, entry).flush();
@@ -360,7 +367,8 @@ function run(space: Space, model: Model[], step: Step): unknown {
     }
     case 'protect':
       for (let i = 0; i < present; i++) model[index + i] = { ...(model[index + i] as typeof first), write: false };
-      return ops.wrprotect(mm, va, entry, present).flush();
+      ops.wrprotect(mm, va, entry, present).flush();
+      return undefined;
     case 'access': {
       let wanted = step.write ? values.mkwrite(space.get(index)) : space.get(index);
       if (step.dirty) wanted = values.mkdirty(wanted);
