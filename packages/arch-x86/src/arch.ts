@@ -74,10 +74,10 @@ function hugePages(config: FullConfig): readonly HugePage[] {
 function checkTableAddress(config: FullConfig, level: Level, address: number): void {
   // CR3 has 32 bits outside of 64-bit paging.
   const bits = config.mode === '2-level' || (config.mode === 'PAE' && level === 'pgd') ? 32 : config.physicalBits;
-  // What is no whole number is refused with the alignment.
-  if (!Number.isSafeInteger(address) || (address < 2 ** bits && (BigInt(address) & encryptionMask(config)) === 0n)) return;
+  const whole = Number.isSafeInteger(address);
+  if (whole && address < 2 ** bits && (BigInt(address) & encryptionMask(config)) === 0n) return;
   throw new PgtableError('EINVAL', `0x${address.toString(16)} cannot be the address of a ${level} table with ${config.mode} paging`, {
-    address: BigInt(address),
+    ...(whole ? { address: BigInt(address) } : {}),
     hint: `give an address below 2^${bits}, without the bit that says that memory is encrypted`,
   });
 }

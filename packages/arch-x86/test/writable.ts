@@ -16,7 +16,7 @@ export const CONFIGS: readonly (X86Config & { readonly title: string })[] = [
 ];
 
 export function archOf(config: X86Config, shared = false): WritableArch {
-  return x86Arch(config, new TableMemory({ entryBytes: config.mode === '2-level' ? 4 : 8, entries: 1 << 14, shared }));
+  return x86Arch(config, new TableMemory({ entryBytes: config.mode === '2-level' ? 4 : 8, entries: 1 << 11, shared }));
 }
 
 /** The levels of a configuration that exist and can map memory. */
