@@ -1,6 +1,7 @@
 import { cpus, loadavg, totalmem } from 'node:os';
 import type { Case } from './bench/case.js';
 import { dumps } from './bench/dumps.js';
+import { handles } from './bench/handles.js';
 import { scan } from './bench/scan.js';
 import { sparse } from './bench/sparse.js';
 import { translate } from './bench/translate.js';
@@ -10,7 +11,7 @@ import { translate } from './bench/translate.js';
  *
  * Prints one table a case as Markdown, to be kept in docs/benchmarks.md. NAME selects the cases whose name contains it.
  */
-const CASES: readonly Case[] = [scan, translate, dumps, sparse];
+const CASES: readonly Case[] = [scan, translate, dumps, sparse, handles];
 
 const wanted = process.argv.slice(2).filter((argument) => argument !== '--');
 const chosen = CASES.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
