@@ -1,5 +1,6 @@
 import type { Law } from './law.js';
+import { TABLE_LAWS } from './table-laws.js';
 import { VALUE_LAWS } from './value-laws.js';
 
 /** Every law, in the order from values to whole address spaces. */
-export const LAWS: readonly Law[] = [...VALUE_LAWS];
+export const LAWS: readonly Law[] = [...VALUE_LAWS, ...TABLE_LAWS];

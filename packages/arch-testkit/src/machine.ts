@@ -108,7 +108,8 @@ export class Machine<H extends HandleFamily> {
   /** A table that is not live, at a physical address that no other has. */
   newTable(level: Level): UnlinkedTable<H> {
     const bytes = geometryOf(this.arch.geometry, level).entries * this.arch.geometry.entryBytes;
-    const align = Math.max(bytes, this.arch.geometry.entryBytes);
+    // No machine has tables that need more than their size or 4 KiB.
+    const align = Math.max(bytes, 4096);
     const address = Math.ceil(this.nextTable / align) * align;
     this.nextTable = address + bytes;
     return this.arch.newTable(level, address, this.user);

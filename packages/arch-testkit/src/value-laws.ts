@@ -433,7 +433,7 @@ const marksAndAccess = law(
   },
 );
 
-const groups = law('groups', 'mkgroup makes what describe calls a group of so many entries, with the same frame', ['mkgroup'], (subject, options) => {
+const groups = law('groups', 'mkgroup makes what describe calls a group of so many entries, with the same frame', ['mkgroup', 'hugeSet', 'scan'], (subject, options) => {
   const machine = new Machine(subject);
   eachLeafLevel(subject, (fresh, level, values) => {
     forAll(options, leaves(fresh, level, fresh.prots()), ({ value }) => {
@@ -451,10 +451,17 @@ const groups = law('groups', 'mkgroup makes what describe calls a group of so ma
       const value = values.mkgroup(machine.usable(level, frame, prot), count);
       must(values.present(value) && values.leaf(value), level, 'an entry of a group is no leaf', { value });
       must(values.pfn(value) === frame, level, 'an entry of a group has another frame', { value, frame, now: values.pfn(value) });
-      const { lo, hi, kind } = machine.look(level, value);
-      must(kind === EntryKind.Leaf, level, 'a scan sees no leaf in an entry of a group', { value, kind });
-      const { group } = machine.arch.describe(level, lo, hi, machine.root.inherited);
-      must(group === count, level, 'describe sees a group of another size', { value, group, count });
+      const table = machine.newTable(level);
+      const first = table.entry(0);
+      machine.ops(level).hugeSet(machine.mm, 0n, first, value, count);
+      for (const index of [0, 1, count - 1]) {
+        const { lo, hi, kind, pa } = machine.lookAt(level, first, index);
+        must(kind === EntryKind.Leaf, level, 'a scan sees no leaf in an entry of a group', { value, kind, index });
+        const { group } = machine.arch.describe(level, lo, hi, machine.root.inherited);
+        must(group === count, level, 'describe sees a group of another size', { value, group, count, index });
+        const expected = frame * machine.arch.geometry.pageBytes + index * Number(machine.bytes(level));
+        must(pa === expected, level, 'a scan sees another address in an entry of a group', { value, index, pa, expected });
+      }
     });
   }
 });

@@ -1,4 +1,4 @@
-import type { PteVal } from '@pgtable/core';
+import { FlushPromise, type PteVal } from '@pgtable/core';
 import type { ReferenceParts } from './reference.js';
 
 /** A mistake of one line, and the law that must find it. */
@@ -44,4 +44,23 @@ export const FAULTS: readonly Fault[] = [
   { law: 'kinds', name: 'a young pte is no leaf', fault: ({ values: { pte } }) => { wrap(pte, 'leaf', (was) => (value) => was(value) && !pte.young(value)); } },
   { law: 'protnone', name: 'PROT_NONE is swap', fault: ({ values: { pte } }) => { pte.present = (value) => pte.valid(value); } },
   { law: 'empty', name: 'zero is empty', fault: ({ values: { pte } }) => { pte.none = (value) => value === 0n; } },
+  { law: 'handle stepping', name: 'distance has no sign', fault: ({ ops: { pte } }) => { wrap(pte, 'distance', (was) => (a, b) => Math.abs(was(a, b))); } },
+  { law: 'new tables', name: 'new tables are not filled', fault: ({ arch, tables }) => { wrap(arch, 'newTable', (was) => (level, address, user) => { const made = was(level, address, user); tables.elements.fill(0n); return made; }); } },
+  { law: 'new tables', name: 'any address will do', fault: ({ arch }) => { wrap(arch, 'newTable', (was) => (level, address, user) => was(level, address - (address % 4096), user)); } },
+  { law: 'populate and unlink', name: 'unlink leaves zero', fault: ({ ops: { pmd }, tables }) => { wrap(pmd, 'unlink', (was) => (mm, address, entry) => { const made = was(mm, address, entry); tables.elements[pmd.distance(0 as never, entry)] = 0n; return made; }); } },
+  { law: 'populate and unlink', name: 'populate writes over what stands there', fault: ({ ops: { pmd } }) => { wrap(pmd, 'populate', (was) => (mm, address, entry, table) => { pmd.clear(mm, address, entry, 1).ignore('a fault'); was(mm, address, entry, table); }); } },
+  { law: 'empty again', name: 'clear leaves zero', fault: ({ ops: { pte }, tables }) => { wrap(pte, 'clear', (was) => (mm, address, entry, count) => { const made = was(mm, address, entry, count); tables.elements[pte.distance(0 as never, entry)] = 0n; return made; }); } },
+  { law: 'changes in place', name: 'setAccessFlags takes away', fault: ({ ops: { pte } }) => { wrap(pte, 'setAccessFlags', (was) => (mm, address, entry, value) => { pte.establish(mm, address, entry, value).ignore('a fault'); return was(mm, address, entry, value); }); } },
+  { law: 'changes in place', name: 'establish returns the new value', fault: ({ ops: { pte } }) => { wrap(pte, 'establish', (was) => (mm, address, entry, value) => was(mm, address, entry, value).map(() => value)); } },
+  { law: 'changes in place', name: 'modifyProtStart leaves the entry', fault: ({ ops: { pte } }) => { pte.modifyProtStart = (_mm, _address, entry) => pte.get(entry); } },
+  { law: 'getters agree', name: 'getOnce is always dirty', fault: ({ ops: { pte }, values }) => { wrap(pte, 'getOnce', (was) => (entry) => values.pte.mkdirty(was(entry))); } },
+  { law: 'clear many', name: 'the last of many stays', fault: ({ ops: { pte } }) => { wrap(pte, 'clear', (was) => (mm, address, entry, count) => was(mm, address, entry, Math.max(1, count - 1))); } },
+  { law: 'set many', name: 'the frame stands still', fault: ({ ops: { pte } }) => { wrap(pte, 'set', (was) => (mm, address, entry, value, count) => { for (let at = 0; at < count; at++) was(mm, address, pte.advance(entry, at), value, 1); }); } },
+  { law: 'wrprotect many', name: 'watched, one is left out', fault: ({ ops: { pte } }) => { wrap(pte, 'wrprotect', (was) => (mm, address, entry, count) => was(mm, address, entry, mm.observer === undefined ? count : Math.max(1, count - 1))); } },
+  { law: 'old many', name: 'the first alone is asked', fault: ({ ops: { pte } }) => { wrap(pte, 'testAndClearYoung', (was) => (mm, address, entry, count) => { const young = pte.get(entry); return was(mm, address, entry, count).map((any) => any && (young & 32n) !== 0n); }); } },
+  { law: 'take many', name: 'dirty of the others is lost', fault: ({ ops: { pte } }) => { wrap(pte, 'getAndClearFull', (was) => (mm, address, entry, count) => { const first = pte.get(entry); return was(mm, address, entry, count).map(() => first); }); } },
+  { law: 'batch', name: 'dirty always counts', fault: ({ ops: { pte } }) => { wrap(pte, 'batch', (was) => (entry, value, max) => was(entry, value, max, {})); } },
+  { law: 'batch', name: 'one too many', fault: ({ ops: { pte } }) => { wrap(pte, 'batch', (was) => (entry, value, max, ignore) => Math.min(max, was(entry, value, max, ignore) + 1)); } },
+  { law: 'scan', name: 'a scan leaves out its last entry', fault: ({ ops: { pte } }) => { wrap(pte, 'scan', (was) => (table, first, end, filter, out) => { was(table, first, Math.max(first + 1, end - 1), filter, out); return end; }); } },
+  { law: 'promises', name: 'getAndClear owes nothing', fault: ({ ops: { pte } }) => { wrap(pte, 'getAndClear', (was) => (mm, address, entry) => new FlushPromise(mm, was(mm, address, entry).ignore('a fault'), undefined)); } },
 ];

@@ -1,0 +1,483 @@
+import fc from 'fast-check';
+import {
+  EntryKind, FlushLedger, geometryOf, LEVELS, NO_TLB, ScanBuffer, scanFilter, VmFlags, type BatchIgnore, type HandleFamily, type Level, type MmContext, type WritableOps,
+} from '@pgtable/core';
+import { forAll, law, must, mustRefuse, NotApplicable, type Law, type LawOptions, type Subject } from './law.js';
+import { Machine, type AnyVal, type Slot } from './machine.js';
+
+/* Laws of the accessors: what they read and write, alone and in batches, and what they refuse. */
+
+/** Entries that the laws of batches work on: enough for a contiguous group of arm64 and some of its neighbours. */
+const SPAN = 48;
+
+/** What stands in one entry at the start of a case. */
+interface Cell {
+  readonly what: 'empty' | 'swap' | 'leaf';
+  readonly young: boolean;
+  readonly dirty: boolean;
+  readonly readOnly: boolean;
+  /** Begins a run of frames of its own instead of the one before. */
+  readonly apart: boolean;
+}
+
+const BOOLEAN = fc.boolean();
+const CELL: fc.Arbitrary<Cell> = fc.record({
+  what: fc.constantFrom('leaf', 'leaf', 'leaf', 'leaf', 'leaf', 'leaf', 'empty', 'swap'), young: BOOLEAN, dirty: BOOLEAN, readOnly: BOOLEAN, apart: fc.nat(9).map((number) => number === 0),
+});
+
+/** A stretch of entries, filled. */
+interface Stretch<H extends HandleFamily> {
+  readonly level: Level;
+  readonly ops: WritableOps<H, Level>;
+  /** Entry 0 of the stretch. */
+  readonly first: Slot<H>;
+  readonly count: number;
+}
+
+/** Fills entries from the first one of a table on, one at a time. */
+function stretch<H extends HandleFamily>(machine: Machine<H>, level: Level, cells: readonly Cell[], mm: MmContext = machine.mm): Stretch<H> {
+  const values = machine.values(level);
+  const ops = machine.ops(level);
+  const first = machine.slot(level, machine.address(level, 0));
+  const count = Math.min(cells.length, machine.entries(level) - machine.index(level, first.address));
+  const pages = machine.pages(level);
+  const prot = machine.user ? machine.arch.vmProt(VmFlags.Read | VmFlags.Write | VmFlags.Shared) : machine.arch.kernelProt(VmFlags.Read | VmFlags.Write);
+  let frame = 0;
+  for (let at = 0; at < count; at++) {
+    const cell = cells[at]!;
+    frame = (frame + (cell.apart ? 3 : 1)) % 512;
+    if (cell.what === 'empty') continue;
+    let value = machine.leaf(level, frame * pages, prot);
+    value = cell.young ? values.mkyoung(value) : values.mkold(value);
+    value = cell.dirty ? values.mkdirty(value) : values.mkclean(value);
+    if (cell.readOnly) value = values.wrprotect(value);
+    if (cell.what === 'swap') {
+      if (!values.features.has('swap')) continue;
+      value = values.ofSwap(1, BigInt(frame + 1));
+    }
+    ops.set(mm, first.address + BigInt(at) * machine.bytes(level), ops.advance(first.entry, at), value, 1);
+  }
+  return { level, ops, first, count };
+}
+
+function at<H extends HandleFamily>(machine: Machine<H>, on: Stretch<H>, index: number): Slot<H> {
+  return { level: on.level, entry: on.ops.advance(on.first.entry, index), address: on.first.address + BigInt(index) * machine.bytes(on.level) };
+}
+
+function contents<H extends HandleFamily>(on: Stretch<H>): AnyVal[] {
+  return Array.from({ length: on.count }, (_, index) => on.ops.get(on.ops.advance(on.first.entry, index)));
+}
+
+/** Levels whose leaves can be tried: those that exist in the root's tables. */
+function leafLevels<H extends HandleFamily>(subject: Subject<H>): Level[] {
+  return new Machine(subject).leafLevels();
+}
+
+/** Two contexts that must make no difference: nobody watches, or somebody is told of every entry. */
+function contexts<H extends HandleFamily>(machine: Machine<H>): MmContext[] {
+  return [machine.mm, { ...machine.mm, observer: { changing: () => undefined } }];
+}
+
+/** Says that one call on `count` entries does what `count` calls on one do. */
+function sameAsSingles<H extends HandleFamily>(
+  subject: Subject<H>, options: LawOptions, name: string,
+  batch: (machine: Machine<H>, on: Stretch<H>, first: number, count: number, mm: MmContext) => unknown,
+  single: (machine: Machine<H>, on: Stretch<H>, first: number, count: number, mm: MmContext) => unknown,
+): void {
+  for (const level of leafLevels(subject)) {
+    forAll(options, fc.record({ cells: fc.array(CELL, { minLength: SPAN, maxLength: SPAN }), from: fc.nat(SPAN), length: fc.nat(SPAN) }), ({ cells, from, length }) => {
+      const reference = new Machine(subject);
+      const expectedOn = stretch(reference, level, cells);
+      const first = from % expectedOn.count;
+      const count = 1 + (length % (expectedOn.count - first));
+      const expected = single(reference, expectedOn, first, count, reference.mm);
+      const after = contents(expectedOn);
+      for (const which of [0, 1]) {
+        const machine = new Machine(subject);
+        const on = stretch(machine, level, cells);
+        const result = batch(machine, on, first, count, contexts(machine)[which]!);
+        const where = `${name} of ${count} entries from ${first} on, ${which === 0 ? 'unwatched' : 'watched'},`;
+        must(result === expected, level, `${where} returns something else than one by one`, { result: String(result), expected: String(expected) });
+        contents(on).forEach((value, index) => {
+          must(value === after[index], level, `${where} leaves entry ${index} otherwise than one by one`, { value, expected: after[index] });
+        });
+      }
+    });
+  }
+}
+
+const batches: readonly Law[] = [
+  law('clear many', 'clearing many entries is clearing each', ['clear'], (subject, options) => {
+    sameAsSingles(
+      subject, options, 'clear',
+      (machine, on, first, count, mm) => { on.ops.clear(mm, at(machine, on, first).address, at(machine, on, first).entry, count).ignore('nothing runs here'); },
+      (machine, on, first, count, mm) => {
+        const values = machine.values(on.level);
+        for (let index = first; index < first + count; index++) {
+          const slot = at(machine, on, index);
+          on.ops.clear(mm, slot.address, slot.entry, 1).ignore('nothing runs here');
+          must(values.none(on.ops.get(slot.entry)), on.level, 'an entry that was cleared is not empty', { value: on.ops.get(slot.entry) });
+        }
+      },
+    );
+  }),
+  law('set many', 'setting many entries is setting each, of one frame after the other', ['set', 'advancePfn'], (subject, options) => {
+    const value = <H extends HandleFamily>(machine: Machine<H>, on: Stretch<H>, first: number): AnyVal => {
+      const values = machine.values(on.level);
+      const base = machine.usable(on.level, (first % 7) * machine.pages(on.level), machine.prots()[first % machine.prots().length]!);
+      return first % 3 === 0 && values.features.has('swap') ? values.ofSwap(2, BigInt(first + 1)) : base;
+    };
+    sameAsSingles(
+      subject, options, 'set',
+      (machine, on, first, count, mm) => {
+        const slot = at(machine, on, first);
+        on.ops.clear(mm, slot.address, slot.entry, count).ignore('nothing runs here');
+        on.ops.set(mm, slot.address, slot.entry, value(machine, on, first), count);
+      },
+      (machine, on, first, count, mm) => {
+        const values = machine.values(on.level);
+        const start = value(machine, on, first);
+        const begin = at(machine, on, first);
+        on.ops.clear(mm, begin.address, begin.entry, count).ignore('nothing runs here');
+        for (let index = 0; index < count; index++) {
+          const slot = at(machine, on, first + index);
+          const expected = values.present(start) ? values.advancePfn(start, index) : start;
+          on.ops.set(mm, slot.address, slot.entry, expected, 1);
+          const got = on.ops.get(slot.entry);
+          must(values.same(got, expected), on.level, 'what was set is not what is read', { set: expected, got });
+        }
+      },
+    );
+  }),
+  law('wrprotect many', 'write-protecting many entries is write-protecting each; others and dirty stay', ['wrprotect', 'dirty'], (subject, options) => {
+    sameAsSingles(
+      subject, options, 'wrprotect',
+      (machine, on, first, count, mm) => { on.ops.wrprotect(mm, at(machine, on, first).address, at(machine, on, first).entry, count).ignore('nothing runs here'); },
+      (machine, on, first, count, mm) => {
+        const values = machine.values(on.level);
+        for (let index = first; index < first + count; index++) {
+          const slot = at(machine, on, index);
+          const before = on.ops.get(slot.entry);
+          on.ops.wrprotect(mm, slot.address, slot.entry, 1).ignore('nothing runs here');
+          const after = on.ops.get(slot.entry);
+          const expected = values.present(before) ? values.wrprotect(before) : before;
+          must(after === expected, on.level, 'wrprotect makes something else than the value would be', { before, after, expected });
+        }
+      },
+    );
+  }),
+  law('old many', 'making many entries old is making each old, and says whether any was young', ['testAndClearYoung', 'young', 'mkold'], (subject, options) => {
+    sameAsSingles(
+      subject, options, 'testAndClearYoung',
+      (machine, on, first, count, mm) => on.ops.testAndClearYoung(mm, at(machine, on, first).address, at(machine, on, first).entry, count).ignore('nothing runs here'),
+      (machine, on, first, count, mm) => {
+        const values = machine.values(on.level);
+        let any = false;
+        for (let index = first; index < first + count; index++) {
+          const slot = at(machine, on, index);
+          const before = on.ops.get(slot.entry);
+          const was = values.present(before) && values.young(before);
+          const result = on.ops.testAndClearYoung(mm, slot.address, slot.entry, 1).ignore('nothing runs here');
+          must(result === was, on.level, 'an entry is said to have been young, or not, wrongly', { before, result });
+          const after = on.ops.get(slot.entry);
+          must(after === (was ? values.mkold(before) : before), on.level, 'an entry that was made old is something else', { before, after });
+          any ||= result;
+        }
+        return any;
+      },
+    );
+  }),
+  law('take many', 'taking out many entries of one run is taking each, and tells young and dirty of all', ['getAndClearFull', 'getAndClear', 'batch'], (subject, options) => {
+    const run = <H extends HandleFamily>(on: Stretch<H>, machine: Machine<H>, first: number, count: number): number => {
+      const slot = at(machine, on, first);
+      const value = on.ops.get(slot.entry);
+      return machine.values(on.level).present(value) ? on.ops.batch(slot.entry, value, count, { dirty: true }) : 0;
+    };
+    sameAsSingles(
+      subject, options, 'getAndClearFull',
+      (machine, on, first, count, mm) => {
+        const most = run(on, machine, first, count);
+        return most === 0 ? undefined : on.ops.getAndClearFull(mm, at(machine, on, first).address, at(machine, on, first).entry, most).ignore('nothing runs here');
+      },
+      (machine, on, first, count, mm) => {
+        const values = machine.values(on.level);
+        const most = run(on, machine, first, count);
+        let result: AnyVal | undefined;
+        for (let index = first; index < first + most; index++) {
+          const slot = at(machine, on, index);
+          const before = on.ops.get(slot.entry);
+          const old = on.ops.getAndClear(mm, slot.address, slot.entry).ignore('nothing runs here');
+          must(values.same(old, before), on.level, 'getAndClear returns something else than was there', { before, old });
+          must(values.none(on.ops.get(slot.entry)), on.level, 'getAndClear leaves something', { value: on.ops.get(slot.entry) });
+          result ??= old;
+          if (values.young(old)) result = values.mkyoung(result);
+          if (values.dirty(old)) result = values.mkdirty(result);
+        }
+        return result;
+      },
+    );
+  }),
+];
+
+const IGNORES: readonly BatchIgnore[] = [{}, { dirty: true }, { softDirty: true }, { dirty: true, softDirty: true }];
+
+const batch = law('batch', 'a batch is the entries that follow in frames and are alike, whatever they say about young and writable', ['batch'], (subject, options) => {
+  for (const level of leafLevels(subject)) {
+    const cases = fc.record({ cells: fc.array(CELL, { minLength: SPAN, maxLength: SPAN }), from: fc.nat(SPAN), most: fc.nat(SPAN), ignore: fc.constantFrom(...IGNORES) });
+    forAll(options, cases, ({ cells, from, most, ignore }) => {
+      const machine = new Machine(subject);
+      const values = machine.values(level);
+      const on = stretch(machine, level, cells);
+      const first = from % on.count;
+      const max = 1 + (most % (on.count - first));
+      const all = contents(on);
+      const start = all[first]!;
+      if (!values.present(start)) return;
+      const reduced = (value: AnyVal): AnyVal => {
+        const clean = ignore.dirty === true ? values.mkclean(value) : value;
+        const clear = ignore.softDirty === true ? values.clearSoftDirty(clean) : clean;
+        return values.wrprotect(values.mkold(clear));
+      };
+      let expected = 1;
+      while (expected < max) {
+        const next = all[first + expected]!;
+        if (!values.present(next) || reduced(next) !== values.advancePfn(reduced(start), expected)) break;
+        expected++;
+      }
+      const count = on.ops.batch(at(machine, on, first).entry, start, max, ignore);
+      must(count === expected, level, 'a batch has another length', { value: start, count, expected, max });
+    });
+  }
+});
+
+const getters = law('getters agree', 'the three getters read the same where nobody writes; one entry of a group may have its own young and dirty', ['get', 'getOnce', 'getLockless'], (subject, options) => {
+  for (const level of leafLevels(subject)) {
+    forAll(options, fc.array(CELL, { minLength: SPAN, maxLength: SPAN }), (cells) => {
+      const machine = new Machine(subject);
+      const values = machine.values(level);
+      const on = stretch(machine, level, cells);
+      for (let index = 0; index < on.count; index++) {
+        const { entry } = at(machine, on, index);
+        const value = on.ops.get(entry);
+        must(on.ops.getLockless(entry) === value, level, 'getLockless reads something else than get', { value, lockless: on.ops.getLockless(entry) });
+        const once = on.ops.getOnce(entry);
+        const plain = (read: AnyVal): AnyVal => (values.present(read) ? values.mkold(values.mkclean(read)) : read);
+        must(plain(once) === plain(value), level, 'getOnce reads something else than get, beside young and dirty', { value, once });
+        if (!values.present(value)) continue;
+        must((values.young(value) || !values.young(once)) && (values.dirty(value) || !values.dirty(once)), level, 'get knows less of young and dirty than getOnce', { value, once });
+      }
+    });
+  }
+});
+
+const stepping = law('handle stepping', 'handles advance by entries, forwards and back, and tell their distance', ['advance', 'distance'], (subject, options) => {
+  const machine = new Machine(subject);
+  for (const level of machine.levels) {
+    const ops = machine.ops(level);
+    const table = machine.newTable(level);
+    const last = table.entries - 1;
+    for (let index = 0; index < Math.min(table.entries, 64); index++) {
+      const value = index % 2 === 0 ? machine.values(level).empty : undefined;
+      if (value !== undefined) table.set(index, value);
+    }
+    forAll(options, fc.record({ from: fc.nat(last), to: fc.nat(last), over: fc.nat(last) }), ({ from, to, over }) => {
+      const a = table.entry(from);
+      const b = table.entry(to);
+      must(ops.distance(a, b) === to - from, level, 'the distance of two entries is another', { from, to, distance: ops.distance(a, b) });
+      must(ops.distance(a, ops.advance(a, to - from)) === to - from, level, 'an entry advances by another number', { from, to });
+      must(ops.distance(ops.advance(ops.advance(a, over - from), to - over), b) === 0, level, 'advancing twice is not advancing by the sum', { from, over, to });
+    });
+  }
+});
+
+const newTables = law('new tables', 'a new table is all empty, scans as one empty run, and goes back empty; wrong ones are refused', ['newTable', 'freeTable', 'scan'], (subject) => {
+  const machine = new Machine(subject);
+  const { arch } = machine;
+  for (const level of machine.levels) {
+    const values = machine.values(level);
+    const table = machine.newTable(level);
+    const full = geometryOf(arch.geometry, level).entries;
+    must(table.entries === full && table.level === level && !table.live, level, 'a new table has another shape', { entries: table.entries, expected: full });
+    const out = new ScanBuffer(8);
+    let next = 0;
+    while (next < full) {
+      out.count = 0;
+      next = machine.ops(level).scan(table.entry(0), next, full, scanFilter(true), out);
+      for (let row = 0; row < out.count; row++) must(out.kind[row] === EntryKind.None, level, 'a new table is not empty for a scan', { kind: out.kind[row], index: out.index[row] });
+    }
+    for (const index of [0, 1, full - 1]) must(values.none(table.get(index)), level, 'an entry of a new table is not empty', { value: table.get(index), index });
+    // Its memory is used again: nothing of what was written may be seen.
+    if (values.features.has('swap')) table.set(full - 1, values.ofSwap(3, 5n));
+    const { address } = table;
+    arch.freeTable(table);
+    const again = arch.newTable(level, address, machine.user);
+    must(values.none(again.get(full - 1)), level, 'a table that was given back and made again is not empty', { value: again.get(full - 1) });
+    mustRefuse(level, 'a second table at one address', () => arch.newTable(level, address, machine.user));
+    mustRefuse(level, 'a table at an address that is no multiple of an entry', () => arch.newTable(level, 2 ** 30 + 1, machine.user));
+    mustRefuse(level, 'an entry past the end of a table', () => again.entry(full));
+  }
+  for (const level of LEVELS) {
+    if (geometryOf(arch.geometry, level).folded) mustRefuse(level, 'a table of a folded level', () => arch.newTable(level, 2 ** 30, machine.user));
+  }
+});
+
+const linking = law(
+  'populate and unlink', 'tables are linked to empty entries of the level above, found again, and come out as they were', ['populate', 'unlink', 'child', 'offset', 'freeTable'],
+  (subject) => {
+    const machine = new Machine(subject);
+    const { arch, mm } = machine;
+    for (const level of machine.tableLevels()) {
+      const values = machine.values(level);
+      const below = machine.below(level);
+      if (below === undefined) continue;
+      const ops = machine.ops(level);
+      const { entry, address } = machine.slot(level, machine.address(level, level === machine.root.top ? 1 : 0));
+      if (!values.none(ops.get(entry))) continue;
+      const direct = LEVELS[LEVELS.indexOf(level) - 1] === below;
+      must(ops.child(entry) === undefined && (!direct || ops.offset(entry, address) === undefined), level, 'something is found below an empty entry');
+      mustRefuse(level, 'taking a table out of an empty entry', () => ops.unlink(mm, address, entry));
+      mustRefuse(level, 'linking a table of the same level', () => { ops.populate(mm, address, entry, machine.newTable(level)); });
+      must(values.none(ops.get(entry)), level, 'a refused populate leaves something', { value: ops.get(entry) });
+
+      const table = machine.newTable(below);
+      const marker = machine.values(below).features.has('leaf') ? machine.usable(below, 0, machine.prots()[0]!) : machine.values(below).empty;
+      table.set(3 % table.entries, marker);
+      const first = table.entry(0);
+      ops.populate(mm, address, entry, table);
+      must(table.live, level, 'a table that was linked does not say that it is live');
+      must(values.table(ops.get(entry)) === table.address, level, 'the entry points elsewhere than to the table', { value: ops.get(entry), table: table.address });
+      const child = ops.child(entry);
+      must(child?.level === below && machine.ops(below).distance(child.table, first) === 0, level, 'child is not the table that was linked');
+      mustRefuse(level, 'linking to an entry that is not empty', () => { ops.populate(mm, address, entry, machine.newTable(below)); });
+      mustRefuse(level, 'giving back a live table', () => { arch.freeTable(table); });
+      mustRefuse(level, 'a handle from an UnlinkedTable that is live', () => table.entry(0));
+
+      const ledger = new FlushLedger();
+      const promise = ops.unlink({ ...mm, ledger }, address, entry);
+      must(promise.owed && ledger.dropped()[0]?.range.tables === true, level, 'taking a table out owes no flush of table entries');
+      const out = promise.ignore('nothing runs here');
+      must(values.none(ops.get(entry)) && ops.get(entry) === values.empty, level, 'unlink leaves something else than the empty entry', { value: ops.get(entry) });
+      must(out.address === table.address && out.level === below && !out.live, level, 'another table comes out than was linked', { address: out.address, expected: table.address });
+      must(out.get(3 % table.entries) === marker, level, 'a table that was taken out has lost an entry', { value: out.get(3 % table.entries) });
+      ops.populate(mm, address, entry, out);
+      arch.freeTable(ops.unlink(mm, address, entry).ignore('nothing runs here'));
+    }
+  },
+);
+
+const clearing = law('empty again', 'clear and getAndClear leave the empty entry of the level, whatever stood there', ['clear', 'getAndClear', 'none'], (subject, options) => {
+  for (const level of leafLevels(subject)) {
+    forAll(options, fc.record({ cell: CELL, take: BOOLEAN }), ({ cell, take }) => {
+      const machine = new Machine(subject);
+      const on = stretch(machine, level, [cell]);
+      const { entry, address } = on.first;
+      if (take) on.ops.getAndClear(machine.mm, address, entry).ignore('nothing runs here');
+      else on.ops.clear(machine.mm, address, entry, 1).ignore('nothing runs here');
+      must(on.ops.get(entry) === machine.values(level).empty, level, 'what is left is not the empty entry', { value: on.ops.get(entry), empty: machine.values(level).empty });
+    });
+  }
+});
+
+const changes = law(
+  'changes in place', 'establish, setAccessFlags and modifyProt return what was there and leave what they were given', ['establish', 'setAccessFlags', 'modifyProtStart', 'modifyProtCommit'],
+  (subject, options) => {
+    for (const level of leafLevels(subject)) {
+      const shape = new Machine(subject);
+      forAll(options, fc.record({ cell: CELL, other: CELL, prot: fc.nat(shape.prots().length - 1) }), ({ cell, other, prot }) => {
+        const machine = new Machine(subject);
+        const { mm } = machine;
+        const values = machine.values(level);
+        const on = stretch(machine, level, [{ ...cell, what: 'leaf' }]);
+        const { entry, address } = on.first;
+        const start = on.ops.get(entry);
+
+        let wanted = other.young ? values.mkyoung(start) : values.mkold(start);
+        if (other.dirty) wanted = values.mkdirty(wanted);
+        const before = on.ops.get(entry);
+        const grows = (!values.young(before) && values.young(wanted)) || (!values.dirty(before) && values.dirty(wanted)) || (!values.write(before) && values.write(wanted));
+        const changed = on.ops.setAccessFlags(mm, address, entry, wanted).ignore('nothing runs here');
+        const after = on.ops.get(entry);
+        must(changed === grows, level, 'setAccessFlags says wrongly whether the entry changed', { before, wanted, after });
+        must((values.young(before) || values.young(wanted)) === values.young(after), level, 'setAccessFlags loses or invents young', { before, wanted, after });
+        must((values.dirty(before) || values.dirty(wanted)) === values.dirty(after), level, 'setAccessFlags loses or invents dirty', { before, wanted, after });
+        must((values.write(before) || values.write(wanted)) === values.write(after) && values.pfn(after) === values.pfn(before), level, 'setAccessFlags changes what it must not', { before, wanted, after });
+
+        const target = values.modify(after, machine.prots()[prot]!);
+        if (machine.arch.liveChange?.(level, after, target) === undefined) {
+          const old = on.ops.establish(mm, address, entry, target).ignore('nothing runs here');
+          must(values.same(old, after), level, 'establish returns something else than was there', { was: after, old });
+          must(values.same(on.ops.get(entry), target), level, 'establish leaves something else than it was given', { given: target, now: on.ops.get(entry) });
+        }
+
+        const current = on.ops.get(entry);
+        const old = on.ops.modifyProtStart(mm, address, entry);
+        must(values.same(old, current), level, 'modifyProtStart returns something else than was there', { was: current, old });
+        must(!values.valid(on.ops.get(entry)), level, 'the hardware can use an entry that modifyProtStart took out', { value: on.ops.get(entry) });
+        const final = values.modify(old, machine.prots()[0]!);
+        on.ops.modifyProtCommit(mm, address, entry, old, final).ignore('nothing runs here');
+        must(values.same(on.ops.get(entry), final), level, 'modifyProtCommit leaves something else than it was given', { given: final, now: on.ops.get(entry) });
+      });
+    }
+  },
+);
+
+const scans = law('scan', 'a scan tells every entry once, in order, however small the buffer, and says what the getters and values say', ['scan', 'get'], (subject, options) => {
+  for (const level of leafLevels(subject)) {
+    forAll(options, fc.record({ cells: fc.array(CELL, { minLength: SPAN, maxLength: SPAN }), capacity: fc.constantFrom(1, 2, 3, 64), contiguous: BOOLEAN }), ({ cells, capacity, contiguous }) => {
+      const machine = new Machine(subject);
+      const values = machine.values(level);
+      const on = stretch(machine, level, cells);
+      const out = new ScanBuffer(capacity);
+      const page = machine.arch.geometry.pageBytes;
+      let next = 0;
+      while (next < on.count) {
+        out.count = 0;
+        const reached = on.ops.scan(on.first.entry, next, on.count, scanFilter(contiguous), out);
+        must(reached > next, level, 'a scan into an empty buffer makes no progress', { next, reached, capacity });
+        for (let row = 0; row < out.count; row++) {
+          must(out.index[row] === next, level, 'a scan leaves entries out or repeats them', { expected: next, index: out.index[row] });
+          for (let index = next; index < next + out.length[row]!; index++) {
+            const value = on.ops.get(on.ops.advance(on.first.entry, index));
+            const kind = values.none(value) ? EntryKind.None : values.valid(value) ? EntryKind.Leaf : EntryKind.NonPresent;
+            must(out.kind[row] === kind, level, 'a scan says that an entry is of another kind', { value, kind: out.kind[row], expected: kind });
+            if (kind !== EntryKind.Leaf || (!contiguous && index > next)) continue;
+            const pa = out.pa[row]! + (index - next) * Number(machine.bytes(level));
+            must(pa === values.pfn(value) * page, level, 'a scan says another address', { value, pa, expected: values.pfn(value) * page });
+          }
+          next += out.length[row]!;
+        }
+        must(next === reached, level, 'a scan says that it came further than its rows', { next, reached });
+      }
+    });
+  }
+});
+
+const promises = law('promises', 'a flush that is owed is found if it is dropped, and can be decided about once', ['clear', 'getAndClear', 'establish'], (subject) => {
+  const machine = new Machine(subject);
+  const level = machine.leafLevels()[0];
+  if (level === undefined) throw new NotApplicable('no level maps memory');
+  const ops = machine.ops(level);
+  const value = machine.usable(level, 0, machine.prots()[0]!);
+  const { entry, address } = machine.slot(level, machine.address(level, 0));
+  const ledger = new FlushLedger();
+  const mm: MmContext = { user: machine.user, tlb: NO_TLB, ledger };
+  ops.set(mm, address, entry, value, 1);
+  must(ledger.dropped().length === 0, level, 'writing to an empty entry owes a flush');
+  const promise = ops.getAndClear(mm, address, entry);
+  must(promise.owed, level, 'taking out a valid entry owes no flush', { value });
+  const [dropped] = ledger.dropped();
+  must(dropped !== undefined && dropped.range.start <= address && dropped.range.end >= address + machine.bytes(level), level, 'the ledger does not know the range of a dropped promise');
+  mustRefuse(level, 'ignoring a flush without a reason', () => promise.ignore(' '));
+  must(promise.flush() === value, level, 'the promise gives another result', { value });
+  mustRefuse(level, 'deciding twice', () => promise.flush());
+  ledger.close();
+  ops.set(mm, address, entry, value, 1);
+  ops.clear(mm, address, entry, 1);
+  mustRefuse(level, 'closing a ledger with a dropped promise', () => { ledger.close(); });
+  const none = ops.clear(mm, address, entry, 1);
+  must(!none.owed, level, 'clearing an empty entry owes a flush');
+  none.ignore('there is nothing to flush');
+  ledger.close();
+});
+
+export const TABLE_LAWS: readonly Law[] = [stepping, newTables, linking, clearing, changes, getters, ...batches, batch, scans, promises];
