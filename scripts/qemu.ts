@@ -3,7 +3,8 @@
  *
  * For each configuration of each architecture: builds an address space at random with the writing accessors (every page size,
  * groups, permissions, holes, entries that are not present), puts the tables into the memory of a virtual machine that never runs anything,
- * sets its root registers, and asks its MMU (`gva2gpa`) and our Translator about many addresses. Both must answer what was mapped.
+ * sets its root registers, and asks its MMU (`gva2gpa`, as the kernel and, where it makes a difference, as a user) and our Translator about
+ * many addresses. Both must answer what was mapped.
  *
  * Exit code: 1 if anything differs, 2 for wrong arguments. A QEMU that is not installed is named, and is no error.
  */
@@ -12,7 +13,7 @@ import { Translator } from '@pgtable/walk';
 import { ARCHITECTURES, type Architecture, type Configuration } from './qemu/architectures.js';
 import { Machine } from './qemu/machine.js';
 import { Random } from './qemu/random.js';
-import { Filler, TableRoom, writeTables } from './qemu/space.js';
+import { Filler, TableRoom, writeTables, type Asking } from './qemu/space.js';
 
 /** Addresses that are asked of each configuration. */
 const ASKED = 20_000;
@@ -51,30 +52,37 @@ async function compare(architecture: Architecture, configuration: Configuration,
   while (addresses.length < ASKED) addresses.push(random.pick(fillers).address());
   const machine = await Machine.start(kind);
   let tables = 0;
-  let answers: (bigint | undefined)[];
+  const answers: { readonly asking: Asking; readonly found: readonly (bigint | undefined)[] }[] = [];
   try {
     for (const memory of memories) tables += writeTables(memory.tables, memory.arch, (address, bytes) => { machine.write(address, bytes); });
     await setup.start(machine);
-    answers = await machine.gva2gpa(addresses);
+    answers.push({ asking: 'kernel', found: await machine.gva2gpa(addresses) });
+    if (setup.becomeUser !== undefined) {
+      await setup.becomeUser(machine);
+      answers.push({ asking: 'user', found: await machine.gva2gpa(addresses) });
+    }
   } finally {
     await machine.stop();
   }
 
   const translators = fillers.map(({ part }) => new Translator(part));
-  const counts: Counts = { asked: addresses.length, agree: 0, differ: 0, mapped: 0 };
+  const counts: Counts = { asked: addresses.length * answers.length, agree: 0, differ: 0, mapped: 0 };
   const shown: string[] = [];
   for (const [at, address] of addresses.entries()) {
-    const owner = fillers.findIndex((filler) => filler.part.root.windows.some((window) => window.half === filler.part.half && address >= BigInt(window.start) && address < BigInt(window.end)));
-    const expected = fillers[owner]?.expected(address);
+    const owner = fillers.findIndex(({ part }) => part.root.windows.some(({ half, start, end }) => half === part.half && address >= BigInt(start) && address < BigInt(end)));
     const mapped = fillers[owner]?.mapped(address);
     const ours = translators[owner]?.explain(address).pa;
-    if (expected !== undefined) counts.mapped++;
-    if (answers[at] === expected && ours === mapped) {
-      counts.agree++;
-      continue;
+    for (const { asking, found } of answers) {
+      const expected = fillers[owner]?.expected(address, asking);
+      if (expected !== undefined) counts.mapped++;
+      if (found[at] === expected && ours === mapped) {
+        counts.agree++;
+        continue;
+      }
+      counts.differ++;
+      const forbidden = mapped === expected ? '' : `, which the ${asking} may not read`;
+      if (shown.length < SHOWN) shown.push(`        ${hex(address)}: mapped to ${hex(mapped)}${forbidden}; QEMU as the ${asking} ${hex(found[at])}, Translator ${hex(ours)}`);
     }
-    counts.differ++;
-    if (shown.length < SHOWN) shown.push(`        ${hex(address)}: mapped to ${hex(mapped)}${mapped === expected ? '' : ' and not readable'}, QEMU ${hex(answers[at])}, Translator ${hex(ours)}`);
   }
 
   const sizes = new Map<string, number>();
@@ -86,7 +94,7 @@ async function compare(architecture: Architecture, configuration: Configuration,
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   console.log(
     `    ${configuration.name.padEnd(28)} ${String(counts.asked).padStart(7)} ${String(counts.agree).padStart(7)} ${String(counts.differ).padStart(6)}  ` +
-      `${counts.mapped} mapped; ${tables} tables; ${[...sizes].map(([name, count]) => `${name} ${count}`).join(', ')}; ${seconds} s`,
+      `${counts.mapped} found; ${tables} tables; ${[...sizes].map(([name, count]) => `${name} ${count}`).join(', ')}; ${seconds} s`,
   );
   console.log(`        ranges: ${changes.join(', ')}`);
   for (const line of shown) console.log(line);

@@ -13,6 +13,8 @@ export interface Setup {
   readonly rules: Rules;
   /** Sets the registers that say where the tables are, and that they count. */
   start(machine: Machine): Promise<void>;
+  /** Takes the processor to user mode. Left out where QEMU's lookup does not care who asks. */
+  becomeUser?(machine: Machine): Promise<void>;
 }
 
 /** One configuration of an architecture. */
@@ -29,6 +31,9 @@ export interface Architecture {
 }
 
 const MEBIBYTE = 2 ** 20;
+
+/** Whoever may write may read, on every architecture. */
+const READ_OR_WRITE = VmFlags.Read | VmFlags.Write;
 
 /** Bytes of a root table that is not made yet. */
 function rootBytes(arch: Part['arch'], level: Part['root']['top'] = 'pgd'): number {
@@ -82,6 +87,8 @@ const ARM64_CODE_AT = 0x4080_0000;
 const MAIR = 0x0000_00f0_4404_ffffn;
 /** SCTLR_EL1: its reserved bits that are one, SPAN, and M. */
 const SCTLR = 0x30d0_0801n;
+/** PSTATE: EL0, interrupts masked. */
+const PSTATE_EL0 = 0x3c0n;
 const TG0 = { 4096: 0n, 65536: 1n, 16384: 2n } as const satisfies Record<Granule, bigint>;
 const TG1 = { 16384: 1n, 4096: 2n, 65536: 3n } as const satisfies Record<Granule, bigint>;
 
@@ -103,8 +110,13 @@ function arm64(granule: Granule, vaBits: number): Configuration {
       return {
         parts: halves.map(({ arch, root }, at) => ({ arch, root, half: at === 0 ? 'user' : 'kernel' })),
         memories: halves.map(({ tables, arch }) => ({ tables, arch })),
-        // EL1 may read whatever is mapped: PSTATE.PAN is 0 after reset, and execute-only is a matter of EL0.
-        rules: { physicalEnd: wide ? 2 ** 52 : 2 ** 48, readable: () => true },
+        // EL1 may read whatever is mapped: PSTATE.PAN is 0 after reset. What EL0 may execute it may read, too: without FEAT_PAN3 Linux
+        // makes no page execute-only, see protection_map and adjust_protection_map in arch/arm64/mm/mmap.c (Linux 6.12).
+        rules: {
+          physicalEnd: wide ? 2 ** 52 : 2 ** 48,
+          readable: (_flags, half, asking) => asking === 'kernel' || half === 'user',
+        },
+        becomeUser: async ({ gdb }) => { await gdb.setRegister('cpsr', PSTATE_EL0); },
         start: async (machine) => {
           machine.write(ARM64_CODE_AT, new Uint8Array(ARM64_CODE.flatMap((word) => [word & 0xff, (word >>> 8) & 0xff, (word >>> 16) & 0xff, word >>> 24])));
           const { gdb } = machine;
@@ -119,6 +131,7 @@ function arm64(granule: Granule, vaBits: number): Configuration {
 
 // riscv: the stub writes control registers and the privilege.
 
+const USER = 0n;
 const SUPERVISOR = 1n;
 /** pmpcfg0: all memory to everybody, as pmpaddr0 says (NAPOT, X, W, R). */
 const PMP_ALL = 0x1fn;
@@ -134,7 +147,8 @@ function riscv(mode: RiscvMode): Configuration {
         parts: [{ arch, root, half: 'user' }, { arch, root, half: 'kernel' }],
         memories: [{ tables, arch }],
         // What may only be executed may not be read: sstatus.MXR is 0. The lookup ignores sstatus.SUM.
-        rules: { physicalEnd: 2 ** 52, readable: (flags) => (flags & (VmFlags.Read | VmFlags.Write)) !== 0 },
+        rules: { physicalEnd: 2 ** 52, readable: (flags, half, asking) => (asking === 'kernel' || half === 'user') && (flags & READ_OR_WRITE) !== 0 },
+        becomeUser: async ({ gdb }) => { await gdb.setRegister('priv', USER); },
         start: async ({ gdb }) => {
           await gdb.setRegister('pmpaddr0', (1n << 54n) - 1n);
           await gdb.setRegister('pmpcfg0', PMP_ALL);

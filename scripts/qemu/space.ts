@@ -17,16 +17,19 @@ interface Segment {
   readonly start: bigint;
   readonly end: bigint;
   readonly pa: bigint;
-  /** Whether a privileged read, as `gva2gpa` makes it, is allowed. */
-  readonly readable: boolean;
+  /** Who may do what: of {@link VmFlags}. */
+  readonly flags: number;
 }
+
+/** The privilege that the processor has when it is asked. */
+export type Asking = 'kernel' | 'user';
 
 /** What an architecture's machine needs to know of permissions. */
 export interface Rules {
   /** Physical addresses that leaves point to are below this. */
   readonly physicalEnd: number;
-  /** Whether a privileged read of a page with these {@link VmFlags} succeeds. */
-  readable(flags: number, half: Part['half']): boolean;
+  /** Whether a read, which is what `gva2gpa` tries, of a page with these {@link VmFlags} succeeds. */
+  readable(flags: number, half: Part['half'], asking: Asking): boolean;
 }
 
 /** Hands out memory for tables, upwards from an address. */
@@ -108,9 +111,9 @@ export class Filler {
   }
 
   /** Where an address must be; undefined where a read must fail. */
-  expected(address: bigint): bigint | undefined {
+  expected(address: bigint, asking: Asking): bigint | undefined {
     const found = this.find(address);
-    return found?.readable === true ? found.pa + (address - found.start) : undefined;
+    return found !== undefined && this.rules.readable(found.flags, this.part.half, asking) ? found.pa + (address - found.start) : undefined;
   }
 
   /** Where the tables must map an address, whether or not it can be read. */
@@ -175,15 +178,15 @@ export class Filler {
     const slots = Math.floor(this.rules.physicalEnd / bytes) - Math.ceil(total / bytes) - 1;
     if (slots < 2) return;
     const pa = (1 + random.belowNumber(slots)) * bytes - extra * page;
-    const { prot, readable, mapped } = this.permissions();
+    const { prot, flags } = this.permissions();
     mapRange(this.space, start, pa, total, prot, { largestPage: bytes, groups: random.below(4) > 0 });
     this.changes.mapped++;
-    if (!mapped) {
+    if (!allowed(flags)) {
       this.hidden.push({ start, end });
       return;
     }
     this.touch(start, end);
-    this.segments.push({ start, end, pa: BigInt(pa), readable });
+    this.segments.push({ start, end, pa: BigInt(pa), flags });
   }
 
   private unmap(): void {
@@ -199,23 +202,25 @@ export class Filler {
   private protect(): void {
     const piece = this.smallPiece();
     if (piece === undefined) return;
-    const { prot, readable, mapped } = this.permissions();
+    const { prot, flags } = this.permissions();
     protectRange(this.space, piece.start, Number(piece.end - piece.start), prot).ignore('no machine runs on these tables yet');
-    if (mapped) this.touch(piece.start, piece.end);
-    this.cut(piece, mapped ? readable : undefined);
-    if (!mapped) this.hidden.push(piece);
+    if (allowed(flags)) this.touch(piece.start, piece.end);
+    else this.hidden.push(piece);
+    this.cut(piece, allowed(flags) ? flags : undefined);
     this.changes.protected++;
   }
 
   /** Splits a large page that has been mapped alone. */
   private split(bytes: number): void {
-    const candidates = this.segments.filter(({ start, end, pa, readable }) => end - start === BigInt(bytes) && start % BigInt(bytes) === 0n && pa % BigInt(bytes) === 0n && readable);
+    const candidates = this.segments.filter(({ start, end, pa }) => end - start === BigInt(bytes) && start % BigInt(bytes) === 0n && pa % BigInt(bytes) === 0n);
     if (candidates.length === 0) return;
     const { start, end } = this.random.pick(candidates);
     if (this.leafBytes(start) !== bytes) return;
     const { arch, half } = this.part;
-    splitLeaf(this.space, start, half === 'user' ? arch.vmProt(VmFlags.Read | VmFlags.Write | VmFlags.Shared) : arch.kernelProt(VmFlags.Read | VmFlags.Write));
+    const flags = VmFlags.Read | VmFlags.Write;
+    splitLeaf(this.space, start, half === 'user' ? arch.vmProt(flags | VmFlags.Shared) : arch.kernelProt(flags));
     this.touch(start, end);
+    this.cut({ start, end }, flags);
     this.changes.split++;
   }
 
@@ -240,16 +245,15 @@ export class Filler {
     this.changes['swapped out']++;
   }
 
-  /** Some permissions, and what they allow to a privileged read. */
-  private permissions(): { prot: Prot; readable: boolean; mapped: boolean } {
+  /** Some permissions. */
+  private permissions(): { prot: Prot; flags: number } {
     const { arch, half } = this.part;
     if (half === 'user') {
       const flags = this.random.below(16);
-      const mapped = (flags & (VmFlags.Read | VmFlags.Write | VmFlags.Exec)) !== 0;
-      return { prot: arch.vmProt(flags), mapped, readable: mapped && this.rules.readable(flags, half) };
+      return { prot: arch.vmProt(flags), flags };
     }
     const flags = VmFlags.Read | (this.random.below(2) === 0 ? 0 : VmFlags.Write) | (this.random.below(2) === 0 ? 0 : VmFlags.Exec);
-    return { prot: arch.kernelProt(flags), mapped: true, readable: this.rules.readable(flags, half) };
+    return { prot: arch.kernelProt(flags), flags };
   }
 
   /**
@@ -375,7 +379,7 @@ export class Filler {
   }
 
   /** Takes a piece out of the record, or makes it a record of its own. */
-  private cut(piece: { readonly start: bigint; readonly end: bigint }, readable: boolean | undefined): void {
+  private cut(piece: { readonly start: bigint; readonly end: bigint }, flags: number | undefined): void {
     this.segments = this.segments.flatMap((segment) => {
       const start = segment.start > piece.start ? segment.start : piece.start;
       const end = segment.end < piece.end ? segment.end : piece.end;
@@ -383,11 +387,16 @@ export class Filler {
       const from = (at: bigint): bigint => segment.pa + (at - segment.start);
       return [
         ...(segment.start < start ? [{ ...segment, end: start }] : []),
-        ...(readable === undefined ? [] : [{ start, end, pa: from(start), readable }]),
+        ...(flags === undefined ? [] : [{ start, end, pa: from(start), flags }]),
         ...(end < segment.end ? [{ ...segment, start: end, pa: from(end) }] : []),
       ];
     });
   }
+}
+
+/** Whether anybody may do anything; if not, it is PROT_NONE. */
+function allowed(flags: number): boolean {
+  return (flags & (VmFlags.Read | VmFlags.Write | VmFlags.Exec)) !== 0;
 }
 
 /** `4K`, `16M`, `512G`. */
