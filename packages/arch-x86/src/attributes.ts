@@ -1,8 +1,10 @@
-import { Access, type Attributes, type Level } from '@pgtable/core';
+import { Access, releaseAtLeast, type Attributes, type Level } from '@pgtable/core';
 import {
-  A, AVL10, AVL11, AVL9, AVL_HI, D, G, NX_HI, P, PAT_4K, PAT_LARGE, PCD, PKEY_HI, PKEY_SHIFT_HI, PS, PWT, RW, US,
+  A, AVL10, AVL11, AVL9, AVL_HI, D, G, NX_HI, P, PAT_4K, PAT_LARGE, PCD, PKEY_HI, PKEY_SHIFT_HI, PS, PWT, RW, SAVED_DIRTY_32, SAVED_DIRTY_HI, US,
 } from './bits.js';
 import type { FullConfig } from './config.js';
+import { is64Bit } from './geometry.js';
+import { is64Bit } from './geometry.js';
 
 /** What the entries above forbid: the meaning of `inherited`. */
 export const Forbids = {
@@ -41,6 +43,8 @@ function isTable(config: FullConfig, level: Level, lo: number): boolean {
 /**
  * {@link Arch.describe}. Access counts R/W, U/S and XD of all levels, with CR0.WP set. SMEP, SMAP, protection keys and
  * shadow stacks (R/W clear and D set, where CR4.CET is on) are not counted: they depend on more than the tables.
+ *
+ * Dirty is Linux's pte_dirty(): D, or since Linux 6.6 the bit that keeps it while R/W is clear.
  */
 export function describe(config: FullConfig, level: Level, lo: number, hi: number, inherited: number): Attributes {
   const table = isTable(config, level, lo);
@@ -60,12 +64,24 @@ export function describe(config: FullConfig, level: Level, lo: number, hi: numbe
   return {
     access,
     accessed: pdpte ? undefined : (lo & A) !== 0,
-    dirty: table ? undefined : (lo & D) !== 0,
+    dirty: table ? undefined : (lo & D) !== 0 || savedDirty(config, lo, hi),
     global: !table && (lo & G) !== 0,
     memoryType: memoryType(level, table, lo),
     group: 1,
     flags: flagNames(config, level, table, lo, hi),
   };
+}
+
+/** Whether Linux keeps the dirty bit of a page that may not be written in a bit of its own: since 6.6 (commit fca4d413c5be). */
+function savedDirty(config: FullConfig, lo: number, hi: number): boolean {
+  if ((lo & RW) !== 0 || releaseAtLeast(config.release, 6, 6) === false) return false;
+  return is64Bit(config.mode) ? (hi & SAVED_DIRTY_HI) !== 0 : (lo & SAVED_DIRTY_32) !== 0;
+}
+
+/** Whether a read-only page was written to earlier, as Linux notes it since 6.6, so that the page is no shadow stack. */
+function savedDirty(config: FullConfig, lo: number, hi: number): boolean {
+  if ((lo & RW) !== 0 || releaseAtLeast(config.release, 6, 6) === false) return false;
+  return (is64Bit(config.mode) ? hi & SAVED_DIRTY_HI : lo & SAVED_DIRTY_32) !== 0;
 }
 
 /** How a page, or the table that an entry points to, is cached. */
