@@ -203,7 +203,6 @@ describe.each(LEAF_LEVELS)('laws of $level entries, Linux $config.release', ({ l
     const read = { pte: 0x10n, pmd: config === OLD ? 0x1n : 0x4000n, pud: config === OLD ? 0x1n : 0x4000n }[level];
     fc.assert(fc.property(leaf, (value) => {
       expect(of.valid(value)).toBe(of.young(value) && (value & read) !== 0n);
-      // What is written on purpose has no entry that reads cannot reach: kernelProt and vmProt make none.
       if (of.write(value) && of.dirty(value)) expect(value & protect).toBe(0n);
       else expect(value & protect).toBe(protect);
     }));

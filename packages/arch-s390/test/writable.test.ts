@@ -352,6 +352,23 @@ describe('golden operations', () => {
     }
   });
 
+  it('getAndClearFull takes young and dirty of present pages alone', () => {
+    for (const shared of [false, true]) {
+      for (const tlb of [NO_TLB, new Spy()]) {
+        const tables = memory(shared);
+        const { arch, mm, ptep } = live(tables);
+        // Type 3 stands where a page has young and dirty.
+        const values = [0x500731n, arch.values.pte.ofSwap(3, 0x20n), 0x502739n, 0x400n];
+        values.forEach((value, at) => { arch.ops.pte.set(mm, ADDRESS, arch.ops.pte.advance(ptep, at), value as PteVal, 1); });
+        expect(arch.ops.pte.getAndClearFull({ user: true, tlb }, ADDRESS, ptep, 2).ignore('none was valid')).toBe(0x500731n);
+        [0x500731n, values[1]!].forEach((value, at) => { arch.ops.pte.set(mm, ADDRESS, arch.ops.pte.advance(ptep, at), value as PteVal, 1); });
+        // Dirty and writable: P goes. Soft dirty comes.
+        expect(arch.ops.pte.getAndClearFull({ user: true, tlb }, ADDRESS, ptep, 4).ignore('none was valid')).toBe(0x50053bn);
+        expect(contents(tables, 'pte').slice(0, 4)).toEqual([0x400n, 0x400n, 0x400n, 0x400n]);
+      }
+    }
+  });
+
   it('set writes consecutive pages, or the same swap entry', () => {
     for (const shared of [false, true]) {
       const tables = memory(shared);
