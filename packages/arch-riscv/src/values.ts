@@ -1,6 +1,6 @@
 import { geometryOf, LEVELS, levelNumber, type EntryVal, type Feature, type Level } from '@pgtable/core';
 import { badLeaf, FlagValues, valueFormat, type EntryFormat, type ValueFormat } from '@pgtable/core/arch';
-import { A_LO, D_LO, DEVMAP_LO, G_LO, PBMT_HI, PPN_SHIFT, RWX_LO, SPECIAL_LO, U_LO, V_LO, W_LO } from './bits.js';
+import { A_LO, D_LO, DEVMAP_LO, G_LO, PBMT_HI, PPN_SHIFT, R_LO, RWX_LO, SPECIAL_LO, U_LO, V_LO, W_LO } from './bits.js';
 import type { FullConfig } from './config.js';
 import { riscvFormats } from './format.js';
 import { riscvGeometry } from './geometry.js';
@@ -68,6 +68,14 @@ export class RiscvValues<L extends Level> extends FlagValues<L> {
   override advancePfn(value: EntryVal<L>, count: number): EntryVal<L> {
     if (!this.napot(value)) return super.advancePfn(value, count);
     return this.ofPfn(this.pfn(value) + Math.floor(count / NAPOT_ENTRIES) * NAPOT_ENTRIES, this.prot(value));
+  }
+
+  /**
+   * Writable, and so readable: W without R is reserved. The kernel sets W alone (`pte_mkwrite_novma`), because what it makes writable has R;
+   * an execute-only page would become one that faults.
+   */
+  override mkwrite(value: EntryVal<L>): EntryVal<L> {
+    return this.make(value | BigInt(R_LO | W_LO));
   }
 
   /** `pte_mknapot`. Any other count than that of a Svnapot group makes a leaf of its own. */
