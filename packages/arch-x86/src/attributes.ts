@@ -4,7 +4,6 @@ import {
 } from './bits.js';
 import type { FullConfig } from './config.js';
 import { is64Bit } from './geometry.js';
-import { is64Bit } from './geometry.js';
 
 /** What the entries above forbid: the meaning of `inherited`. */
 export const Forbids = {
@@ -70,12 +69,6 @@ export function describe(config: FullConfig, level: Level, lo: number, hi: numbe
     group: 1,
     flags: flagNames(config, level, table, lo, hi),
   };
-}
-
-/** Whether Linux keeps the dirty bit of a page that may not be written in a bit of its own: since 6.6 (commit fca4d413c5be). */
-function savedDirty(config: FullConfig, lo: number, hi: number): boolean {
-  if ((lo & RW) !== 0 || releaseAtLeast(config.release, 6, 6) === false) return false;
-  return is64Bit(config.mode) ? (hi & SAVED_DIRTY_HI) !== 0 : (lo & SAVED_DIRTY_32) !== 0;
 }
 
 /** Whether a read-only page was written to earlier, as Linux notes it since 6.6, so that the page is no shadow stack. */

@@ -29,6 +29,17 @@ describe('describe', () => {
     expect(described('pte', (1n << 51n) | 0x1063n, 0, { mode: '4-level', encryptionMask: 1n << 51n }).flags).toEqual(['P', 'RW', 'A', 'D', 'C']);
   });
 
+  it('calls a page dirty whose dirty bit Linux saved while it is read-only', () => {
+    expect(described('pte', (1n << 58n) | 0x1025n).dirty).toBe(true);
+    expect(described('pte', 0x1025n).dirty).toBe(false);
+    // Beside R/W the bit says nothing, and before 6.6 it was not used.
+    expect(described('pte', (1n << 58n) | 0x1027n).dirty).toBe(false);
+    expect(described('pte', (1n << 58n) | 0x1025n, 0, { mode: '4-level', release: '6.5.0' }).dirty).toBe(false);
+    expect(described('pte', 0x1425n, 0, { mode: 'PAE' }).dirty).toBe(true);
+    expect(described('pte', 0x1425n, 0, { mode: '2-level' }).dirty).toBe(true);
+    expect(described('pte', 0x1425n).dirty).toBe(false);
+  });
+
   it('says of a table entry what it says, and no more', () => {
     expect(described('pmd', 0x4067n)).toMatchObject({ accessed: true, dirty: undefined, global: false, memoryType: 'WB', flags: ['P', 'RW', 'US', 'A', 'D'] });
     expect(described('pgd', 0x6e94021n, 0, { mode: 'PAE' })).toMatchObject({ accessed: undefined, dirty: undefined });
