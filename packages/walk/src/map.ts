@@ -269,7 +269,7 @@ class Editor<H extends HandleFamily> {
       const place = this.placeOf(edge);
       if (place === undefined || place.kind === EntryKind.None || place.kind === EntryKind.Table) continue;
       const { level } = place.table;
-      const bytes = this.bytesOf(level) * this.groupOf(level, this.valueAt(place));
+      const bytes = this.bytesOf(level) * this.groupOf(place);
       if (edge % bytes === 0) continue;
       throw new PgtableError('EINVAL', `0x${hex(edge)} is inside a page of ${bytes} bytes, so the range cannot begin or end there`, {
         address: BigInt(edge),
@@ -366,7 +366,7 @@ class Editor<H extends HandleFamily> {
         at++;
         continue;
       }
-      const group = this.groupOf(table.level, value);
+      const group = this.groupOf({ table, index: at });
       let count = group;
       if (group > 1) {
         const old = ops.hugeGetAndClear(mm, address, entry, group).flush();
@@ -396,7 +396,7 @@ class Editor<H extends HandleFamily> {
     if (below === undefined || !arch.values[below].features.has('leaf')) {
       throw new PgtableError('EINVAL', `the page at 0x${va.toString(16)} cannot be split: there are no smaller ones below the ${level} level`, { address: va });
     }
-    const group = this.groupOf(level, this.valueAt(place));
+    const group = this.groupOf(place);
     if (group > 1) {
       throw new PgtableError('EINVAL', `0x${va.toString(16)} is mapped by ${group} ${level} entries together, which no table can replace one by one`, {
         address: va,
@@ -612,13 +612,22 @@ class Editor<H extends HandleFamily> {
   }
 
   /**
-   * How many entries map one page together with this one. Making a member of a group once more changes nothing in it; an
-   * architecture that joins entries by itself shows them as single ones.
+   * How many entries map one page together with this one: making a member of a group once more changes nothing in it.
+   *
+   * An architecture that joins entries of processes by itself (arm64) parts them by itself too, and shows them as single ones. The
+   * kernel's entries it leaves as they were made, and `hugeGet` shows what they are.
    */
-  private groupOf(level: Level, value: EntryVal<Level>): number {
-    const { hugePages } = this.space.arch;
+  private groupOf({ table, index }: Pick<Place<H>, 'table' | 'index'>): number {
+    const { arch, mm } = this.space;
+    const { level } = table;
+    const ops = this.opsOf(level);
     const values = this.valuesOf(level);
-    for (const page of hugePages) if (page.level === level && page.count > 1 && values.leaf(value) && values.mkgroup(value, page.count) === value) return page.count;
+    const entry = ops.advance(table.table, index);
+    for (const page of arch.hugePages) {
+      if (page.level !== level || page.count === 1) continue;
+      const value = mm.user ? ops.get(entry) : ops.hugeGet(entry, 1);
+      if (values.leaf(value) && values.mkgroup(value, page.count) === value) return page.count;
+    }
     return 1;
   }
 
