@@ -346,16 +346,18 @@ export class Filler {
     return piece;
   }
 
-  /** Whether a small page is one of a group. */
+  /** Whether a small page is one of a group that cannot be changed in part. */
   private inGroup(address: bigint): boolean {
-    const { arch } = this.part;
+    const { arch, half } = this.part;
     let group = false;
     this.visit(address, (level, entry) => {
       if (level !== 'pte') return false;
-      // Scans show what stands in the entry; the accessors hide arm64's contiguous bit.
+      // The accessors hide arm64's contiguous blocks, and part a user's where one entry is changed. Scans show what stands in the entry.
+      const value = arch.ops.pte.get(entry);
+      const hidden = arch.describe(level, Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)), 0).group === 1;
       this.row.count = 0;
       arch.ops.pte.scan(entry, 0, 1, EVERYTHING, this.row);
-      group = arch.describe(level, this.row.lo[0]!, this.row.hi[0]!, 0).group > 1;
+      group = arch.describe(level, this.row.lo[0]!, this.row.hi[0]!, 0).group > 1 && !(hidden && half === 'user');
       return true;
     });
     return group;
