@@ -8,10 +8,10 @@ import { Machine, type AnyVal, type Slot } from './machine.js';
 /* Laws of the accessors: what they read and write, alone and in batches, and what they refuse. */
 
 /** Entries that the laws of batches work on: enough for a contiguous group of arm64 and some of its neighbours. */
-const SPAN = 48;
+export const SPAN = 48;
 
 /** What stands in one entry at the start of a case. */
-interface Cell {
+export interface Cell {
   readonly what: 'empty' | 'swap' | 'leaf';
   readonly young: boolean;
   readonly dirty: boolean;
@@ -21,12 +21,12 @@ interface Cell {
 }
 
 const BOOLEAN = fc.boolean();
-const CELL: fc.Arbitrary<Cell> = fc.record({
+export const CELL: fc.Arbitrary<Cell> = fc.record({
   what: fc.constantFrom('leaf', 'leaf', 'leaf', 'leaf', 'leaf', 'leaf', 'empty', 'swap'), young: BOOLEAN, dirty: BOOLEAN, readOnly: BOOLEAN, apart: fc.nat(9).map((number) => number === 0),
 });
 
 /** A stretch of entries, filled. */
-interface Stretch<H extends HandleFamily> {
+export interface Stretch<H extends HandleFamily> {
   readonly level: Level;
   readonly ops: WritableOps<H, Level>;
   /** Entry 0 of the stretch. */
@@ -35,7 +35,7 @@ interface Stretch<H extends HandleFamily> {
 }
 
 /** Fills entries from the first one of a table on, one at a time. */
-function stretch<H extends HandleFamily>(machine: Machine<H>, level: Level, cells: readonly Cell[], mm: MmContext = machine.mm): Stretch<H> {
+export function stretch<H extends HandleFamily>(machine: Machine<H>, level: Level, cells: readonly Cell[], mm: MmContext = machine.mm): Stretch<H> {
   const values = machine.values(level);
   const ops = machine.ops(level);
   const first = machine.slot(level, machine.address(level, 0));
@@ -60,7 +60,7 @@ function stretch<H extends HandleFamily>(machine: Machine<H>, level: Level, cell
   return { level, ops, first, count };
 }
 
-function at<H extends HandleFamily>(machine: Machine<H>, on: Stretch<H>, index: number): Slot<H> {
+export function at<H extends HandleFamily>(machine: Machine<H>, on: Stretch<H>, index: number): Slot<H> {
   return { level: on.level, entry: on.ops.advance(on.first.entry, index), address: on.first.address + BigInt(index) * machine.bytes(on.level) };
 }
 

@@ -1,4 +1,4 @@
-import { FlushPromise, type PteVal } from '@pgtable/core';
+import { FlushPromise, type MmContext, type PteVal } from '@pgtable/core';
 import type { ReferenceParts } from './reference.js';
 
 /** A mistake of one line, and the law that must find it. */
@@ -63,4 +63,23 @@ export const FAULTS: readonly Fault[] = [
   { law: 'batch', name: 'one too many', fault: ({ ops: { pte } }) => { wrap(pte, 'batch', (was) => (entry, value, max, ignore) => Math.min(max, was(entry, value, max, ignore) + 1)); } },
   { law: 'scan', name: 'a scan leaves out its last entry', fault: ({ ops: { pte } }) => { wrap(pte, 'scan', (was) => (table, first, end, filter, out) => { was(table, first, Math.max(first + 1, end - 1), filter, out); return end; }); } },
   { law: 'promises', name: 'getAndClear owes nothing', fault: ({ ops: { pte } }) => { wrap(pte, 'getAndClear', (was) => (mm, address, entry) => new FlushPromise(mm, was(mm, address, entry).ignore('a fault'), undefined)); } },
+  ...(['clear', 'getAndClear', 'getAndClearFull', 'wrprotect', 'establish'] as const).map((name): Fault => (
+    { law: `flush after ${name}`, name: 'nothing is owed', fault: ({ ops: { pte } }) => { forget(pte, name); } }
+  )),
+  { law: 'flush after modifyProt', name: 'nothing is owed', fault: ({ ops: { pte } }) => { forget(pte, 'modifyProtCommit'); } },
+  { law: 'flush after getAndClearFull', name: 'one page alone is owed', fault: ({ ops: { pte } }) => { wrap(pte, 'getAndClearFull', (was) => (mm, address, entry, count) => new FlushPromise(mm, was(mm, address, entry, count).ignore('a fault'), { start: address, end: address + 4096n, level: 'pte', tables: false })); } },
+  { law: 'flush after testAndClearYoung', name: 'it write-protects too', fault: ({ ops: { pte } }) => { wrap(pte, 'testAndClearYoung', (was) => (mm, address, entry, count) => { pte.wrprotect(mm, address, entry, 1).ignore('a fault'); return was(mm, address, entry, count); }); } },
+  { law: 'flush after setAccessFlags', name: 'it write-protects and owes nothing', fault: ({ ops: { pte } }) => { wrap(pte, 'setAccessFlags', (was) => (mm, address, entry, value) => { const made = was(mm, address, entry, value).ignore('a fault'); pte.wrprotect(mm, address, entry, 1).ignore('a fault'); return new FlushPromise(mm, made, undefined); }); } },
+  { law: 'huge pages', name: 'the last entry of a group stays writable', fault: ({ ops: { pte } }) => { wrap(pte, 'hugeWrprotect', (was) => (mm, address, entry, count) => was(mm, address, entry, Math.max(1, count - 1))); } },
+  { law: 'huge pages', name: 'a page of one leaf is changed twice', fault: ({ ops: { pmd } }) => { wrap(pmd, 'hugeSetAccessFlags', (was) => (mm, address, entry, value, count) => was(mm, address, entry, value, count).map(() => true)); } },
+  { law: 'address space', name: 'unlink owes nothing', fault: ({ ops: { pmd } }) => { forget(pmd, 'unlink'); } },
+  { law: 'address space', name: 'a frame is lost on the way', fault: ({ ops: { pte } }) => { wrap(pte, 'modifyProtCommit', (was) => (mm, address, entry, old, value) => was(mm, address, entry, old, bits(value & ~0x1000n))); } },
+  { law: 'address space', name: 'the entry of a table forbids users', fault: ({ values: { pgd } }) => { wrap(pgd, 'ofTable', (was) => (address) => was(address, false)); } },
+  { law: 'address space', name: 'an accessor drops a promise of its own', fault: ({ ops: { pte } }) => { wrap(pte, 'wrprotect', (was) => (mm, address, entry, count) => { was(mm, address, entry, 1); return was(mm, address, entry, count); }); } },
 ];
+
+/** Makes an accessor owe nothing. */
+function forget(on: object, name: string): void {
+  const ops = on as Record<string, (mm: MmContext, ...rest: readonly unknown[]) => FlushPromise<unknown>>;
+  wrap(ops, name, (was) => (mm, ...rest) => new FlushPromise(mm, was(mm, ...rest).ignore('a fault'), undefined));
+}
