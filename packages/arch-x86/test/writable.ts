@@ -8,7 +8,7 @@ export const MODES: readonly PagingMode[] = ['5-level', '4-level', 'PAE', '2-lev
 export const CONFIGS: readonly (X86Config & { readonly title: string })[] = [
   { title: '5-level', mode: '5-level' },
   { title: '4-level', mode: '4-level' },
-  { title: '4-level, encrypted', mode: '4-level', encryptionMask: 1n << 47n, physicalBits: 48 },
+  { title: '4-level, encrypted', mode: '4-level', encryptionMask: 1n << 51n },
   { title: '4-level without NX', mode: '4-level', nx: false },
   { title: 'PAE', mode: 'PAE' },
   { title: '2-level', mode: '2-level' },
