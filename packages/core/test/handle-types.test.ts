@@ -51,6 +51,21 @@ const FORBIDDEN: readonly Use[] = [
   { name: 'number passed as a handle', code: 'ptepGet(arch, 3);', strong: 'error', alias: 'error', generic: 'compiles' },
   { name: 'value passed as a handle', code: 'ptepGet(arch, ptepGet(arch, ptep));', strong: 'error', alias: 'error', generic: 'compiles' },
   { name: 'missing table passed as a handle', code: 'ptepGet(arch, pteOffset(arch, pmdp, 0n));', strong: 'error', alias: 'error', generic: 'compiles' },
+  { name: 'writing through an index', code: 'words[ptep] = 1; setPteAt(writable, mm, 0n, ptep, pte);', strong: 'error', alias: 'compiles', generic: 'error' },
+  { name: 'writing to a number', code: 'setPteAt(writable, mm, 0n, 3, pte);', strong: 'error', alias: 'error', generic: 'compiles' },
+  { name: 'writing to a stack pointer', code: 'setPteAt(writable, mm, 0n, stack, pte);', strong: 'error', alias: 'compiles', generic: 'compiles' },
+  { name: 'writing to a value in a buffer', code: "void pteClear(writable, mm, 0n, new EntryBuffer('pte', 1).at(0)).flush();", strong: 'error', alias: 'compiles', generic: 'compiles' },
+  { name: 'writing to an entry of another level', code: 'setPteAt(writable, mm, 0n, pmdp, pte);', strong: 'error', alias: 'error', generic: 'compiles' },
+  { name: 'writing a value of another level', code: 'setPmdAt(writable, mm, 0n, pmdp, pte);', strong: 'error', alias: 'error', generic: 'error' },
+  { name: 'writing a handle as a value', code: 'setPteAt(writable, mm, 0n, ptep, other);', strong: 'error', alias: 'error', generic: 'error' },
+  { name: 'writing a bare bigint', code: 'setPteAt(writable, mm, 0n, ptep, 3n);', strong: 'error', alias: 'error', generic: 'error' },
+  { name: 'a result without a decision about the flush', code: 'const old: PteVal = ptepGetAndClear(writable, mm, 0n, ptep); use(old);', strong: 'error', alias: 'error', generic: 'error' },
+  { name: 'ignoring a flush without a reason', code: 'use(ptepGetAndClear(writable, mm, 0n, ptep).ignore());', strong: 'error', alias: 'error', generic: 'error' },
+  { name: 'writing through an architecture that is only read', code: 'setPteAt(arch, mm, 0n, ptep, pte);', strong: 'error', alias: 'error', generic: 'error' },
+  { name: 'populating with a handle', code: 'pmdPopulate(writable, mm, 0n, pmdp, ptep);', strong: 'error', alias: 'error', generic: 'error' },
+  { name: 'HugeTLB with the handle of another level', code: "setHugePteAt(writable, mm, 0n, 'pmd', ptep, pmd, 1);", strong: 'error', alias: 'error', generic: 'compiles' },
+  { name: 'HugeTLB with the value of another level', code: "setHugePteAt(writable, mm, 0n, 'pmd', pmdp, pte, 1);", strong: 'error', alias: 'error', generic: 'error' },
+  { name: 'a live handle read from a buffer', code: "use(new EntryBuffer('pte', 1).get(ptep));", strong: 'error', alias: 'compiles', generic: 'error' },
   { name: "another architecture's handle", code: 'ptepGet(arch, foreign);', strong: 'error', alias: 'error', generic: 'compiles' },
   // An increment yields a plain number, which is no handle even under the alias; under the alias a copy can be incremented.
   { name: 'increment', code: 'let copy = ptep; copy++; use(copy);', strong: 'error', alias: 'compiles', generic: 'error' },
@@ -76,6 +91,14 @@ const ALLOWED: readonly string[] = [
   'const found: typeof ptep | undefined = pteOffset(arch, pmdp, 0n); use(found);',
   'const same: boolean = ptep === other; use(same);',
   'const set = new Map([[ptep, 1]]); use(set.get(other));',
+  'setPtes(writable, mm, 0n, ptep, pte, 4);',
+  'const old: PteVal = ptepGetAndClear(writable, mm, 0n, ptep).flush(); use(old);',
+  'const young: boolean = ptepTestAndClearYoung(writable, mm, 0n, ptep).ignore("a test"); use(young);',
+  'const away: number = hwPteDistance(writable, ptep, other); use(away);',
+  "const table = writable.newTable('pte', 0, true); pmdPopulate(writable, mm, 0n, pmdp, table);",
+  "setPteAt(writable, mm, 0n, writable.newTable('pte', 0, true).entry(3), pte);",
+  "setHugePteAt(writable, mm, 0n, 'pmd', pmdp, pmd, 1);",
+  'use(pteMkyoung(writable, pte)); use(ptePfn(writable, pte));',
   'const child = arch.ops.pmd.child(pmdp); if (child?.level === "pte") use(ptepGet(arch, child.table));',
 ];
 
@@ -83,12 +106,16 @@ const here = dirname(fileURLToPath(import.meta.url));
 const workspace = join(here, '../../..');
 
 const IMPORTS = `
-import { hwPteNext, pteOffset, ptepGet, ptepGetOnce, type AliasHandles, type Arch, type EntryPtr, type HandleFamily, type HwHandle, type PteVal, type StrongHandles } from '../src/index.js';
+import {
+  EntryBuffer, hwPteDistance, hwPteNext, pmdPopulate, pteClear, pteMkyoung, pteOffset, ptePfn, ptepGet, ptepGetAndClear, ptepGetOnce, ptepTestAndClearYoung, setHugePteAt, setPmdAt,
+  setPteAt, setPtes, type AliasHandles, type Arch, type EntryPtr, type HandleFamily, type HwHandle, type MmContext, type PmdVal, type PteVal, type StrongHandles, type WritableArch,
+} from '../src/index.js';
 declare function use(value: unknown): void;
 declare const words: Int32Array;
 declare const list: readonly string[];
-use([hwPteNext, pteOffset, ptepGet, ptepGetOnce, words, list]);
-export type { AliasHandles, HandleFamily, PteVal, StrongHandles };
+use([EntryBuffer, hwPteDistance, hwPteNext, pmdPopulate, pteClear, pteMkyoung, pteOffset, ptePfn, ptepGet, ptepGetAndClear, ptepGetOnce, ptepTestAndClearYoung, setHugePteAt, setPmdAt]);
+use([setPteAt, setPtes, words, list]);
+export type { AliasHandles, HandleFamily, PmdVal, PteVal, StrongHandles };
 `;
 
 function sourceOf(family: 'strong' | 'alias' | 'generic', code: string): string {
@@ -97,8 +124,9 @@ function sourceOf(family: 'strong' | 'alias' | 'generic', code: string): string 
   return `${IMPORTS}
 export function probe<H extends HandleFamily>(
   arch: Arch<${handles}>, ptep: ${handles}['pte'], other: ${handles}['pte'], pmdp: ${handles}['pmd'], stack: EntryPtr<'pte'>, foreign: ${foreign}, held: HwHandle<'pte'> | H['pte'],
+  writable: WritableArch<${handles}>, mm: MmContext, pte: PteVal, pmd: PmdVal,
 ): void {
-  use([arch, ptep, other, pmdp, stack, foreign, held]);
+  use([arch, ptep, other, pmdp, stack, foreign, held, writable, mm, pte, pmd]);
   ${code}
 }
 `;

@@ -157,4 +157,68 @@ describe('TableMemory', () => {
       }),
     );
   });
+
+  it('begins a table at a multiple of its size, and leaves the gap to no one', () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(1, 4, 16, 512, 2048), { minLength: 1, maxLength: 30 }), (sizes) => {
+        const tables = new TableMemory();
+        const taken = sizes.map((entries, at) => ({ entries, base: tables.allocate('pte', at * 65536, entries) }));
+        for (const { entries, base } of taken) expect(base % entries).toBe(0);
+        const sorted = taken.toSorted((a, b) => a.base - b.base);
+        sorted.forEach(({ base }, at) => { if (at > 0) expect(base).toBeGreaterThanOrEqual(sorted[at - 1]!.base + sorted[at - 1]!.entries); });
+        expect(tables.entries).toBe(sorted.at(-1)!.base + sorted.at(-1)!.entries);
+      }),
+    );
+  });
+
+  it('counts the gap before the first table of a reserved batch', () => {
+    const tables = new TableMemory();
+    tables.allocate('pgd', 0, 4);
+    tables.reserve(2 * 512, 512);
+    const { bytes } = tables;
+    expect(tables.allocate('pte', 0x1000, 512)).toBe(512);
+    expect(tables.allocate('pte', 0x2000, 512)).toBe(1024);
+    expect(tables.bytes).toBe(bytes);
+  });
+
+  it('takes tables back, and uses their entries for the next of their size alone', () => {
+    const tables = new TableMemory();
+    const base = tables.allocate('pte', 0x1000, 16);
+    tables.allocate('pmd', 0x1000, 16);
+    expect([tables.addressOf('pte', base), tables.addressOf('pmd', base), tables.addressOf('pte', base + 1)]).toEqual([0x1000, -1, -1]);
+    tables.release('pte', 0x1000, 16);
+    expect([tables.find('pte', 0x1000), tables.find('pmd', 0x1000), tables.tables]).toEqual([-1, 16, 1]);
+    expect(tables.addressOf('pte', base)).toBe(-1);
+    expect(codeOf(() => { tables.release('pte', 0x1000, 16); })).toBe('EINVAL');
+    expect(tables.allocate('pte', 0x8000, 32)).toBe(32);
+    expect(tables.allocate('pmd', 0x9000, 16)).toBe(base);
+    expect(tables.allocate('pmd', 0xa000, 16)).toBe(64);
+    expect(tables.tables).toBe(4);
+  });
+
+  it('is one memory for everybody who is attached', () => {
+    const mine = new TableMemory({ shared: true, entries: 64, entryBytes: 8 });
+    const base = mine.allocate('pmd', 0x1000, 16);
+    mine.allocate('pte', 0x2000, 16);
+    // As posted to a worker: cloned, but for the memory itself.
+    const theirs = TableMemory.attach(structuredClone(mine.share()));
+    expect([theirs.entryBytes, theirs.shared, theirs.entries, theirs.tables]).toEqual([8, true, 32, 2]);
+    expect([theirs.find('pmd', 0x1000), theirs.find('pte', 0x2000), theirs.find('pte', 0x1000)]).toEqual([base, 16, -1]);
+    mine.elements[base + 5] = 0x1234_5678_9abcn;
+    expect(Atomics.load(theirs.elements, base + 5)).toBe(0x1234_5678_9abcn);
+    theirs.words[(base + 6) * 2 + LOW_WORD] = 77;
+    expect(mine.elements[base + 6]).toBe(77n);
+    // What is allocated later is known to one side alone.
+    mine.allocate('pte', 0x3000, 16);
+    expect(theirs.find('pte', 0x3000)).toBe(-1);
+  });
+
+  it('that is not shared cannot be attached, and shared memory does not move', () => {
+    expect(codeOf(() => new TableMemory({ entries: 16 }).share())).toBe('EINVAL');
+    const shared = new TableMemory({ shared: true, entries: 16 });
+    const { buffer } = shared.words;
+    shared.allocate('pte', 0, 16);
+    expect(codeOf(() => shared.allocate('pte', 0x1000, 16))).toBe('ENOMEM');
+    expect(shared.words.buffer).toBe(buffer);
+  });
 });

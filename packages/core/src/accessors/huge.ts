@@ -12,7 +12,7 @@ import type { ValueArch } from './value-arch.js';
 
 /** `set_huge_pte_at`: {@link WritableOps.hugeSet}. */
 export function setHugePteAt<H extends HandleFamily, L extends Level>(
-  arch: WritableArch<H>, mm: MmContext, address: bigint, level: L, entry: H[L], value: EntryVal<L>, count: number,
+  arch: WritableArch<H>, mm: MmContext, address: bigint, level: L, entry: H[L], value: EntryVal<NoInfer<L>>, count: number,
 ): void {
   arch.ops[level].hugeSet(mm, address, entry, value, count);
 }
@@ -40,11 +40,11 @@ export function hugePtepSetWrprotect<H extends HandleFamily, L extends Level>(
 }
 /** `huge_ptep_set_access_flags`: {@link WritableOps.hugeSetAccessFlags}. */
 export function hugePtepSetAccessFlags<H extends HandleFamily, L extends Level>(
-  arch: WritableArch<H>, mm: MmContext, address: bigint, level: L, entry: H[L], value: EntryVal<L>, count: number,
+  arch: WritableArch<H>, mm: MmContext, address: bigint, level: L, entry: H[L], value: EntryVal<NoInfer<L>>, count: number,
 ): FlushPromise<boolean> {
   return arch.ops[level].hugeSetAccessFlags(mm, address, entry, value, count);
 }
 /** `arch_make_huge_pte`: {@link EntryValues.mkgroup}. */
-export function archMakeHugePte<L extends Level>(arch: ValueArch, level: L, value: EntryVal<L>, count: number): EntryVal<L> {
+export function archMakeHugePte<L extends Level>(arch: ValueArch, level: L, value: EntryVal<NoInfer<L>>, count: number): EntryVal<L> {
   return arch.values[level].mkgroup(value, count);
 }
