@@ -484,6 +484,43 @@ describe.each(GRANULES)('random histories, %s', (name, config, block) => {
   });
 });
 
+describe('loops over words', () => {
+  const config = GRANULES[0]![1];
+  // Valid 0, RDONLY 7, AF 10, nG or present-invalid 11, DBM 51, DIRTY 55: every combination, in two entries of one frame each.
+  const states = Array.from({ length: 64 }, (_, at) => [0n, 7n, 10n, 11n, 51n, 55n].reduce((word, place, i) => word | (BigInt((at >> i) & 1) << place), 2n));
+  const spaces = (): Space[] => [new Space(config, { checked: false }), new Space(config), new Space(config, { shared: true, checked: false })];
+
+  it.each(states.map((state) => [state.toString(16), state] as const))('do to %s what is done to entries one by one', (_, state) => {
+    const protect = spaces().map((space) => {
+      space.poke(5, state | 0x1000n);
+      space.poke(6, 0x2000_0000_0000_2n);
+      const promise = space.ops.wrprotect(space.mm, space.va(5), space.at(5), 2);
+      const { owed } = promise;
+      promise.flush();
+      return [owed, space.raw(5), space.raw(6)];
+    });
+    expect(protect[1]).toEqual(protect[0]);
+    expect(protect[2]).toEqual(protect[0]);
+    const present = (state & (1n | (1n << 11n))) !== 0n;
+    const dirty = (state & (1n << 55n)) !== 0n || ((state & DBM) !== 0n && (state & RDONLY) === 0n);
+    expect(protect[0]).toEqual([
+      (state & 1n) !== 0n && (state & DBM) !== 0n,
+      present ? (state & ~DBM) | RDONLY | (dirty ? 1n << 55n : 0n) | 0x1000n : state | 0x1000n,
+      0x2000_0000_0000_2n,
+    ]);
+
+    // The first is clean and old; what the second has noted is noted in the result.
+    const first = 0x0060_0000_0000_1bc3n & ~AF;
+    const taken = spaces().map((space) => {
+      space.poke(5, first);
+      space.poke(6, state | 0x2000n);
+      return [space.ops.getAndClearFull(space.mm, space.va(5), space.at(5), 2).flush(), space.raw(5), space.raw(6)];
+    });
+    const noted = first | (present && (state & AF) !== 0n ? AF : 0n) | (present && dirty ? 1n << 55n : 0n);
+    for (const result of taken) expect(result).toEqual([noted, 0n, 0n]);
+  });
+});
+
 describe('promises', () => {
   const config = GRANULES[0]![1];
 
