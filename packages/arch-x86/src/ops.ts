@@ -32,9 +32,12 @@ export class X86LevelOps<H extends TableHandles, L extends Level> extends TableL
       const lo = words[at + low]!;
       if ((lo & presentLo) === 0 || (lo & (RW | D)) === 0) continue;
       stale |= lo & P & (lo >>> 1);
-      const saved = (lo & D) === 0 ? 0 : -1;
-      words[at + low] = (lo & ~(RW | D)) | (savedDirtyLo & saved);
-      if (stride === 2) words[at + HIGH_WORD]! |= savedDirtyHi & saved;
+      if ((lo & D) === 0) {
+        words[at + low] = lo & ~RW;
+        continue;
+      }
+      words[at + low] = (lo & ~(RW | D)) | savedDirtyLo;
+      if (savedDirtyHi !== 0) words[at + HIGH_WORD]! |= savedDirtyHi;
     }
     return stale !== 0;
   }
