@@ -4,7 +4,7 @@
  * For each configuration of each architecture: builds an address space at random with the writing accessors (every page size,
  * groups, permissions, holes, entries that are not present), puts the tables into the memory of a virtual machine that never runs anything,
  * sets its root registers, and asks its MMU (`gva2gpa`, as the kernel and, where it makes a difference, as a user) and our Translator about
- * many addresses. Both must answer what was mapped.
+ * many addresses. Both must answer what was mapped. Where QEMU lists tables (`info tlb`, `info mem`), each leaf must allow what was asked for.
  *
  * Exit code: 1 if anything differs, 2 for wrong arguments. A QEMU that is not installed is named, and is no error.
  */
@@ -52,11 +52,13 @@ async function compare(architecture: Architecture, configuration: Configuration,
   while (addresses.length < ASKED) addresses.push(random.pick(fillers).address());
   const machine = await Machine.start(kind);
   let tables = 0;
+  let leaves: readonly { readonly address: bigint; readonly permissions: string }[];
   const answers: { readonly asking: Asking; readonly found: readonly (bigint | undefined)[] }[] = [];
   try {
     for (const memory of memories) tables += writeTables(memory.tables, memory.arch, (address, bytes) => { machine.write(address, bytes); });
     await setup.start(machine);
     answers.push({ asking: 'kernel', found: await machine.gva2gpa(addresses) });
+    leaves = (await setup.leaves?.(machine)) ?? [];
     if (setup.becomeUser !== undefined) {
       await setup.becomeUser(machine);
       answers.push({ asking: 'user', found: await machine.gva2gpa(addresses) });
@@ -84,6 +86,19 @@ async function compare(architecture: Architecture, configuration: Configuration,
       if (shown.length < SHOWN) shown.push(`        ${hex(address)}: mapped to ${hex(mapped)}${forbidden}; QEMU as the ${asking} ${hex(found[at])}, Translator ${hex(ours)}`);
     }
   }
+
+  // A `?` stands for what the mode cannot say.
+  for (const { address, permissions } of leaves) {
+    counts.asked++;
+    const expected = fillers.map((filler) => filler.permissionsAt(address)).find((found) => found !== undefined);
+    if (expected !== undefined && Array.from(permissions).every((letter, at) => letter === '?' || letter === expected[at])) {
+      counts.agree++;
+      continue;
+    }
+    counts.differ++;
+    if (shown.length < SHOWN) shown.push(`        ${hex(address)}: mapped with ${expected ?? 'nothing'}, QEMU lists ${permissions}`);
+  }
+  if (setup.leaves !== undefined && leaves.length === 0) throw new Error("QEMU's listing of the tables could not be read");
 
   const sizes = new Map<string, number>();
   for (const [name, count] of new Set(fillers.map((filler) => filler.part.root)).size === fillers.length ? fillers.flatMap((filler) => [...filler.sizes()]) : fillers[0]!.sizes()) {

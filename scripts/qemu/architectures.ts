@@ -15,6 +15,8 @@ export interface Setup {
   start(machine: Machine): Promise<void>;
   /** Takes the processor to user mode. Left out where QEMU's lookup does not care who asks. */
   becomeUser?(machine: Machine): Promise<void>;
+  /** Every leaf as QEMU's own listing of tables has it: an address in it, and what it allows as `Filler.permissionsAt` says it. Left out where there is no listing. */
+  leaves?(machine: Machine): Promise<{ readonly address: bigint; readonly permissions: string }[]>;
 }
 
 /** One configuration of an architecture. */
@@ -65,6 +67,14 @@ function x86(mode: PagingMode): Configuration {
           await gdb.setRegister('cr3', BigInt(root.table));
           await gdb.setRegister('efer', mode === '2-level' ? 0n : wide ? EFER_NXE | EFER_LME : EFER_NXE);
           await gdb.setRegister('cr0', CR0);
+        },
+        leaves: async ({ gdb }) => {
+          const lines = [...(await gdb.monitor('info tlb')).matchAll(/^([0-9a-f]{16}): [0-9a-f]{16} (\S{9})\s*$/gm)];
+          // The letters are X (no-execute), G, P, D, A, C, T, U, W. Without no-execute, everything can be executed.
+          return lines.map(([, address, letters]) => ({
+            address: BigInt(`0x${address!}`),
+            permissions: `${letters!.includes('U') ? 'u' : '-'}${letters!.includes('W') ? 'w' : '-'}${mode === '2-level' ? '?' : letters!.includes('X') ? '-' : 'x'}`,
+          }));
         },
       };
     },
@@ -154,6 +164,10 @@ function riscv(mode: RiscvMode): Configuration {
           await gdb.setRegister('pmpcfg0', PMP_ALL);
           await gdb.setRegister('satp', encodeSatp(mode, root.table));
           await gdb.setRegister('priv', SUPERVISOR);
+        },
+        leaves: async ({ gdb }) => {
+          const lines = [...(await gdb.monitor('info mem')).matchAll(/^([0-9a-f]{16}) [0-9a-f]{16} [0-9a-f]{16} ([rwxugad-]{7})\s*$/gm)];
+          return lines.map(([, address, letters]) => ({ address: BigInt(`0x${address!}`), permissions: `${letters![3]!}${letters![1]!}${letters![2]!}` }));
         },
       };
     },

@@ -116,6 +116,18 @@ export class Filler {
     return found !== undefined && this.rules.readable(found.flags, this.part.half, asking) ? found.pa + (address - found.start) : undefined;
   }
 
+  /**
+   * Who must be allowed what by the leaf at an address: `u` users, `w` writing, `x` executing, each `-` if not. Undefined if
+   * nothing is mapped there. A user's private page is written only after its copy was made.
+   */
+  permissionsAt(address: bigint): string | undefined {
+    const found = this.find(address);
+    if (found === undefined) return undefined;
+    const user = this.part.half === 'user';
+    const writable = (found.flags & VmFlags.Write) !== 0 && (!user || (found.flags & VmFlags.Shared) !== 0);
+    return `${user ? 'u' : '-'}${writable ? 'w' : '-'}${(found.flags & VmFlags.Exec) === 0 ? '-' : 'x'}`;
+  }
+
   /** Where the tables must map an address, whether or not it can be read. */
   mapped(address: bigint): bigint | undefined {
     const found = this.find(address);
@@ -214,13 +226,14 @@ export class Filler {
   private split(bytes: number): void {
     const candidates = this.segments.filter(({ start, end, pa }) => end - start === BigInt(bytes) && start % BigInt(bytes) === 0n && pa % BigInt(bytes) === 0n);
     if (candidates.length === 0) return;
-    const { start, end } = this.random.pick(candidates);
+    const { start, end, flags: before } = this.random.pick(candidates);
     if (this.leafBytes(start) !== bytes) return;
     const { arch, half } = this.part;
+    // Whether the new leaves are writable is what the old one says.
     const flags = VmFlags.Read | VmFlags.Write;
     splitLeaf(this.space, start, half === 'user' ? arch.vmProt(flags | VmFlags.Shared) : arch.kernelProt(flags));
     this.touch(start, end);
-    this.cut({ start, end }, flags);
+    this.cut({ start, end }, VmFlags.Read | (before & (VmFlags.Write | VmFlags.Shared)));
     this.changes.split++;
   }
 
