@@ -84,6 +84,8 @@ describe('a batch of flushes', () => {
     batch.add(mm, range(0x3000, 0x4000));
     batch.add(mm, range(0x1000, 0x2000, { tables: true }));
     expect(batch.pending).toEqual([range(0x1000, 0x4000, { tables: true })]);
+    batch.add(mm, range(0x1000, 0x2000));
+    expect(batch.pending).toEqual([range(0x1000, 0x4000, { tables: true })]);
     batch.add(mm, range(0x5000, 0x6000));
     batch.add(mm, range(0x6000, 0x8000, { level: 'pmd' }));
     expect(batch.pending).toEqual([range(0x1000, 0x4000, { tables: true }), range(0x5000, 0x6000), range(0x6000, 0x8000, { level: 'pmd' })]);

@@ -117,10 +117,26 @@ describe.each([4, 8] as const)('writing entries of %i bytes', (entryBytes) => {
   });
 
   it('set writes a value that is not present as it is, as often as asked', () => {
-    const { made, ops, first } = way(entryBytes, false, false, false, []);
-    const swap = made.arch.values.pte.ofSwap(3, 0x77n);
-    ops.set(made.mm, 0n, first, swap, 5);
-    expect([0, 4, 5].map((index) => ops.get(ops.advance(first, index)))).toEqual([swap, swap, 0x800n]);
+    for (const shared of [false, true]) {
+      const { made, ops, first } = way(entryBytes, shared, false, false, []);
+      const swap = made.arch.values.pte.ofSwap(3, 0x77n);
+      ops.set(made.mm, 0n, first, swap, 5);
+      expect([0, 4, 5].map((index) => ops.get(ops.advance(first, index)))).toEqual([swap, swap, 0x800n]);
+    }
+  });
+
+  it.each([false, true])('gives the first of several entries, young and dirty if any of them is; loops over words %s', (loops) => {
+    fc.assert(
+      fc.property(fc.array(fc.subarray([YOUNG, DIRTY, WRITE]), { minLength: 2, maxLength: 16 }), (noted) => {
+        const entries = noted.map((bits, index) => (BigInt(index + 1) << 12n) | V | bits.reduce((sum, bit) => sum | bit, 0n));
+        const { mm, ops, first } = way(entryBytes, false, false, loops, entries);
+        const any = entries.reduce((sum, entry) => sum | entry, 0n) & (YOUNG | DIRTY);
+        expect(ops.hugeGet(first, entries.length)).toBe(entries[0]! | any);
+        expect(ops.getAndClearFull(mm, 0n, first, entries.length).flush()).toBe(entries[0]! | any);
+        // Nothing is there any more, and nothing has notes.
+        expect(ops.hugeGet(first, entries.length)).toBe(0x800n);
+      }),
+    );
   });
 
   it('counts a batch of consecutive pages that are alike, whatever they say about young and writable', () => {
