@@ -39,6 +39,8 @@ if (check('install and build', installAndBuild())) {
   check('layers', run(process.execPath, ['scripts/check-layers.mjs']));
   unitTests();
   check('fuzz', run(process.execPath, [...SOURCES, 'scripts/fuzz.ts', '--runs', '20000']));
+  check('threads that share tables', run(process.execPath, [...SOURCES, 'scripts/soak.ts', '--reads', '20000000']));
+  check("QEMU's translation of what was written", run(process.execPath, [...SOURCES, 'scripts/qemu.ts']));
   check('publishing', run(process.execPath, ['scripts/check-publish.mjs']));
   check('browser', run(process.execPath, [...SOURCES, 'scripts/browser.ts']));
   if (HAS_FIXTURES) check(`oracles in ${FIXTURES}`, run(process.execPath, [...SOURCES, 'scripts/oracle.ts']));

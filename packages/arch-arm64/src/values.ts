@@ -218,7 +218,8 @@ export class Arm64Values<L extends Level> extends FlagValues<L> {
         hint: this.groupEntries === 1 ? 'this level has no groups' : `a group of this level has ${this.groupEntries}`,
       });
     }
-    return this.make(leaf | CONT | (this.isPage ? VALID | TABLE : 0n));
+    // PROT_NONE stays what it is: nobody may use the page.
+    return this.make(leaf | CONT);
   }
 
   /** Writable, and the hardware or mkdirty() has taken RDONLY away. */

@@ -290,7 +290,7 @@ const stepping = law('handle stepping', 'handles advance by entries, forwards an
   }
 });
 
-const newTables = law('new tables', 'a new table is all empty, scans as one empty run, and goes back empty; wrong ones are refused', ['newTable', 'freeTable', 'scan'], (subject) => {
+const newTables = law('new tables', 'a new table is all empty, scans as one empty run, and goes back empty; wrong ones are refused', ['newTable', 'freeTable', 'scan', 'childRange'], (subject) => {
   const machine = new Machine(subject);
   const { arch } = machine;
   for (const level of machine.levels) {
@@ -298,6 +298,13 @@ const newTables = law('new tables', 'a new table is all empty, scans as one empt
     const table = machine.newTable(level);
     const full = geometryOf(arch.geometry, level).entries;
     must(table.entries === full && table.level === level && !table.live, level, 'a new table has another shape', { entries: table.entries, expected: full });
+    const below = machine.levels[machine.levels.indexOf(level) - 1];
+    if (below !== undefined) {
+      const pointer = values.ofTable(2 ** 24, machine.user);
+      const range = machine.ops(level).childRange(Number(BigInt.asIntN(32, pointer)), Number(BigInt.asIntN(32, pointer >> 32n)));
+      const all = geometryOf(arch.geometry, below).entries;
+      must((range & 0xffff) === 0 && range >>> 16 === all, level, 'an entry that points to a whole table says that it has other entries', { value: pointer, range, entries: all });
+    }
     const out = new ScanBuffer(8);
     let next = 0;
     while (next < full) {
