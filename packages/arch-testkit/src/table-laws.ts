@@ -468,7 +468,7 @@ function recording<H extends HandleFamily>(machine: Machine<H>): { ranges: Flush
   return { ranges, ledger, watched: { user: machine.user, ledger, tlb: { flush: (range) => { ranges.push(range); } } } };
 }
 
-const promises = law('promises', 'a valid entry that is taken out is flushed or owes a flush, which is found if it is dropped and can be decided about once', ['clear', 'getAndClear', 'establish'], (subject) => {
+const promises = law('promises', 'a valid entry that is taken out is flushed or owes a flush, which is found if it is dropped and can be decided about once', ['clear', 'getAndClear', 'testAndClearYoung'], (subject) => {
   const machine = new Machine(subject);
   const level = machine.leafLevels()[0];
   if (level === undefined) throw new NotApplicable('no level maps memory');
@@ -494,6 +494,16 @@ const promises = law('promises', 'a valid entry that is taken out is flushed or 
   const none = ops.clear(mm, address, entry, 1);
   must(!none.owed, level, 'clearing an empty entry owes a flush');
   none.ignore('there is nothing to flush');
+  ledger.close();
+  // A cached translation of a page that was young lets accesses pass unseen.
+  const values = machine.values(level);
+  const young = values.mkyoung(value);
+  ops.set(mm, address, entry, young, 1);
+  ranges.length = 0;
+  const aged = ops.testAndClearYoung(mm, address, entry, 1);
+  const owed = ledger.dropped().map(({ range }) => range);
+  must([...ranges, ...owed].some((range) => range.start <= address && range.end >= address + machine.bytes(level)), level, 'making a young entry old neither flushes nor owes a flush of it', { value: young });
+  must(aged.flush() && !values.young(ops.get(entry)), level, 'a young entry was not young, or still is', { value: young });
   ledger.close();
 });
 
