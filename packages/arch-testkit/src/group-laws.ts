@@ -1,0 +1,100 @@
+import fc from 'fast-check';
+import { EntryKind, type HandleFamily, type Level } from '@pgtable/core';
+import { forAll, law, must, NotApplicable, type Law } from './law.js';
+import { Machine, type AnyVal } from './machine.js';
+
+/* Laws of what an architecture does with neighbours on its own: arm64 joins pages to contiguous blocks, and nobody but the hardware may notice. */
+
+/** Entries that are written to: more than two of the smallest blocks. */
+const SPAN = 48;
+
+/** The first entries of a table of the lowest level, and where they are. */
+interface Stretch<H extends HandleFamily> {
+  readonly machine: Machine<H>;
+  readonly level: Level;
+  readonly first: H[Level];
+  readonly start: bigint;
+}
+
+function stretch<H extends HandleFamily>(machine: Machine<H>): Stretch<H> {
+  const level = machine.leafLevels()[0];
+  if (level === undefined) throw new NotApplicable('no level maps memory');
+  const from = machine.address(level, 0);
+  const start = from + machine.bytes(level) * BigInt((machine.entries(level) - machine.index(level, from)) % machine.entries(level));
+  return { machine, level, first: machine.slot(level, start).entry, start };
+}
+
+function groupAt<H extends HandleFamily>({ machine, level, first }: Stretch<H>, index: number): { readonly group: number; readonly pa: number } {
+  const look = machine.lookAt(level, first, index);
+  if (look.kind !== EntryKind.Leaf) return { group: 1, pa: -1 };
+  return { group: machine.arch.describe(level, look.lo, look.hi, machine.root.inherited).group, pa: look.pa };
+}
+
+const RUN = fc.record({ at: fc.nat(SPAN - 1), count: fc.integer({ min: 1, max: SPAN }), shift: fc.constantFrom(0, 0, 0, 1, 7) });
+
+const wholeBlocks = law('whole blocks', 'entries that are marked as one group fill an aligned block, and map an aligned run of pages', ['set', 'clear'], (subject, options) => {
+  forAll(options, fc.array(RUN, { minLength: 1, maxLength: 4 }), (runs) => {
+    const on = stretch(new Machine(subject));
+    const { machine, level, first, start } = on;
+    const ops = machine.ops(level);
+    const bytes = Number(machine.bytes(level));
+    for (const { at, count, shift } of runs) {
+      const end = Math.min(at + count, SPAN);
+      const address = start + BigInt(at) * machine.bytes(level);
+      ops.clear(machine.mm, address, ops.advance(first, at), end - at).flush();
+      ops.set(machine.mm, address, ops.advance(first, at), machine.usable(level, (SPAN * 4 + at + shift) * machine.pages(level), machine.prots()[0]!), end - at);
+    }
+    for (let index = 0; index < SPAN; index++) {
+      const { group, pa } = groupAt(on, index);
+      if (group === 1) continue;
+      const place = index % group;
+      must((pa - place * bytes) % (group * bytes) === 0, level, 'one of a group maps a page that is not at its place in an aligned run', { index, group, pa });
+      for (let other = index - place; other < index - place + group; other++) {
+        const neighbour = groupAt(on, other);
+        must(neighbour.group === group && neighbour.pa === pa + (other - index) * bytes, level, 'a group is not whole', { index, group, other, pa: neighbour.pa });
+      }
+    }
+  });
+});
+
+const hardwareMarks = law('marks of the hardware', 'what the hardware notes in any entry is seen by whoever reads it, and outlasts changes of its neighbours', ['get', 'getLockless', 'getAndClear', 'clear', 'wrprotect'], (subject, options) => {
+  const probe = new Machine(subject);
+  if (probe.arch.tables === undefined || probe.arch.tables.entryBytes !== 8) throw new NotApplicable('the kit can play the hardware in table memory with entries of 64 bits alone');
+  const values = probe.values(stretch(probe).level);
+  const neighbours = fc.record({ index: fc.nat(SPAN - 1), other: fc.nat(SPAN - 1), how: fc.constantFrom('clear' as const, 'getAndClear' as const, 'wrprotect' as const) });
+  forAll(options, neighbours, ({ index, other, how }) => {
+    const on = stretch(new Machine(subject));
+    const { machine, level, first, start } = on;
+    const ops = machine.ops(level);
+    const plain = values.mkwrite(values.mkclean(values.mkold(machine.usable(level, SPAN * 4 * machine.pages(level), machine.prots()[0]!))));
+    ops.set(machine.mm, start, first, plain, SPAN);
+    mark(on, index, values.mkdirty(values.mkyoung(plain)) ^ plain);
+    const entry = ops.advance(first, index);
+    const check = (value: AnyVal, when: string): void => {
+      must(values.young(value) && values.dirty(value), level, `the hardware's marks are not seen ${when}`, { value, index, other });
+    };
+    check(ops.get(entry), 'by get');
+    check(ops.getLockless(entry), 'by getLockless');
+    const { group } = groupAt(on, index);
+    for (let at = index - (index % group); at < index - (index % group) + group; at++) {
+      check(ops.get(ops.advance(first, at)), 'by get of another entry of the group');
+      check(ops.getLockless(ops.advance(first, at)), 'by getLockless of another entry of the group');
+    }
+    if (other === index) return;
+    ops[how](machine.mm, start + BigInt(other) * machine.bytes(level), ops.advance(first, other), 1).flush();
+    check(ops.get(entry), `after ${how} of another entry`);
+  });
+});
+
+/** Plays the hardware: changes bits of an entry in memory, behind everyone's back. */
+function mark<H extends HandleFamily>({ machine, level, start }: Stretch<H>, index: number, bits: bigint): void {
+  const { tables } = machine.arch;
+  const way: { level: Level; table: number }[] = [];
+  machine.translate(start, way as Parameters<Machine<H>['translate']>[1]);
+  const table = way.findLast((pointer) => machine.below(pointer.level) === level);
+  if (tables === undefined || table === undefined) throw new NotApplicable('the table is not in table memory');
+  const at = tables.find(level, table.table) + index;
+  tables.elements[at] = tables.elements[at]! ^ bits;
+}
+
+export const GROUP_LAWS: readonly Law[] = [wholeBlocks, hardwareMarks];
