@@ -59,7 +59,7 @@ const wholeBlocks = law('whole blocks', 'entries that are marked as one group fi
 
 const hardwareMarks = law('marks of the hardware', 'what the hardware notes in any entry is seen by whoever reads it, and outlasts changes of its neighbours', ['get', 'getLockless', 'getAndClear', 'clear', 'wrprotect'], (subject, options) => {
   const probe = new Machine(subject);
-  if (probe.arch.tables === undefined || probe.arch.tables.entryBytes !== 8) throw new NotApplicable('the kit can play the hardware in table memory with entries of 64 bits alone');
+  if (probe.arch.tables?.entryBytes !== 8) throw new NotApplicable('the kit can play the hardware in table memory with entries of 64 bits alone');
   const values = probe.values(stretch(probe).level);
   const neighbours = fc.record({ index: fc.nat(SPAN - 1), other: fc.nat(SPAN - 1), how: fc.constantFrom('clear' as const, 'getAndClear' as const, 'wrprotect' as const) });
   forAll(options, neighbours, ({ index, other, how }) => {
@@ -68,7 +68,7 @@ const hardwareMarks = law('marks of the hardware', 'what the hardware notes in a
     const ops = machine.ops(level);
     const plain = values.mkwrite(values.mkclean(values.mkold(machine.usable(level, SPAN * 4 * machine.pages(level), machine.prots()[0]!))));
     ops.set(machine.mm, start, first, plain, SPAN);
-    mark(on, index, values.mkdirty(values.mkyoung(plain)) ^ plain);
+    mark(on, index, BigInt(values.mkdirty(values.mkyoung(plain))) ^ BigInt(plain));
     const entry = ops.advance(first, index);
     const check = (value: AnyVal, when: string): void => {
       must(values.young(value) && values.dirty(value), level, `the hardware's marks are not seen ${when}`, { value, index, other });
@@ -86,15 +86,12 @@ const hardwareMarks = law('marks of the hardware', 'what the hardware notes in a
   });
 });
 
-/** Plays the hardware: changes bits of an entry in memory, behind everyone's back. */
-function mark<H extends HandleFamily>({ machine, level, start }: Stretch<H>, index: number, bits: bigint): void {
+/** Plays the hardware: changes bits of an entry in memory, behind everyone's back. The first entry is the only one that says what it says. */
+function mark<H extends HandleFamily>({ machine, level, first }: Stretch<H>, index: number, bits: bigint): void {
   const { tables } = machine.arch;
-  const way: { level: Level; table: number }[] = [];
-  machine.translate(start, way as Parameters<Machine<H>['translate']>[1]);
-  const table = way.findLast((pointer) => machine.below(pointer.level) === level);
-  if (tables === undefined || table === undefined) throw new NotApplicable('the table is not in table memory');
-  const at = tables.find(level, table.table) + index;
-  tables.elements[at] = tables.elements[at]! ^ bits;
+  const base = tables?.elements.indexOf(machine.ops(level).raw(first)) ?? -1;
+  if (tables === undefined || base < 0) throw new Error('the entry that was written is not in table memory');
+  tables.elements[base + index] = tables.elements[base + index]! ^ bits;
 }
 
 export const GROUP_LAWS: readonly Law[] = [wholeBlocks, hardwareMarks];

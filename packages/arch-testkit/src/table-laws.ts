@@ -250,7 +250,7 @@ const batch = law('batch', 'a batch is the entries that follow in frames and are
   }
 });
 
-const getters = law('getters agree', 'the three getters read the same where nobody writes; one entry of a group may have its own young and dirty', ['get', 'getOnce', 'getLockless'], (subject, options) => {
+const getters = law('getters agree', 'the three getters read the same where nobody writes; one entry of a group may have its own young and dirty', ['get', 'getOnce', 'getLockless', 'raw'], (subject, options) => {
   for (const level of leafLevels(subject)) {
     forAll(options, fc.array(CELL, { minLength: SPAN, maxLength: SPAN }), (cells) => {
       const machine = new Machine(subject);
@@ -263,7 +263,10 @@ const getters = law('getters agree', 'the three getters read the same where nobo
         const once = on.ops.getOnce(entry);
         const plain = (read: AnyVal): AnyVal => (values.present(read) ? values.mkold(values.mkclean(read)) : read);
         must(plain(once) === plain(value), level, 'getOnce reads something else than get, beside young and dirty', { value, once });
-        if (!values.present(value)) continue;
+        if (!values.present(value)) {
+          must(on.ops.raw(entry) === (value as bigint), level, 'raw reads something else of an entry that is not present', { value, raw: on.ops.raw(entry) });
+          continue;
+        }
         must((values.young(value) || !values.young(once)) && (values.dirty(value) || !values.dirty(once)), level, 'get knows less of young and dirty than getOnce', { value, once });
       }
     });

@@ -62,6 +62,8 @@ export const FAULTS: readonly Fault[] = [
   { law: 'batch', name: 'dirty always counts', fault: ({ ops: { pte } }) => { wrap(pte, 'batch', (was) => (entry, value, max) => was(entry, value, max, {})); } },
   { law: 'batch', name: 'one too many', fault: ({ ops: { pte } }) => { wrap(pte, 'batch', (was) => (entry, value, max, ignore) => Math.min(max, was(entry, value, max, ignore) + 1)); } },
   { law: 'scan', name: 'a scan leaves out its last entry', fault: ({ ops: { pte } }) => { wrap(pte, 'scan', (was) => (table, first, end, filter, out) => { was(table, first, Math.max(first + 1, end - 1), filter, out); return end; }); } },
+  { law: 'whole blocks', name: 'any three pages are a group', fault: ({ ops: { pte } }) => { wrap(pte, 'set', (was) => (mm, address, entry, value, count) => { was(mm, address, entry, count > 2 ? bits(value | (1n << 60n)) : value, count); }); } },
+  { law: 'marks of the hardware', name: 'getLockless is never young', fault: ({ ops: { pte }, values }) => { wrap(pte, 'getLockless', (was) => (entry) => values.pte.mkold(was(entry))); } },
   { law: 'promises', name: 'getAndClear owes nothing', fault: ({ ops: { pte } }) => { wrap(pte, 'getAndClear', (was) => (mm, address, entry) => new FlushPromise(mm, was(mm, address, entry).ignore('a fault'), undefined)); } },
   ...(['clear', 'getAndClear', 'getAndClearFull', 'wrprotect', 'establish'] as const).map((name): Fault => (
     { law: `flush after ${name}`, name: 'nothing is owed', fault: ({ ops: { pte } }) => { forget(pte, name); } }

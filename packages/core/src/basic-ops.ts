@@ -53,6 +53,9 @@ export abstract class BasicLevelOps<H extends HandleFamily, L extends Level> imp
   getLockless(entry: H[L]): EntryVal<L> {
     return this.getOnce(entry);
   }
+  raw(entry: H[L]): bigint {
+    return this.load(entry);
+  }
 
   set(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>, count: number): void {
     const present = this.values.present(value);

@@ -54,6 +54,11 @@ export interface LevelOps<H extends HandleFamily, L extends Level> {
    * consistent; where they were not, it looks again.
    */
   getLockless(entry: H[L]): EntryVal<L>;
+  /**
+   * The bits as they stand in memory, for a listing: no accessor takes them. What an architecture does with neighbours on its own shows in
+   * them (arm64's contiguous bit), so nothing is to be decided by them.
+   */
+  raw(entry: H[L]): bigint;
   /** The handle `count` entries further on in the same table; `count` may be negative. */
   advance(entry: H[L], count: number): H[L];
   /**

@@ -43,10 +43,10 @@ export function childOf<H extends HandleFamily>(arch: Arch<H>, table: TableOf<H>
   return ops.child(ops.advance(table.table, index));
 }
 
-/** The value of the entry with that index in a table of whatever level. */
+/** The bits in memory of the entry with that index in a table of whatever level. */
 export function valueOf<H extends HandleFamily>(arch: Arch<H>, table: TableOf<H>, index: number): bigint {
   const ops = opsOf(arch, table.level);
-  return ops.get(ops.advance(table.table, index));
+  return ops.raw(ops.advance(table.table, index));
 }
 
 /** The level of the tables that table entries of a level point to; undefined for a `pte`. Folded levels are stepped over. */

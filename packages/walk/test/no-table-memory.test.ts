@@ -54,6 +54,9 @@ class MapOps<L extends Level> implements LevelOps<MapHandles, L> {
     return this.get(entry);
   }
 
+  raw(entry: MapHandles[L]): bigint {
+    return this.get(entry);
+  }
   getLockless(entry: MapHandles[L]): EntryVal<L> {
     return this.get(entry);
   }
