@@ -5,8 +5,12 @@ import { Machine, type AnyVal } from './machine.js';
 
 /* Laws of what an architecture does with neighbours on its own: arm64 joins pages to contiguous blocks, and nobody but the hardware may notice. */
 
-/** Entries that are written to: more than two of the smallest blocks. */
+/** Entries that are written to: more than two of the smallest blocks. A table has at least so many, or they are all of it. */
 const SPAN = 48;
+
+function span<H extends HandleFamily>(machine: Machine<H>, level: Level): number {
+  return Math.min(SPAN, machine.entries(level));
+}
 
 /** The first entries of a table of the lowest level, and where they are. */
 interface Stretch<H extends HandleFamily> {
@@ -38,13 +42,15 @@ const wholeBlocks = law('whole blocks', 'entries that are marked as one group fi
     const { machine, level, first, start } = on;
     const ops = machine.ops(level);
     const bytes = Number(machine.bytes(level));
-    for (const { at, count, shift } of runs) {
-      const end = Math.min(at + count, SPAN);
+    const all = span(machine, level);
+    for (const { at: wanted, count, shift } of runs) {
+      const at = wanted % all;
+      const end = Math.min(at + count, all);
       const address = start + BigInt(at) * machine.bytes(level);
       ops.clear(machine.mm, address, ops.advance(first, at), end - at).flush();
       ops.set(machine.mm, address, ops.advance(first, at), machine.usable(level, (SPAN * 4 + at + shift) * machine.pages(level), machine.prots()[0]!), end - at);
     }
-    for (let index = 0; index < SPAN; index++) {
+    for (let index = 0; index < all; index++) {
       const { group, pa } = groupAt(on, index);
       if (group === 1) continue;
       const place = index % group;
@@ -61,13 +67,14 @@ const hardwareMarks = law('marks of the hardware', 'what the hardware notes in a
   const probe = new Machine(subject);
   if (probe.arch.tables?.entryBytes !== 8) throw new NotApplicable('the kit can play the hardware in table memory with entries of 64 bits alone');
   const values = probe.values(stretch(probe).level);
-  const neighbours = fc.record({ index: fc.nat(SPAN - 1), other: fc.nat(SPAN - 1), how: fc.constantFrom('clear' as const, 'getAndClear' as const, 'wrprotect' as const) });
+  const all = span(probe, stretch(probe).level);
+  const neighbours = fc.record({ index: fc.nat(all - 1), other: fc.nat(all - 1), how: fc.constantFrom('clear' as const, 'getAndClear' as const, 'wrprotect' as const) });
   forAll(options, neighbours, ({ index, other, how }) => {
     const on = stretch(new Machine(subject));
     const { machine, level, first, start } = on;
     const ops = machine.ops(level);
     const plain = values.mkwrite(values.mkclean(values.mkold(machine.usable(level, SPAN * 4 * machine.pages(level), machine.prots()[0]!))));
-    ops.set(machine.mm, start, first, plain, SPAN);
+    ops.set(machine.mm, start, first, plain, all);
     mark(on, index, BigInt(values.mkdirty(values.mkyoung(plain))) ^ BigInt(plain));
     const entry = ops.advance(first, index);
     const check = (value: AnyVal, when: string): void => {
