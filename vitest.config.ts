@@ -4,7 +4,7 @@ export default defineConfig({
   resolve: { conditions: ['@pgtable/source', 'module', 'node', 'development|production'] },
   ssr: { resolve: { conditions: ['@pgtable/source', 'module', 'node', 'development|production'] } },
   test: {
-    include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'scripts/test/**/*.test.ts'],
+    include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'scripts/test/**/*.test.ts'],
     typecheck: { enabled: false },
     testTimeout: 60_000,
   },
