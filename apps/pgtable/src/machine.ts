@@ -13,6 +13,8 @@ import { SAMPLE_PATH } from './sample.js';
 export interface MachineOptions {
   /** Dumps, or FILE@ADDRESS; none for the embedded sample. */
   readonly files: readonly string[];
+  /** What the dump may be of, the preferred first; by default {@link ARCHITECTURES}. */
+  readonly architectures?: readonly ArchPlugin[];
   /** Name of an architecture, where the dump does not say. */
   readonly arch?: string;
   /** Registers by lower-case name. */
@@ -81,14 +83,14 @@ export class Machine {
       scanned = await findVmcoreinfo(memory);
       plugin = choosePlugin(memory, options, scanned);
     }
-    if (plugin === undefined) throw unknownArchitecture(memory);
+    if (plugin === undefined) throw unknownArchitecture(memory, options);
     const symbols = options.symbols === undefined ? undefined : new Symbols(await readText(options.symbols), options.symbols);
     const recorded = readRecorded(memory.notes);
     // What the user says now outranks what somebody said when the dump was trimmed.
     const registers = new Map([...recorded.registers, ...options.registers]);
     for (const name of registers.keys()) {
       if (!plugin.registers.some((register) => register.name === name)) {
-        const owner = ARCHITECTURES.find((other) => other.registers.some((register) => register.name === name));
+        const owner = choice(options).find((other) => other.registers.some((register) => register.name === name));
         throw new PgtableError('EINVAL', `--${name} is a register of ${owner?.name ?? 'no known architecture'}, and this dump is of ${plugin.name}`, {
           hint: `${plugin.name} takes ${plugin.registers.map((register) => '--' + register.name).join(' ')}`,
         });
@@ -252,30 +254,37 @@ function chosenRoot(candidates: readonly RootCandidate[], choice: string): RootC
 
 /** The architecture as the user says, as the dump says, or as the registers that the user gave have it. */
 function choosePlugin(memory: PhysicalMemory, options: MachineOptions, vmcoreinfo: readonly Vmcoreinfo[]): ArchPlugin | undefined {
+  const architectures = choice(options);
   if (options.arch !== undefined) {
-    const plugin = ARCHITECTURES.find(({ name }) => name === options.arch);
-    if (plugin === undefined) throw new PgtableError('EINVAL', `--arch ${options.arch} is not known`, { hint: `give one of ${ARCHITECTURE_NAMES}` });
+    const plugin = architectures.find(({ name }) => name === options.arch);
+    if (plugin === undefined) throw new PgtableError('EINVAL', `--arch ${options.arch} is not known`, { hint: `give one of ${names(architectures)}, or --plugin with the module of another` });
     return plugin;
   }
   const { elfMachine, utsMachine } = memory.machine ?? {};
-  const byDump = recognise(ARCHITECTURES, { elfMachine, utsMachine, vmcoreinfo });
+  const byDump = recognise(architectures, { elfMachine, utsMachine, vmcoreinfo });
   if (byDump !== undefined) return byDump;
-  const byRegisters = ARCHITECTURES.filter((plugin) => plugin.registers.some(({ name }) => options.registers.has(name)));
+  const byRegisters = architectures.filter((plugin) => plugin.registers.some(({ name }) => options.registers.has(name)));
   return byRegisters.length === 1 ? byRegisters[0] : undefined;
 }
 
-function unknownArchitecture(memory: PhysicalMemory): PgtableError {
+function unknownArchitecture(memory: PhysicalMemory, options: MachineOptions): PgtableError {
   const { elfMachine, utsMachine } = memory.machine ?? {};
   const said = elfMachine !== undefined ? ` (it says ELF machine ${elfMachine})` : utsMachine !== undefined ? ` (it says ${utsMachine})` : '';
   return new PgtableError(said === '' ? 'EINVAL' : 'ENOTSUP', `which architecture this memory is of cannot be told from the dump${said}`, {
-    hint: `give --arch, one of ${ARCHITECTURE_NAMES}`,
+    hint: `give --arch, one of ${names(choice(options))}, or --plugin with the module of another architecture`,
   });
 }
 
 /** Of arm64's with 64K pages and 52-bit addresses; the others have a page. */
 const TOP_TABLE_BYTES = 8192;
 
-const ARCHITECTURE_NAMES = ARCHITECTURES.map(({ name }) => name).join(', ');
+function choice({ architectures = ARCHITECTURES }: MachineOptions): readonly ArchPlugin[] {
+  return architectures;
+}
+
+function names(architectures: readonly ArchPlugin[]): string {
+  return architectures.map(({ name }) => name).join(', ');
+}
 
 /** Two VMCOREINFOs of one kernel differ at most in what is added at the crash. */
 function identity(text: string): string {

@@ -11,6 +11,7 @@ import { vtop } from './commands/vtop.js';
 import { ExitCode } from './exit-codes.js';
 import { FILTER_WORDS } from './filter.js';
 import { ReaderGone, type Io } from './io.js';
+import { loadPlugin, namedPlugins } from './plugins.js';
 import { SAMPLE_TITLE } from './sample.js';
 import { VERSION } from './version.js';
 
@@ -21,14 +22,16 @@ type Options = Readonly<Record<string, unknown>>;
  * Runs one command line.
  *
  * @param args what follows the program's name
+ * @param architectures what the command knows; those of `--plugin` come before them
  * @returns the exit code; nothing is thrown but errors of the streams
  */
-export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
+export async function run(args: readonly string[], io: Io, architectures: readonly ArchPlugin[] = ARCHITECTURES): Promise<ExitCode> {
   let code: ExitCode = ExitCode.Done;
-  const program = build(io, (done) => {
-    code = done;
-  });
   try {
+    const added = await Promise.all(namedPlugins(args).map(loadPlugin));
+    const program = build(io, [...added.flat(), ...architectures], (done) => {
+      code = done;
+    });
     await program.parseAsync([...args], { from: 'user' });
     return code;
   } catch (error) {
@@ -45,7 +48,7 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   }
 }
 
-function build(io: Io, finish: (code: ExitCode) => void): Command {
+function build(io: Io, architectures: readonly ArchPlugin[], finish: (code: ExitCode) => void): Command {
   const output = {
     writeOut: (text: string) => io.stdout.write(text),
     writeErr: (text: string) => io.stderr.write(text),
@@ -64,16 +67,17 @@ function build(io: Io, finish: (code: ExitCode) => void): Command {
   const common = (command: Command): void => {
     command.exitOverride().configureOutput(output).showHelpAfterError(`(pgtable ${command.name()} --help lists the options)`);
     command.optionsGroup('About the dump:');
-    command.option('--arch <name>', `the architecture, where the dump does not say: ${ARCHITECTURES.map(({ name }) => name).join(', ')}`);
+    command.option('--arch <name>', `the architecture, where the dump does not say: ${architectures.map(({ name }) => name).join(', ')}`);
+    command.option('--plugin <module>', 'a package or file with one more architecture; may be repeated', collect);
     command.option('--root <which>', 'kernel, current, user, or a number from pgtable roots');
     command.option('--symbols <file>', 'System.map or kallsyms of the kernel, to name its regions and findings');
     command.option('--no-zero-fill', 'what an ELF segment leaves out of the file is not in the dump, instead of zero (dumps of makedumpfile -E)');
-    for (const plugin of ARCHITECTURES) for (const option of registerOptions(plugin)) command.addOption(option);
+    for (const option of registerOptions(architectures)) command.addOption(option);
   };
   const context = (files: readonly string[], options: Options): CommandContext => {
     if (files.length === 0) io.stderr.write(`pgtable: no file given: this is ${SAMPLE_TITLE}\n`);
     const registers = new Map<string, bigint>();
-    for (const { registers: flags } of ARCHITECTURES) {
+    for (const { registers: flags } of architectures) {
       for (const { name } of flags) {
         const value = options[name];
         if (typeof value === 'bigint') registers.set(name, value);
@@ -83,6 +87,7 @@ function build(io: Io, finish: (code: ExitCode) => void): Command {
       io,
       machine: {
         files,
+        architectures,
         registers,
         beyondFileIsAbsent: options.zeroFill === false,
         ...(typeof options.arch === 'string' ? { arch: options.arch } : {}),
@@ -193,10 +198,11 @@ Exit codes: 0 done; 1 a finding, or an address that is not mapped; 2 usage; 3 un
   pgtable check vmcore                          is anything writable and executable?
   pgtable roots vmcore                          which root tables were found, and how`;
 
-/** `--cr3 VALUE` and its siblings: the value is the register's. */
-function registerOptions(plugin: ArchPlugin): Option[] {
-  return plugin.registers.map(({ name, help }) =>
-    new Option(`--${name} <value>`, help).helpGroup(`Registers of ${plugin.name}, hexadecimal, where the dump does not hold them:`).argParser((text: string) => {
+/** `--cr3 VALUE` and its siblings: the value is the register's. Architectures that call a register alike share the option. */
+function registerOptions(architectures: readonly ArchPlugin[]): Option[] {
+  const named = architectures.flatMap(({ name: owner, registers }) => registers.map((register) => ({ ...register, owner })));
+  return named.filter(({ name }, at) => named.findIndex((other) => other.name === name) === at).map(({ name, help, owner }) =>
+    new Option(`--${name} <value>`, help).helpGroup(`Registers of ${owner}, hexadecimal, where the dump does not hold them:`).argParser((text: string) => {
       try {
         return parseAddress(text, `--${name}`);
       } catch (error) {

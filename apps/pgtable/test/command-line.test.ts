@@ -118,7 +118,7 @@ describe('help', () => {
     // The flag, its value, two blanks or more, its description.
     for (const line of flags) expect(line).toMatch(/^ {2}(-\w, )?--[\w-]+( <[^>]+>)? {2,}\S/);
     for (const { registers } of ARCHITECTURES) for (const { name } of registers) expect(out).toContain(`  --${name} <value>`);
-    for (const flag of ['--arch', '--root', '--symbols', '--no-zero-fill', '--help']) expect(out).toContain(`${flag} `);
+    for (const flag of ['--arch', '--root', '--symbols', '--no-zero-fill', '--plugin', '--help']) expect(out).toContain(`${flag} `);
     for (const { name } of ARCHITECTURES) expect(out).toContain(`\nRegisters of ${name}, hexadecimal`);
   });
 

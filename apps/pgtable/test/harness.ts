@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import type { ArchPlugin } from '@pgtable/core';
 import { afterAll } from 'vitest';
 import { run, type ExitCode } from '../src/index.js';
 
@@ -20,14 +21,16 @@ export interface RunOptions {
   readonly outTty?: boolean;
   readonly errTty?: boolean;
   readonly env?: Readonly<Record<string, string>>;
+  /** What the command knows, instead of its own list. */
+  readonly architectures?: readonly ArchPlugin[];
 }
 
 /** Runs a command line in this process and collects what it prints. */
-export async function pgtable(args: readonly string[], { input = '', outTty = false, errTty = false, env = {} }: RunOptions = {}): Promise<Ran> {
+export async function pgtable(args: readonly string[], { input = '', outTty = false, errTty = false, env = {}, architectures }: RunOptions = {}): Promise<Ran> {
   const out = new Collector(outTty);
   const err = new Collector(errTty);
   const stdin = Readable.from((typeof input === 'string' ? [input] : input).map((text) => Buffer.from(text)));
-  const code = await run(args, { stdin, stdout: out, stderr: err, env });
+  const code = await run(args, { stdin, stdout: out, stderr: err, env }, architectures);
   return { code, out: out.text, err: err.text, lines: out.text.split('\n').slice(0, -1) };
 }
 
