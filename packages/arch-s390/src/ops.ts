@@ -140,7 +140,7 @@ class S390LevelOps<H extends TableHandles, L extends Level> extends TableLevelOp
     const start = address - (address % this.bytes);
     mm.tlb.flush({ start, end: start + this.bytes, level: table.level, tables: true });
     this.replace(mm, address, entry, this.values.empty);
-    return this.settled(mm, this.unlinked(table, mm.user));
+    return this.settled(mm, this.unlinked(table, this.values.table(old), mm.user));
   }
 
   /** Every flush is made where it arises, so nothing is owed. */

@@ -34,8 +34,8 @@ export abstract class BasicLevelOps<H extends HandleFamily, L extends Level> imp
   protected abstract exchange(entry: H[L], value: EntryVal<L>): EntryVal<L>;
   /** Writes an entry if it is `expected`, and returns what it was. */
   protected abstract compareExchange(entry: H[L], expected: EntryVal<L>, value: EntryVal<L>): EntryVal<L>;
-  /** A table that is no longer, or not yet, pointed to. */
-  protected abstract unlinked(table: TableOf<H>, user: boolean): UnlinkedTable<H>;
+  /** A table that is here and that no entry points to any more. @param address physical, as the entry that pointed to it had it */
+  protected abstract unlinked(table: TableOf<H>, address: number, user: boolean): UnlinkedTable<H>;
 
   abstract advance(entry: H[L], count: number): H[L];
   abstract distance(a: H[L], b: H[L]): number;
@@ -166,10 +166,10 @@ export abstract class BasicLevelOps<H extends HandleFamily, L extends Level> imp
     if (table === undefined) {
       throw new PgtableError('EINVAL', `the ${this.level} entry to be unlinked points to no table that is here`, { address });
     }
-    this.replace(mm, address, entry, this.values.empty);
+    const old = this.replace(mm, address, entry, this.values.empty);
     const size = this.bytes;
     const start = address - (address % size);
-    return new FlushPromise(mm, this.unlinked(table, mm.user), { start, end: start + size, level: table.level, tables: true });
+    return new FlushPromise(mm, this.unlinked(table, this.values.table(old), mm.user), { start, end: start + size, level: table.level, tables: true });
   }
 
   hugeSet(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>, count: number): void {

@@ -171,12 +171,6 @@ export class TableMemory {
     return this.baseMap(level).get(address) ?? -1;
   }
 
-  /** The physical address of the table of a level whose first entry is at `index`; -1 if there is none. */
-  addressOf(level: Level, index: number): number {
-    for (const [address, base] of this.baseMap(level)) if (base === index) return address;
-    return -1;
-  }
-
   /** The physical addresses of the tables of a level, in the order in which they came. */
   addresses(level: Level): IterableIterator<number> {
     return this.baseMap(level).keys();

@@ -255,9 +255,10 @@ export class TableLevelOps<H extends TableHandles, L extends Level> extends Basi
     return this.nextLevel;
   }
 
-  protected unlinked(table: TableOf<H>, user: boolean): UnlinkedTable<H> {
-    const address = this.tables.addressOf(table.level, indexOf<H, 'pte'>(table.table as H['pte']));
-    return unlinkedTable(this.geometry, this.all, table, address, user);
+  protected unlinked(table: TableOf<H>, address: number, user: boolean): UnlinkedTable<H> {
+    // Level and handle go together in a TableOf, which no type can say once they are apart: 'pte' stands for whichever it is.
+    const { level, table: first } = table as TableOf<H, 'pte'>;
+    return unlinkedTable(this.geometry, this.all, level, first, address, user);
   }
 
   /** Index of the first entry of the table that an entry points to; -1 if it points to none, or to one that is not here. */
@@ -296,9 +297,8 @@ export function newTableIn<H extends TableHandles, L extends Level>(
     throw new PgtableError('EINVAL', `0x${address.toString(16)} cannot be the address of a ${level} table`, { hint: `tables of this level are aligned to their ${bytes} bytes` });
   }
   const index = tables.allocate(level, address, entries);
-  const table = { level, table: handleAt<H, L>(level, index) };
   fillTable(tables, index, entries, values[level].empty);
-  return unlinkedTable(geometry, all, table as unknown as TableOf<H>, address, user) as unknown as UnlinkedTable<H, L>;
+  return unlinkedTable(geometry, all, level, handleAt<H, L>(level, index), address, user);
 }
 
 /** {@link WritableArch.freeTable} over table memory. */
@@ -313,13 +313,11 @@ function fillTable(tables: TableMemory, index: number, entries: number, empty: b
   else tables.elements.fill(empty, index, index + entries);
 }
 
-function unlinkedTable<H extends TableHandles>(
-  geometry: Geometry, all: { readonly [L in Level]: WritableOps<H, L> }, table: TableOf<H>, address: number, user: boolean,
-): UnlinkedTable<H> {
-  // Level and handle go together in a TableOf, which no type can say once they are apart: 'pte' stands for whichever it is.
-  const { level } = table;
+function unlinkedTable<H extends TableHandles, L extends Level>(
+  geometry: Geometry, all: { readonly [K in Level]: WritableOps<H, K> }, level: L, first: H[L], address: number, user: boolean,
+): UnlinkedTable<H, L> {
   const { entries, shift } = geometryOf(geometry, level);
-  return new UnlinkedTable<H, 'pte'>(all[level] as WritableOps<H, 'pte'>, table.table as H['pte'], { address, entries, shift, user });
+  return new UnlinkedTable<H, L>(all[level], first, { address, entries, shift, user });
 }
 
 /** Index of the entry for an address in a full table of a level. */

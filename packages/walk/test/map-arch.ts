@@ -76,8 +76,8 @@ class CellOps<L extends Level> extends BasicLevelOps<CellHandles, L> {
     return this.load(entry) === expected ? this.exchange(entry, value) : this.load(entry);
   }
 
-  protected unlinked(table: TableOf<CellHandles>, user: boolean): UnlinkedTable<CellHandles> {
-    return unlinkedTable(this.geometry, this.all, table.level, table.table.table, user);
+  protected unlinked({ level }: TableOf<CellHandles>, address: number, user: boolean): UnlinkedTable<CellHandles> {
+    return unlinkedTable(this.geometry, this.all, level, address, user);
   }
 
   protected childLevel(): Level | undefined {
