@@ -5,9 +5,13 @@
  */
 export { kernelView, VirtualReader } from './kernel-view.js';
 export { TableLoader, type LoadLimits, type LoadProgress, type MissingTable, type TableSource } from './load.js';
-export {
-  changeProtection, collapseRange, mapRange, newRoot, protectRange, splitLeaf, unmapRange, vmapRange, vunmapRange, type AddressSpace, type MapOptions, type UnmapOptions,
-} from './map.js';
+export { newRoot, type AddressSpace } from './map/address-space.js';
+export { collapseRange } from './map/collapse-range.js';
+export { changeProtection, vmapRange, vunmapRange } from './map/kernel-names.js';
+export { mapRange, type MapOptions } from './map/map-range.js';
+export { protectRange } from './map/protect-range.js';
+export { splitLeaf } from './map/split-leaf.js';
+export { unmapRange, type UnmapOptions } from './map/unmap-range.js';
 export { checkInsecure, ptdump, type InsecureFinding, type PtdumpLine, type PtdumpOptions } from './ptdump.js';
 export { describeMissing, mergedRuns, Run, RunKind, walkRuns, type MergedRun, type RunOptions } from './runs.js';
 export { vaRange, wholeSpace, type Space, type VaRange } from './space.js';
