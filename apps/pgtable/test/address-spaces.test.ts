@@ -1,12 +1,10 @@
-import { arm64Arch, arm64Root, type Arm64Config } from '@pgtable/arch-arm64';
-import { riscvArch, riscvRoot } from '@pgtable/arch-riscv';
-import { decodeAsce, s390Arch, s390Root } from '@pgtable/arch-s390';
-import { x86Arch, x86Root } from '@pgtable/arch-x86';
 import {
-  Access, checkedContext, FlushLedger, geometryOf, levelNumber, TableMemory, VmFlags, type FlushRange, type HandleFamily, type Level, type Prot, type Root, type WritableArch,
+  Access, checkedContext, FlushLedger, geometryOf, levelNumber, VmFlags, type FlushRange, type Level, type Prot, type Root, type StrongHandles, type WritableArch,
 } from '@pgtable/core';
 import { collapseRange, mapRange, newRoot, protectRange, ptdump, RunKind, splitLeaf, Translator, unmapRange, walkRuns, type AddressSpace } from '@pgtable/walk';
 import { describe, expect, it } from 'vitest';
+import { ALL, ARCHITECTURE_NAMES, HALVES, memoryOf } from '../../../packages/arch-testkit/test/configurations.js';
+import { ARCHITECTURES } from '../src/architectures.js';
 
 /*
  * The address spaces of every architecture, built and changed by the same code: nothing here knows an entry's bits.
@@ -22,36 +20,15 @@ interface Machine {
   make(): { readonly arch: WritableArch; readonly root: Root };
 }
 
-/** Its handles are nobody's business here. */
-const any = <H extends HandleFamily>(arch: WritableArch<H>): WritableArch => arch;
+/** Its handles are nobody's business here. Those that have no large page have nothing to split. */
+const MACHINES: readonly Machine[] = ALL.flatMap((configuration) => HALVES.map((half): Machine => ({
+  name: `${configuration.name} ${half}`, user: half === 'user',
+  make: () => ({ arch: configuration.make<StrongHandles>(half, memoryOf(configuration)), root: configuration.root(half, ROOT) }),
+}))).filter((machine) => machine.make().arch.hugePages.length > 0);
 
-const arm64 = (config: Arm64Config): Machine => ({
-  name: `arm64 ${config.granule / 1024}K ${config.vaBits}-bit ${config.half}`, user: config.half === 'ttbr0',
-  make: () => ({ arch: any(arm64Arch(config, new TableMemory())), root: arm64Root(config, ROOT) }),
+it('is every architecture of the command', () => {
+  expect(ARCHITECTURE_NAMES.toSorted()).toEqual(ARCHITECTURES.map(({ name }) => name).sort());
 });
-
-const MACHINES: readonly Machine[] = [
-  ...(['5-level', '4-level', 'PAE', '2-level'] as const).flatMap((mode) => [true, false].map((user) => ({
-    name: `x86 ${mode} ${user ? 'user' : 'kernel'}`, user,
-    make: () => ({ arch: any(x86Arch({ mode }, new TableMemory({ entryBytes: mode === '2-level' ? 4 : 8 }))), root: x86Root(mode, ROOT) }),
-  }))),
-  ...([
-    { granule: 4096, vaBits: 39 }, { granule: 4096, vaBits: 48 }, { granule: 4096, vaBits: 52 }, { granule: 16384, vaBits: 36 }, { granule: 16384, vaBits: 47 }, { granule: 65536, vaBits: 42 },
-    { granule: 65536, vaBits: 48 },
-  ] as const).flatMap((config) => [arm64({ ...config, half: 'ttbr0' }), arm64({ ...config, half: 'ttbr1' })]),
-  ...(['Sv32', 'Sv39', 'Sv48', 'Sv57'] as const).flatMap((mode) => [true, false].map((user) => ({
-    name: `riscv ${mode} ${user ? 'user' : 'kernel'}`, user,
-    make: () => ({ arch: any(riscvArch({ mode }, new TableMemory({ entryBytes: mode === 'Sv32' ? 4 : 8 }))), root: riscvRoot(mode, ROOT) }),
-  }))),
-  ...(['pmd', 'pud', 'p4d', 'pgd'] as const).flatMap((top) => [true, false].map((user) => ({
-    name: `s390 ${top} ${user ? 'user' : 'kernel'}`, user,
-    make: () => ({
-      arch: any(s390Arch({ top, privateSpace: user }, new TableMemory())),
-      // The designation: the table's type in bits 2 and 3, its full length, and whether the space is private.
-      root: s390Root(decodeAsce(BigInt(ROOT) | BigInt((levelNumber(top) - 1) << 2) | 3n | (user ? 0x100n : 0n))),
-    }),
-  }))),
-];
 
 function open(machine: Machine) {
   const { arch, root } = machine.make();
