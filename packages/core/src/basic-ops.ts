@@ -217,7 +217,7 @@ export abstract class BasicLevelOps<H extends HandleFamily, L extends Level> imp
 
   /** The promise to flush `count` entries from `address` on, if any translation can be stale; `tables` if any of them pointed to a table. */
   protected promise<T>(mm: MmContext, result: T, address: bigint, count: number, stale: boolean, tables = false): FlushPromise<T> {
-    return new FlushPromise(mm, result, stale ? { start: address, end: address + BigInt(count) * this.bytes, level: this.level, tables } : undefined);
+    return new FlushPromise(mm, result, stale ? () => ({ start: address, end: address + BigInt(count) * this.bytes, level: this.level, tables }) : undefined);
   }
 
   /** `value`, and young and dirty if `other` is. */

@@ -61,20 +61,21 @@ export interface MmContext {
  */
 export class FlushPromise<T> {
   private readonly mm: MmContext;
-  private readonly range: FlushRange | undefined;
+  private readonly range: FlushRange | (() => FlushRange) | undefined;
   private readonly result: T;
   private kept = false;
 
   /**
    * For architecture code; others get promises from accessors.
    *
-   * @param range undefined if no translation can be stale: then every decision is right, and dropping the promise is too
+   * @param range undefined if no translation can be stale: then every decision is right, and dropping the promise is too. A function is
+   *   called when somebody wants the range: its bigints cost as much as dozens of entries, and a flush that is ignored needs none
    */
-  constructor(mm: MmContext, result: T, range: FlushRange | undefined) {
+  constructor(mm: MmContext, result: T, range: FlushRange | (() => FlushRange) | undefined) {
     this.mm = mm;
     this.result = result;
     this.range = range;
-    if (range !== undefined) mm.ledger?.promised(this, range);
+    if (range !== undefined) mm.ledger?.promised(this, made(range));
   }
 
   /** Whether there is anything to flush. False where the operation found nothing that could be cached, or flushed itself. */
@@ -84,14 +85,14 @@ export class FlushPromise<T> {
 
   /** Forgets the stale translations now. Returns the operation's result. */
   flush(): T {
-    const range = this.keep();
+    const range = made(this.keep());
     if (range !== undefined) this.mm.tlb.flush(range);
     return this.result;
   }
 
   /** Leaves the flush to a batch. Returns the operation's result. */
   gather(batch: MmuGather): T {
-    const range = this.keep();
+    const range = made(this.keep());
     if (range !== undefined) batch.add(this.mm, range);
     return this.result;
   }
@@ -113,12 +114,16 @@ export class FlushPromise<T> {
     return new FlushPromise(this.mm, change(this.result), range);
   }
 
-  private keep(): FlushRange | undefined {
+  private keep(): FlushRange | (() => FlushRange) | undefined {
     if (this.kept) throw new PgtableError('EINVAL', 'a flush promise was used twice', { hint: 'keep the result of the first use' });
     this.kept = true;
     if (this.range !== undefined) this.mm.ledger?.kept(this);
     return this.range;
   }
+}
+
+function made<R extends FlushRange | undefined>(range: R | (() => FlushRange)): R | FlushRange {
+  return typeof range === 'function' ? range() : range;
 }
 
 /** A batch of flushes of one address space. The kernel's `struct mmu_gather`, as far as the TLB is concerned. */
