@@ -153,7 +153,10 @@ export function cellArch(bits: LevelBits, cells = new Cells()): WritableArch<Cel
       return new Cell('pgd', table, window.index + Number((address - BigInt(window.start)) >> BigInt(geometryOf(geometry, top).shift)));
     },
     newTable: (level, address, user) => {
-      if (cells.tables.has(address) || geometryOf(geometry, level).folded) throw new PgtableError('EINVAL', `no ${level} table can be made at 0x${address.toString(16)}`);
+      const { entries, folded } = geometryOf(geometry, level);
+      if (folded || cells.tables.has(address) || address % (entries * geometry.entryBytes) !== 0) {
+        throw new PgtableError('EINVAL', `no ${level} table can be made at 0x${address.toString(16)}`);
+      }
       cells.tables.set(address, level);
       return unlinkedTable(geometry, ops, level, address, user);
     },

@@ -1,10 +1,10 @@
 import {
-  EntryKind, geometryOf, LEVELS, type FlushRange, type Geometry, type HugePage, type HwHandle, type Level, type Prot, type Root, type TableMemory, type Tlb, type WritableArch,
+  Access, EntryKind, geometryOf, LEVELS, VmFlags, type Attributes, type EntryVal, type FlushRange, type Geometry, type HugePage, type HwHandle, type Level, type Prot, type Root,
+  type TableMemory, type Tlb, type WritableArch,
 } from '@pgtable/core';
 import {
   entryFormat, FlagValues, freeTableIn, newTableIn, pgdOffsetIn, rootTableIn, tableOps, valueFormat, type EntryFormat, type TableOpsContext,
 } from '@pgtable/core/arch';
-import type { EntryVal } from '@pgtable/core';
 import { toyStyle } from './toy.js';
 
 /*
@@ -115,6 +115,24 @@ export const PROT = {
   none: PROTNONE as Prot, readOnly: (VALID | U | NX | ACCESSED) as Prot, readWrite: (VALID | W | U | NX | ACCESSED) as Prot, exec: (VALID | U | ACCESSED) as Prot,
 };
 
+/** The bits that have names, from bit 0 up. */
+const NAMES: readonly (readonly [bigint, string])[] = [
+  [VALID, 'V'], [W, 'W'], [U, 'U'], [NX, 'NX'], [ACCESSED, 'A'], [DIRTY, 'D'], [GROUP, 'GROUP'], [SOFT_DIRTY, 'SOFT_DIRTY'], [SPECIAL, 'SPECIAL'],
+];
+
+function describe(level: Level, lo: number): Attributes {
+  const has = (bit: bigint): boolean => (BigInt(lo >>> 0) & bit) !== 0n;
+  const kernel = Access.KernelRead | (has(W) ? Access.KernelWrite : 0) | (has(NX) ? 0 : Access.KernelExecute);
+  return {
+    // What the kernel may do is three bits, and users' are the next three.
+    access: has(U) ? kernel | (kernel << 3) : kernel, accessed: has(ACCESSED), dirty: has(DIRTY), global: false, memoryType: '',
+    group: level === 'pte' && has(GROUP) ? GROUP_ENTRIES : 1, flags: NAMES.filter(([bit]) => has(bit)).map(([, name]) => name),
+  };
+}
+
+/** A present page's protection, its owner left out. */
+const protOf = (write: boolean, flags: number): bigint => VALID | ACCESSED | (write ? W : 0n) | ((flags & VmFlags.Exec) === 0 ? NX : 0n);
+
 /** Everything of the architecture but where its entries are. */
 export function writableCommon(geometry: Geometry): Omit<WritableArch, 'handles' | 'ops' | 'tables' | 'rootTable' | 'pgdOffset' | 'newTable' | 'freeTable' | 'values'> {
   return {
@@ -123,12 +141,16 @@ export function writableCommon(geometry: Geometry): Omit<WritableArch, 'handles'
     geometry,
     littleEndian: true,
     inherit: () => 0,
-    describe: () => ({ access: 1, accessed: undefined, dirty: undefined, global: false, memoryType: '', group: 1, flags: [] }),
+    describe,
     decodeNonPresent: (_level, value) => ({ kind: 'swap', type: Number((value >> 50n) & 31n), offset: (value & ADDRESS) >> 12n, flags: [] }),
     ptdump: toyStyle,
     hugePages: hugePagesOf(geometry),
-    vmProt: (flags) => (flags === 0 ? PROT.none : (flags & 2) === 0 ? PROT.readOnly : PROT.readWrite),
-    kernelProt: (flags) => ((flags & 2) === 0 ? PROT.readOnly : PROT.readWrite),
+    vmProt: (flags) => {
+      if ((flags & (VmFlags.Read | VmFlags.Write | VmFlags.Exec)) === 0) return PROT.none;
+      // The first write to a private page is for the kernel to see.
+      return (protOf((flags & VmFlags.Write) !== 0 && (flags & VmFlags.Shared) !== 0, flags) | U) as Prot;
+    },
+    kernelProt: (flags) => protOf((flags & VmFlags.Write) !== 0, flags) as Prot,
     liveChange(level, old, value) {
       if (level !== 'pte' && ((old ^ value) & TABLE) !== 0n) return 'its size changes';
       if (((old ^ value) & ADDRESS) !== 0n) return 'its address changes';
