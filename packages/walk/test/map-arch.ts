@@ -35,6 +35,10 @@ export class Cells {
   readonly entries = new Map<string, bigint>();
   readonly tables = new Map<number, Level>();
 
+  has(level: Level, table: number): boolean {
+    return this.tables.get(table) === level;
+  }
+
   load(table: number, index: number): bigint {
     return this.entries.get(`${table}/${index}`) ?? EMPTY;
   }
@@ -105,7 +109,7 @@ class CellOps<L extends Level> extends BasicLevelOps<CellHandles, L> {
     const level = this.childLevel();
     const value = this.load(entry);
     const address = this.values.table(value);
-    if (level === undefined || classifyEntry(this.level, value) !== EntryKind.Table || this.cells.tables.get(address) !== level) return undefined;
+    if (level === undefined || classifyEntry(this.level, value) !== EntryKind.Table || !this.cells.has(level, address)) return undefined;
     return { level, table: cell(level, address, 0) } as TableOf<CellHandles>;
   }
 
@@ -146,7 +150,7 @@ export function cellArch(bits: LevelBits, cells = new Cells()): WritableArch<Cel
     tables: undefined,
     values,
     ops,
-    rootTable: ({ table, top }: Root) => (cells.tables.get(table) === top ? ({ level: top, table: cell(top, table, 0) } as TableOf<CellHandles>) : undefined),
+    rootTable: ({ table, top }: Root) => (cells.has(top, table) ? ({ level: top, table: cell(top, table, 0) } as TableOf<CellHandles>) : undefined),
     pgdOffset: ({ table, windows, top }: Root, address) => {
       const window = windows.find(({ start, end }) => address >= BigInt(start) && address < BigInt(end));
       if (window === undefined) return undefined;
