@@ -10,7 +10,8 @@
  */
 import { spawnSync } from 'node:child_process';
 import { Translator } from '@pgtable/walk';
-import { ARCHITECTURES, type Architecture, type Configuration } from './qemu/architectures.js';
+import { ARCHITECTURE_NAMES } from '../packages/arch-testkit/test/configurations.js';
+import { TRIALS, type Trial } from './qemu/architectures.js';
 import { Machine } from './qemu/machine.js';
 import { Random } from './qemu/random.js';
 import { Filler, TableRoom, writeTables, type Asking } from './qemu/space.js';
@@ -32,13 +33,13 @@ function hex(address: bigint | undefined): string {
 }
 
 /** Builds one configuration and compares. */
-async function compare(architecture: Architecture, configuration: Configuration, seed: number): Promise<Counts> {
+async function compare(trial: Trial, seed: number): Promise<Counts> {
   const began = performance.now();
-  const { machine: kind } = architecture;
+  const { machine: kind } = trial;
   const random = new Random(seed);
   // The first megabytes of a machine hold what its board puts there, and what is executed.
   const room = new TableRoom(kind.ramBase + 2 ** 24, kind.ramBase + kind.ramBytes);
-  const setup = configuration.setUp(room);
+  const setup = trial.setUp(room);
   const { parts, memories, rules } = setup;
   const fillers = parts.map((part) => new Filler(part, room, rules, random));
   const roots = new Set<unknown>();
@@ -50,6 +51,8 @@ async function compare(architecture: Architecture, configuration: Configuration,
 
   const addresses: bigint[] = [];
   while (addresses.length < ASKED) addresses.push(random.pick(fillers).address());
+  const absent = fillers.flatMap((filler) => filler.absent());
+  addresses.push(...absent);
   const machine = await Machine.start(kind);
   let tables = 0;
   let leaves: readonly { readonly address: bigint; readonly permissions: string }[];
@@ -108,14 +111,18 @@ async function compare(architecture: Architecture, configuration: Configuration,
   const missing = [...new Set(fillers.flatMap((filler) => filler.wantedSizes()))].filter((name) => !sizes.has(name));
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   console.log(
-    `    ${configuration.name.padEnd(28)} ${String(counts.asked).padStart(7)} ${String(counts.agree).padStart(7)} ${String(counts.differ).padStart(6)}  ` +
-      `${counts.mapped} found; ${tables} tables; ${[...sizes].map(([name, count]) => `${name} ${count}`).join(', ')}; ${seconds} s`,
+    `    ${trial.name.padEnd(28)} ${String(counts.asked).padStart(7)} ${String(counts.agree).padStart(7)} ${String(counts.differ).padStart(6)}  ` +
+      `${counts.mapped} found; ${absent.length} of what was taken away; ${tables} tables; ${[...sizes].map(([name, count]) => `${name} ${count}`).join(', ')}; ${seconds} s`,
   );
   console.log(`        ranges: ${changes.join(', ')}`);
   for (const line of shown) console.log(line);
   if (missing.length > 0) {
     counts.differ++;
     console.log(`        no page of ${missing.join(', ')} was mapped, which the architecture says it has`);
+  }
+  if (fillers.some(({ part, changes }) => changes.collapsed === 0 && part.arch.hugePages.some(({ count }) => count === 1))) {
+    counts.differ++;
+    console.log('        no large page was made of small ones');
   }
   return counts;
 }
@@ -129,38 +136,45 @@ async function main(): Promise<number> {
     if (argument === '--seed') seed = Number(args[++at]);
     else names.push(argument);
   }
-  const unknown = names.find((name) => ARCHITECTURES.every((architecture) => architecture.name !== name));
+  const unknown = names.find((name) => ARCHITECTURE_NAMES.every((known) => known !== name));
   if (unknown !== undefined || !Number.isSafeInteger(seed)) {
-    console.error(`qemu: ${unknown === undefined ? 'the seed is a whole number' : `${unknown} is not known`}: npm run qemu [${ARCHITECTURES.map(({ name }) => name).join('|')}...] [-- --seed N]`);
+    console.error(`qemu: ${unknown === undefined ? 'the seed is a whole number' : `${unknown} is not known`}: npm run qemu [${ARCHITECTURE_NAMES.join('|')}...] [-- --seed N]`);
     return 2;
   }
   console.log(`${'seed'.padEnd(10)} ${String(seed).padEnd(21)} ${'asked'.padStart(7)} ${'agree'.padStart(7)} ${'differ'.padStart(6)}`);
   let failed = false;
-  for (const architecture of ARCHITECTURES) {
-    if (names.length > 0 && !names.includes(architecture.name)) continue;
-    const { command } = architecture.machine;
-    const version = spawnSync(command, ['--version'], { encoding: 'utf8' });
-    if (version.status !== 0) {
-      console.log(`${architecture.name}: nothing was compared: ${command} is not installed`);
-      continue;
-    }
-    const total: Counts = { asked: 0, agree: 0, differ: 0, mapped: 0 };
-    console.log(`${architecture.name}: ${version.stdout.split('\n')[0]!}`);
-    for (const configuration of architecture.configurations) {
+  const versions = new Map<string, string | undefined>();
+  for (const architecture of ARCHITECTURE_NAMES) {
+    if (names.length > 0 && !names.includes(architecture)) continue;
+    const total = { asked: 0, agree: 0, differ: 0 };
+    for (const trial of TRIALS[architecture]) {
+      const { command } = trial.machine;
+      if (!versions.has(command)) {
+        const version = versionOf(command);
+        versions.set(command, version);
+        console.log(version === undefined ? `nothing is compared with ${command}, which is not installed` : `${command}: ${version}`);
+      }
+      if (versions.get(command) === undefined) continue;
       try {
-        const counts = await compare(architecture, configuration, seed);
+        const counts = await compare(trial, seed);
         total.asked += counts.asked;
         total.agree += counts.agree;
         total.differ += counts.differ;
       } catch (error) {
         failed = true;
-        console.log(`    ${configuration.name}: ERROR ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+        console.log(`    ${trial.name}: ERROR ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
       }
     }
     failed ||= total.differ > 0;
-    console.log(`${architecture.name.padEnd(32)} ${String(total.asked).padStart(7)} ${String(total.agree).padStart(7)} ${String(total.differ).padStart(6)}`);
+    console.log(`${architecture.padEnd(32)} ${String(total.asked).padStart(7)} ${String(total.agree).padStart(7)} ${String(total.differ).padStart(6)}`);
   }
   return failed ? 1 : 0;
+}
+
+/** The first line of what a command says of its version; undefined if there is no such command. */
+function versionOf(command: string): string | undefined {
+  const { status, stdout } = spawnSync(command, ['--version'], { encoding: 'utf8' });
+  return status === 0 ? stdout.split('\n')[0]! : undefined;
 }
 
 process.exitCode = await main();

@@ -1,8 +1,8 @@
-import { arm64Arch, arm64Root, type Arm64Config, type Granule } from '@pgtable/arch-arm64';
-import { encodeSatp, riscvArch, riscvRoot, type RiscvMode } from '@pgtable/arch-riscv';
-import { asceConfig, decodeAsce, s390Arch, s390Root } from '@pgtable/arch-s390';
-import { x86Arch, x86Root, type PagingMode } from '@pgtable/arch-x86';
-import { geometryOf, TableMemory, VmFlags } from '@pgtable/core';
+import type { Granule } from '@pgtable/arch-arm64';
+import { encodeSatp } from '@pgtable/arch-riscv';
+import type { PagingMode } from '@pgtable/arch-x86';
+import { geometryOf, VmFlags, type TableMemory } from '@pgtable/core';
+import { asceOf, CONFIGURATIONS, HALVES, memoryOf, type ArchitectureName, type Half } from '../../packages/arch-testkit/test/configurations.js';
 import type { Machine, MachineKind } from './machine.js';
 import type { Part, Rules, TableRoom } from './space.js';
 
@@ -19,17 +19,11 @@ export interface Setup {
   leaves?(machine: Machine): Promise<{ readonly address: bigint; readonly permissions: string }[]>;
 }
 
-/** One configuration of an architecture. */
-export interface Configuration {
-  readonly name: string;
-  setUp(room: TableRoom): Setup;
-}
-
-/** An architecture as this script knows it: a QEMU, and the configurations to try in it. */
-export interface Architecture {
+/** A configuration of an architecture, or one half of it, in a machine that has it. */
+export interface Trial {
   readonly name: string;
   readonly machine: MachineKind;
-  readonly configurations: readonly Configuration[];
+  setUp(room: TableRoom): Setup;
 }
 
 const MEBIBYTE = 2 ** 20;
@@ -37,9 +31,15 @@ const MEBIBYTE = 2 ** 20;
 /** Whoever may write may read, on every architecture. */
 const READ_OR_WRITE = VmFlags.Read | VmFlags.Write;
 
-/** Bytes of a root table that is not made yet. */
-function rootBytes(arch: Part['arch'], level: Part['root']['top'] = 'pgd'): number {
-  return geometryOf(arch.geometry, level).entries * arch.geometry.entryBytes;
+/** A configuration of an architecture, of the list that is everybody's. */
+type Known<A extends ArchitectureName> = (typeof CONFIGURATIONS)[A][number];
+
+/** Empty tables, and room for the root. */
+function open(configuration: Known<ArchitectureName>, half: Half, room: TableRoom): { readonly tables: TableMemory; readonly arch: Part['arch']; readonly root: Part['root'] } {
+  const tables = memoryOf(configuration);
+  const arch: Part['arch'] = configuration.make(half, tables);
+  const { top } = configuration.root(half, 0);
+  return { tables, arch, root: configuration.root(half, room.take(geometryOf(arch.geometry, top).entries * arch.geometry.entryBytes)) };
 }
 
 // x86: registers are set by the debugger's stub, which does as a processor does that loads them in this order.
@@ -49,13 +49,19 @@ const CR4 = { '4-level': 0x30n, '5-level': 0x1030n, PAE: 0x30n, '2-level': 0x10n
 const EFER_NXE = 0x800n;
 const EFER_LME = 0x100n;
 
-function x86(mode: PagingMode): Configuration {
-  return {
-    name: mode,
+const X86_MACHINE: MachineKind = {
+  command: 'qemu-system-x86_64', args: ['-machine', 'pc,memory-backend=ram', '-cpu', 'max'], ramBase: 0, ramBytes: 256 * MEBIBYTE, littleEndian: true,
+};
+
+function x86(configuration: Known<'x86'>): Trial[] {
+  const { mode, nx = mode !== '2-level', encryptionMask } = configuration.config('kernel');
+  // QEMU encrypts nothing without an AMD processor below it: the C-bit would be part of the address.
+  if (encryptionMask !== undefined) return [];
+  return [{
+    name: configuration.name,
+    machine: X86_MACHINE,
     setUp: (room) => {
-      const tables = new TableMemory({ entryBytes: mode === '2-level' ? 4 : 8 });
-      const arch = x86Arch({ mode }, tables);
-      const root = x86Root(mode, room.take(rootBytes(arch)));
+      const { tables, arch, root } = open(configuration, 'user', room);
       const wide = mode === '4-level' || mode === '5-level';
       return {
         parts: [{ arch, root, half: 'user' }, { arch, root, half: 'kernel' }],
@@ -65,7 +71,7 @@ function x86(mode: PagingMode): Configuration {
         start: async ({ gdb }) => {
           await gdb.setRegister('cr4', CR4[mode]);
           await gdb.setRegister('cr3', BigInt(root.table));
-          await gdb.setRegister('efer', mode === '2-level' ? 0n : wide ? EFER_NXE | EFER_LME : EFER_NXE);
+          await gdb.setRegister('efer', (nx ? EFER_NXE : 0n) | (wide ? EFER_LME : 0n));
           await gdb.setRegister('cr0', CR0);
         },
         leaves: async ({ gdb }) => {
@@ -73,12 +79,12 @@ function x86(mode: PagingMode): Configuration {
           // The letters are X (no-execute), G, P, D, A, C, T, U, W. Without no-execute, everything can be executed.
           return lines.map(([, address, letters]) => ({
             address: BigInt(`0x${address!}`),
-            permissions: `${letters!.includes('U') ? 'u' : '-'}${letters!.includes('W') ? 'w' : '-'}${mode === '2-level' ? '?' : letters!.includes('X') ? '-' : 'x'}`,
+            permissions: `${letters!.includes('U') ? 'u' : '-'}${letters!.includes('W') ? 'w' : '-'}${!nx ? '?' : letters!.includes('X') ? '-' : 'x'}`,
           }));
         },
       };
     },
-  };
+  }];
 }
 
 // arm64: the stub does not write system registers, so the processor executes what does.
@@ -102,23 +108,23 @@ const PSTATE_EL0 = 0x3c0n;
 const TG0 = { 4096: 0n, 65536: 1n, 16384: 2n } as const satisfies Record<Granule, bigint>;
 const TG1 = { 16384: 1n, 4096: 2n, 65536: 3n } as const satisfies Record<Granule, bigint>;
 
-function arm64(granule: Granule, vaBits: number): Configuration {
-  const lpa2 = granule !== 65536 && vaBits > 48;
+const ARM64_MACHINE: MachineKind = {
+  command: 'qemu-system-aarch64', args: ['-machine', 'virt,memory-backend=ram', '-cpu', 'max'], ramBase: 0x4000_0000, ramBytes: 512 * MEBIBYTE, littleEndian: true,
+};
+
+function arm64(configuration: Known<'arm64'>): Trial[] {
+  const { granule, vaBits, lpa2 = granule !== 65536 && vaBits > 48 } = configuration.config('user');
   const wide = lpa2 || granule === 65536;
-  return {
-    name: `${granule / 1024}K granule, ${vaBits}-bit${lpa2 ? ', LPA2' : ''}`,
+  return [{
+    name: configuration.name,
+    machine: ARM64_MACHINE,
     setUp: (room) => {
-      const halves = (['ttbr0', 'ttbr1'] as const).map((half) => {
-        const config: Arm64Config = { half, granule, vaBits };
-        const tables = new TableMemory();
-        const arch = arm64Arch(config, tables);
-        return { tables, arch, root: arm64Root(config, room.take(rootBytes(arch))) };
-      });
+      const halves = HALVES.map((half) => ({ half, ...open(configuration, half, room) }));
       const [low, high] = halves;
       const tsz = BigInt(64 - vaBits);
       const tcr = tsz | (tsz << 16n) | (TG0[granule] << 14n) | (TG1[granule] << 30n) | ((wide ? 6n : 5n) << 32n) | (3n << 37n) | (lpa2 ? 1n << 59n : 0n);
       return {
-        parts: halves.map(({ arch, root }, at) => ({ arch, root, half: at === 0 ? 'user' : 'kernel' })),
+        parts: halves,
         memories: halves.map(({ tables, arch }) => ({ tables, arch })),
         // EL1 may read whatever is mapped: PSTATE.PAN is 0 after reset. What EL0 may execute it may read, too: without FEAT_PAN3 Linux
         // makes no page execute-only, see protection_map and adjust_protection_map in arch/arm64/mm/mmap.c (Linux 6.12).
@@ -136,7 +142,7 @@ function arm64(granule: Granule, vaBits: number): Configuration {
         },
       };
     },
-  };
+  }];
 }
 
 // riscv: the stub writes control registers and the privilege.
@@ -146,32 +152,39 @@ const SUPERVISOR = 1n;
 /** pmpcfg0: all memory to everybody, as pmpaddr0 says (NAPOT, X, W, R). */
 const PMP_ALL = 0x1fn;
 
-function riscv(mode: RiscvMode): Configuration {
-  return {
-    name: mode,
+const RISCV64: MachineKind = {
+  command: 'qemu-system-riscv64', args: ['-machine', 'virt,memory-backend=ram', '-bios', 'none', '-cpu', 'rv64,svnapot=on,svpbmt=on'],
+  ramBase: 0x8000_0000, ramBytes: 256 * MEBIBYTE, littleEndian: true,
+};
+const RISCV32: MachineKind = { ...RISCV64, command: 'qemu-system-riscv32', args: ['-machine', 'virt,memory-backend=ram', '-bios', 'none', '-cpu', 'rv32'] };
+
+function riscv(configuration: Known<'riscv'>): Trial[] {
+  const { mode } = configuration.config('kernel');
+  const narrow = mode === 'Sv32';
+  return [{
+    name: configuration.name,
+    machine: narrow ? RISCV32 : RISCV64,
     setUp: (room) => {
-      const tables = new TableMemory();
-      const arch = riscvArch({ mode }, tables);
-      const root = riscvRoot(mode, room.take(rootBytes(arch)));
+      const { tables, arch, root } = open(configuration, 'user', room);
       return {
         parts: [{ arch, root, half: 'user' }, { arch, root, half: 'kernel' }],
         memories: [{ tables, arch }],
         // What may only be executed may not be read: sstatus.MXR is 0. The lookup ignores sstatus.SUM.
-        rules: { physicalEnd: 2 ** 52, readable: (flags, half, asking) => (asking === 'kernel' || half === 'user') && (flags & READ_OR_WRITE) !== 0 },
+        rules: { physicalEnd: narrow ? 2 ** 34 : 2 ** 52, readable: (flags, half, asking) => (asking === 'kernel' || half === 'user') && (flags & READ_OR_WRITE) !== 0 },
         becomeUser: async ({ gdb }) => { await gdb.setRegister('priv', USER); },
         start: async ({ gdb }) => {
-          await gdb.setRegister('pmpaddr0', (1n << 54n) - 1n);
+          await gdb.setRegister('pmpaddr0', (1n << (narrow ? 32n : 54n)) - 1n);
           await gdb.setRegister('pmpcfg0', PMP_ALL);
           await gdb.setRegister('satp', encodeSatp(mode, root.table));
           await gdb.setRegister('priv', SUPERVISOR);
         },
         leaves: async ({ gdb }) => {
-          const lines = [...(await gdb.monitor('info mem')).matchAll(/^([0-9a-f]{16}) [0-9a-f]{16} [0-9a-f]{16} ([rwxugad-]{7})\s*$/gm)];
+          const lines = [...(await gdb.monitor('info mem')).matchAll(/^([0-9a-f]{8,16}) [0-9a-f]{16} [0-9a-f]{8,16} ([rwxugad-]{7})\s*$/gm)];
           return lines.map(([, address, letters]) => ({ address: BigInt(`0x${address!}`), permissions: `${letters![3]!}${letters![1]!}${letters![2]!}` }));
         },
       };
     },
-  };
+  }];
 }
 
 // s390: the stub writes control registers and the PSW.
@@ -184,20 +197,21 @@ const CR0_S390 = 0xe0n | (1n << 20n);
 /** QEMU for s390 says that an address is mapped only where there is memory behind it. The file of that much memory has holes. */
 const S390_RAM = 2 ** 36;
 
-function s390(top: 'pmd' | 'pud' | 'p4d' | 'pgd', half: 'user' | 'kernel'): Configuration {
-  const type = BigInt(['pmd', 'pud', 'p4d', 'pgd'].indexOf(top)) << 2n;
-  return {
-    name: `${top} root, ${half}`,
+const S390_MACHINE: MachineKind = {
+  command: 'qemu-system-s390x', args: ['-machine', 's390-ccw-virtio,memory-backend=ram', '-cpu', 'max'], ramBase: 0, ramBytes: S390_RAM, littleEndian: false,
+};
+
+function s390(configuration: Known<'s390'>): Trial[] {
+  // QEMU's emulation has no enhanced DAT (`-cpu max,edat=on` is refused by 7.2), so there are no large pages.
+  if (configuration.config('kernel').edat !== false) return [];
+  return HALVES.map((half) => ({
+    name: `${configuration.name} ${half}`,
+    machine: S390_MACHINE,
     setUp: (room) => {
-      const tables = new TableMemory();
-      const privateSpace = half === 'user';
-      // 2048 entries of 8 bytes, whatever the type: length 3.
-      const asce = BigInt(room.take(2048 * 8)) | type | 3n | (privateSpace ? 0x100n : 0n);
-      const decoded = decodeAsce(asce);
-      // QEMU's emulation has no enhanced DAT (`-cpu max,edat=on` is refused by 7.2), so there are no large pages.
-      const arch = s390Arch({ ...asceConfig(decoded), edat: false }, tables);
+      const { tables, arch, root } = open(configuration, half, room);
+      const asce = asceOf(configuration.config(half).top, half, root.table);
       return {
-        parts: [{ arch, root: s390Root(decoded), half }],
+        parts: [{ arch, root, half }],
         memories: [{ tables, arch }],
         rules: { physicalEnd: S390_RAM, readable: () => true },
         start: async ({ gdb }) => {
@@ -208,37 +222,13 @@ function s390(top: 'pmd' | 'pud' | 'p4d' | 'pgd', half: 'user' | 'kernel'): Conf
         },
       };
     },
-  };
+  }));
 }
 
-export const ARCHITECTURES: readonly Architecture[] = [
-  {
-    name: 'x86',
-    machine: {
-      command: 'qemu-system-x86_64', args: ['-machine', 'pc,memory-backend=ram', '-cpu', 'max'], ramBase: 0, ramBytes: 256 * MEBIBYTE, littleEndian: true,
-    },
-    configurations: [x86('4-level'), x86('5-level'), x86('PAE'), x86('2-level')],
-  },
-  {
-    name: 'arm64',
-    machine: {
-      command: 'qemu-system-aarch64', args: ['-machine', 'virt,memory-backend=ram', '-cpu', 'max'], ramBase: 0x4000_0000, ramBytes: 512 * MEBIBYTE, littleEndian: true,
-    },
-    configurations: [arm64(4096, 39), arm64(4096, 48), arm64(4096, 52), arm64(16384, 47), arm64(16384, 52), arm64(65536, 42), arm64(65536, 52)],
-  },
-  {
-    name: 'riscv',
-    machine: {
-      command: 'qemu-system-riscv64', args: ['-machine', 'virt,memory-backend=ram', '-bios', 'none', '-cpu', 'rv64,svnapot=on,svpbmt=on'],
-      ramBase: 0x8000_0000, ramBytes: 256 * MEBIBYTE, littleEndian: true,
-    },
-    configurations: [riscv('Sv39'), riscv('Sv48'), riscv('Sv57')],
-  },
-  {
-    name: 's390',
-    machine: {
-      command: 'qemu-system-s390x', args: ['-machine', 's390-ccw-virtio,memory-backend=ram', '-cpu', 'max'], ramBase: 0, ramBytes: S390_RAM, littleEndian: false,
-    },
-    configurations: [s390('pmd', 'user'), s390('pud', 'kernel'), s390('pud', 'user'), s390('p4d', 'user'), s390('pgd', 'user')],
-  },
-];
+/** What is tried of each architecture: every configuration that QEMU has. */
+export const TRIALS: Readonly<Record<ArchitectureName, readonly Trial[]>> = {
+  x86: CONFIGURATIONS.x86.flatMap(x86),
+  arm64: CONFIGURATIONS.arm64.flatMap(arm64),
+  riscv: CONFIGURATIONS.riscv.flatMap(riscv),
+  s390: CONFIGURATIONS.s390.flatMap(s390),
+};

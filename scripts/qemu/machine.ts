@@ -23,6 +23,11 @@ const SCRATCH = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 /** QEMU is there after a fraction of a second; a busy machine needs longer. */
 const START_SECONDS = 60;
 
+/** Takes the error of a connection that was refused for no connection yet. */
+function unlessRefused(error: unknown): undefined {
+  if (!(error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED')) throw error;
+}
+
 /** A stopped virtual machine: nothing is executed unless a debugger asks for it. Its memory is a file that this process writes to. */
 export class Machine {
   readonly gdb: Gdb;
@@ -59,13 +64,15 @@ export class Machine {
     process.on('error', (error) => { ended = error.message; });
     process.on('exit', (code) => { ended ??= `exit code ${code ?? 'none'}: ${told.trim()}`; });
     try {
-      for (let waited = 0; !existsSync(join(folder, 'gdb')); waited += 20) {
+      const path = join(folder, 'gdb');
+      for (let waited = 0; ; waited += 20) {
         if (ended !== undefined) throw new Error(`${kind.command} did not start: ${ended}`);
         if (waited > START_SECONDS * 1000) throw new Error(`${kind.command} did not open its debugger's stub in ${START_SECONDS} seconds`);
+        // The socket is there a moment before QEMU listens to it.
+        const gdb = existsSync(path) ? await Gdb.open(path, kind.littleEndian).catch(unlessRefused) : undefined;
+        if (gdb !== undefined) return new Machine(kind, process, gdb, folder, ram);
         await sleep(20);
       }
-      const gdb = await Gdb.open(join(folder, 'gdb'), kind.littleEndian);
-      return new Machine(kind, process, gdb, folder, ram);
     } catch (error) {
       process.kill('SIGKILL');
       closeSync(ram);

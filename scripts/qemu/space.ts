@@ -1,7 +1,7 @@
 import {
   geometryOf, LEVELS, NO_TLB, ScanBuffer, scanFilter, VmFlags, type HandleFamily, type Level, type MmContext, type Prot, type Root, type TableMemory, type WritableArch,
 } from '@pgtable/core';
-import { mapRange, newRoot, protectRange, RunKind, splitLeaf, unmapRange, walkRuns, type AddressSpace } from '@pgtable/walk';
+import { collapseRange, mapRange, newRoot, protectRange, RunKind, splitLeaf, unmapRange, walkRuns, type AddressSpace } from '@pgtable/walk';
 import type { Random } from './random.js';
 
 /** One of the address spaces of a machine: a root, or one half of it, with an architecture to write its tables. */
@@ -72,10 +72,10 @@ export class Filler {
   private readonly room: TableRoom;
   private readonly rules: Rules;
   private readonly row = new ScanBuffer(1);
-  /** Ranges whose entries are there without anything being mapped: PROT_NONE, swapped out. */
-  private readonly hidden: { readonly start: bigint; readonly end: bigint }[] = [];
+  /** Ranges in which nothing is mapped any more, and nothing will be: PROT_NONE, swapped out, unmapped. */
+  private readonly taken: { readonly start: bigint; readonly end: bigint }[] = [];
   /** How many changes were made, by name. */
-  readonly changes = { mapped: 0, unmapped: 0, protected: 0, split: 0, 'swapped out': 0 };
+  readonly changes = { mapped: 0, unmapped: 0, protected: 0, collapsed: 0, split: 0, PROT_NONE: 0, 'swapped out': 0 };
 
   constructor(part: Part, room: TableRoom, rules: Rules, random: Random) {
     const { arch, root, half } = part;
@@ -102,6 +102,9 @@ export class Filler {
     const sizes = [{ bytes: arch.geometry.pageBytes, count: 1 }, ...arch.hugePages];
     // Each size has its turn, also where there is room for few pages of it.
     for (const { bytes } of sizes) for (let i = 0; i < 8; i++) this.map(bytes);
+    for (const { bytes, count, level } of arch.hugePages) {
+      if (count === 1) for (let done = 0, tries = 0; done < 4 && tries < 64; tries++) if (this.collapse(bytes, level)) done++;
+    }
     for (let i = 0; i < MAPPINGS; i++) this.map(this.random.pick(sizes).bytes);
     for (let i = 0; i < CHANGES; i++) this.unmap();
     for (let i = 0; i < CHANGES; i++) this.protect();
@@ -155,6 +158,11 @@ export class Filler {
     }
   }
 
+  /** The first, the last and some address of each range in which something was mapped and is no more. */
+  absent(): bigint[] {
+    return this.taken.flatMap(({ start, end }) => [start, end - 1n, start + this.random.belowBig(end - start)]);
+  }
+
   /** How many leaves of each size there are, groups apart: `4K 1200, 64K group 300`. */
   sizes(): Map<string, number> {
     const found = new Map<string, number>();
@@ -194,7 +202,8 @@ export class Filler {
     mapRange(this.space, start, pa, total, prot, { largestPage: bytes, groups: random.below(4) > 0 });
     this.changes.mapped++;
     if (!allowed(flags)) {
-      this.hidden.push({ start, end });
+      this.taken.push({ start, end });
+      this.changes.PROT_NONE++;
       return;
     }
     this.touch(start, end);
@@ -208,6 +217,7 @@ export class Filler {
       .ignore('no machine runs on these tables yet')
       .forEach((table) => { this.part.arch.freeTable(table); });
     this.cut(piece, undefined);
+    this.taken.push(piece);
     this.changes.unmapped++;
   }
 
@@ -217,7 +227,10 @@ export class Filler {
     const { prot, flags } = this.permissions();
     protectRange(this.space, piece.start, Number(piece.end - piece.start), prot).ignore('no machine runs on these tables yet');
     if (allowed(flags)) this.touch(piece.start, piece.end);
-    else this.hidden.push(piece);
+    else {
+      this.taken.push(piece);
+      this.changes.PROT_NONE++;
+    }
     this.cut(piece, allowed(flags) ? flags : undefined);
     this.changes.protected++;
   }
@@ -226,15 +239,49 @@ export class Filler {
   private split(bytes: number): void {
     const candidates = this.segments.filter(({ start, end, pa }) => end - start === BigInt(bytes) && start % BigInt(bytes) === 0n && pa % BigInt(bytes) === 0n);
     if (candidates.length === 0) return;
-    const { start, end, flags: before } = this.random.pick(candidates);
-    if (this.leafBytes(start) !== bytes) return;
+    const chosen = this.random.pick(candidates);
+    if (this.leafBytes(chosen.start) === bytes) this.splitAt(chosen);
+  }
+
+  /** Splits the leaf that is all of a range. Returns: the permissions that the new leaves were given. */
+  private splitAt({ start, end, flags: before }: Segment): Prot {
     const { arch, half } = this.part;
     // Whether the new leaves are writable is what the old one says.
     const flags = VmFlags.Read | VmFlags.Write;
-    splitLeaf(this.space, start, half === 'user' ? arch.vmProt(flags | VmFlags.Shared) : arch.kernelProt(flags));
+    const prot = half === 'user' ? arch.vmProt(flags | VmFlags.Shared) : arch.kernelProt(flags);
+    splitLeaf(this.space, start, prot);
     this.touch(start, end);
     this.cut({ start, end }, VmFlags.Read | (before & (VmFlags.Write | VmFlags.Shared)));
     this.changes.split++;
+    return prot;
+  }
+
+  /** Maps a large page's worth of pages of the next smaller size, makes one page of them, and, of some, pages again, and one page again. Returns: whether there was room. */
+  private collapse(bytes: number, level: Level): boolean {
+    const { random, part: { arch } } = this;
+    const start = this.placeFor(bytes);
+    const end = start + BigInt(bytes);
+    const window = this.windowOf(start);
+    const slots = Math.floor(this.rules.physicalEnd / bytes) - 1;
+    if (window === undefined || end > BigInt(window.end) || slots < 2 || this.overlaps(start, end)) return false;
+    const smaller = arch.hugePages.findLast((page) => page.count === 1 && page.bytes < bytes)?.bytes ?? arch.geometry.pageBytes;
+    const pa = (1 + random.belowNumber(slots - 1)) * bytes;
+    const { prot, flags } = this.permissions();
+    if (!allowed(flags)) return false;
+    mapRange(this.space, start, pa, bytes, prot, { largestPage: smaller, groups: false });
+    this.touch(start, end);
+    this.collapseAt(start, level, prot);
+    const segment = { start, end, pa: BigInt(pa), flags };
+    this.segments.push(segment);
+    if (random.below(2) === 0) return true;
+    const after = this.splitAt(segment);
+    if (random.below(2) === 0) this.collapseAt(start, level, after);
+    return true;
+  }
+
+  private collapseAt(start: bigint, level: Level, prot: Prot): void {
+    this.part.arch.freeTable(collapseRange(this.space, start, level, prot));
+    this.changes.collapsed++;
   }
 
   /** Puts a swap entry where a small page was. */
@@ -246,7 +293,7 @@ export class Filler {
     const bytes = Number(piece.end - piece.start);
     unmapRange(this.space, piece.start, bytes).ignore('no machine runs on these tables yet');
     this.cut(piece, undefined);
-    this.hidden.push(piece);
+    this.taken.push(piece);
     for (let at = 0; at < bytes; at += pageBytes) {
       const address = piece.start + BigInt(at);
       this.visit(address, (level, entry) => {
@@ -390,7 +437,7 @@ export class Filler {
 
   private overlaps(start: bigint, end: bigint): boolean {
     const hits = (range: { readonly start: bigint; readonly end: bigint }): boolean => range.start < end && start < range.end;
-    return this.segments.some(hits) || this.hidden.some(hits);
+    return this.segments.some(hits) || this.taken.some(hits);
   }
 
   /** Takes a piece out of the record, or makes it a record of its own. */
