@@ -1,0 +1,34 @@
+import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
+
+/** An expression without what only the compiler sees: casts, `!`, `satisfies`. */
+export function bare(node: TSESTree.Expression | TSESTree.PrivateIdentifier): TSESTree.Expression | TSESTree.PrivateIdentifier {
+  let at = node;
+  while (
+    at.type === AST_NODE_TYPES.TSAsExpression || at.type === AST_NODE_TYPES.TSTypeAssertion || at.type === AST_NODE_TYPES.TSNonNullExpression ||
+    at.type === AST_NODE_TYPES.TSSatisfiesExpression || at.type === AST_NODE_TYPES.ChainExpression
+  ) {
+    at = at.expression;
+  }
+  return at;
+}
+
+/** The outermost node that is the same expression to the compiler's eyes alone: `x!`, `(x)`. Casts count as another. */
+export function withNonNull(node: TSESTree.Node): TSESTree.Node {
+  let at = node;
+  while (at.parent?.type === AST_NODE_TYPES.TSNonNullExpression || at.parent?.type === AST_NODE_TYPES.ChainExpression) at = at.parent;
+  return at;
+}
+
+const ARITHMETIC: ReadonlySet<string> = new Set(['+', '-', '*', '/', '%', '**', '<<', '>>', '>>>', '&', '|', '^']);
+
+/** Whether an operator of a BinaryExpression makes a number of numbers. */
+export function isArithmetic(operator: string): boolean {
+  return ARITHMETIC.has(operator);
+}
+
+const ORDER: ReadonlySet<string> = new Set(['<', '>', '<=', '>=']);
+
+/** Whether an operator asks which of two comes first. */
+export function isOrder(operator: string): boolean {
+  return ORDER.has(operator);
+}

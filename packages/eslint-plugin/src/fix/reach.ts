@@ -1,0 +1,122 @@
+import { AST_NODE_TYPES, ASTUtils, TSESLint, type TSESTree } from '@typescript-eslint/utils';
+import ts from 'typescript';
+import type { Typed } from '../typed.js';
+import { CORE } from '../types/types.js';
+
+/*
+ * What a fix can use where it stands: the architecture, the address space and the address that accessors take. A fix is only offered where all that
+ * it needs is in reach under one name, so that what it writes always compiles.
+ */
+
+type Context = Readonly<TSESLint.RuleContext<string, readonly unknown[]>>;
+
+/** The name of the architecture to use at a node; undefined if there is none, or several and nothing says which. */
+export function archInReach(context: Context, typed: Typed, node: TSESTree.Node, { writable = false } = {}): string | undefined {
+  return inReach(context, typed, node, (type) => typed.types.isCore(type, ...(writable ? ['WritableArch'] : ['Arch', 'WritableArch'])));
+}
+
+/** The name of the address space to use at a node. */
+export function mmInReach(context: Context, typed: Typed, node: TSESTree.Node): string | undefined {
+  return inReach(context, typed, node, (type) => typed.types.isCore(type, 'MmContext'));
+}
+
+/** The name of the virtual address to use at a node: the one bigint there that is called so. */
+export function addressInReach(context: Context, typed: Typed, node: TSESTree.Node): string | undefined {
+  const { checker } = typed.types;
+  return inReach(context, typed, node, (type, name) => /^(address|addr|va|vaddr)$/i.test(name) && checker.isTypeAssignableTo(type, checker.getBigIntType()) && typed.types.value(type) === undefined);
+}
+
+/**
+ * The innermost scope that has variables that fit decides: one is the answer, and several are none. Variables that are only declared further down, or are
+ * undefined on some way, do not fit. After the variables come the fields of `this`.
+ */
+function inReach(context: Context, typed: Typed, node: TSESTree.Node, fits: (type: ts.Type, name: string) => boolean): string | undefined {
+  for (let scope: TSESLint.Scope.Scope | null = context.sourceCode.getScope(node); scope !== null; scope = scope.upper) {
+    const names = scope.variables
+      .filter((variable) => {
+        const [definition] = variable.defs;
+        if (definition === undefined || !variable.isValueVariable) return false;
+        const { name } = definition;
+        if (name.type !== AST_NODE_TYPES.Identifier) return false;
+        const isParameter = definition.type === TSESLint.Scope.DefinitionType.Parameter;
+        // A variable is there from after its declaration on; one of an outer scope is taken to be there.
+        if (!isParameter && definition.node.range[1] > node.range[0] && variable.scope.variableScope === context.sourceCode.getScope(node).variableScope) return false;
+        return fits(typed.typeOf(name), variable.name) && !isNullable(typed.typeOf(name));
+      })
+      .map(({ name }) => name);
+    const [first, ...others] = [...new Set(names)].filter((name) => refersHere(context, node, name, scope));
+    if (first !== undefined) return others.length === 0 ? first : undefined;
+  }
+  return fieldInReach(typed, node, fits);
+}
+
+/** Whether a name means the variable of that scope where the fix will stand. */
+function refersHere(context: Context, node: TSESTree.Node, name: string, scope: TSESLint.Scope.Scope): boolean {
+  return ASTUtils.findVariable(context.sourceCode.getScope(node), name)?.scope === scope;
+}
+
+function fieldInReach(typed: Typed, node: TSESTree.Node, fits: (type: ts.Type, name: string) => boolean): string | undefined {
+  const { checker } = typed.types;
+  for (let at: TSESTree.Node | undefined = node; at !== undefined; at = at.parent) {
+    // Inside of a function of its own, `this` is another.
+    if (at.type === AST_NODE_TYPES.FunctionDeclaration || (at.type === AST_NODE_TYPES.FunctionExpression && at.parent.type !== AST_NODE_TYPES.MethodDefinition)) return undefined;
+    const isStatic = (at.type === AST_NODE_TYPES.MethodDefinition || at.type === AST_NODE_TYPES.PropertyDefinition || at.type === AST_NODE_TYPES.AccessorProperty) && at.static;
+    if (isStatic || at.type === AST_NODE_TYPES.StaticBlock) return undefined;
+    if (at.type !== AST_NODE_TYPES.ClassDeclaration && at.type !== AST_NODE_TYPES.ClassExpression) continue;
+    const here = typed.services.esTreeNodeToTSNodeMap.get(at);
+    const fields = checker
+      .getTypeAtLocation(here)
+      .getProperties()
+      .filter((field) => {
+        // Private fields of a base class cannot be used here.
+        const declaration = field.valueDeclaration;
+        if (declaration === undefined || (declaration.parent !== here && (ts.getCombinedModifierFlags(declaration) & ts.ModifierFlags.Private) !== 0)) return false;
+        const type = checker.getTypeOfSymbolAtLocation(field, here);
+        return fits(type, field.name) && !isNullable(type);
+      });
+    return fields.length === 1 ? `this.${fields[0]!.name}` : undefined;
+  }
+  return undefined;
+}
+
+function isNullable(type: ts.Type): boolean {
+  return (type.isUnion() ? type.types : [type]).some((member) => (member.flags & (ts.TypeFlags.Undefined | ts.TypeFlags.Null)) !== 0);
+}
+
+/**
+ * Makes names of `@pgtable/core` known in the file.
+ *
+ * Returns: the fixes that import what is not imported yet; undefined if a name is taken by something else here.
+ */
+export function importCore(
+  context: Context, fixer: TSESLint.RuleFixer, node: TSESTree.Node, names: readonly string[],
+): TSESLint.RuleFix[] | undefined {
+  const { ast } = context.sourceCode;
+  const missing: string[] = [];
+  for (const name of names) {
+    const variable = ASTUtils.findVariable(context.sourceCode.getScope(node), name);
+    const [definition] = variable?.defs ?? [];
+    if (definition === undefined) missing.push(name);
+    else if (!isImportOfCore(definition)) return undefined;
+  }
+  if (missing.length === 0) return [];
+  const imports = ast.body.filter((statement) => statement.type === AST_NODE_TYPES.ImportDeclaration);
+  const open = imports.find(
+    ({ source, importKind, specifiers }) => source.value === CORE && importKind === 'value' && specifiers.some(({ type }) => type === AST_NODE_TYPES.ImportSpecifier),
+  );
+  if (open !== undefined) {
+    const last = open.specifiers.at(-1)!;
+    return [fixer.insertTextAfter(last, `, ${missing.join(', ')}`)];
+  }
+  const line = `import { ${missing.join(', ')} } from '${CORE}';\n`;
+  const first = imports[0] ?? ast.body[0];
+  return [first === undefined ? fixer.insertTextBeforeRange([0, 0], line) : fixer.insertTextBefore(first, line)];
+}
+
+function isImportOfCore(definition: TSESLint.Scope.Definition): boolean {
+  const { node, parent } = definition;
+  if (node.type !== AST_NODE_TYPES.ImportSpecifier || parent?.type !== AST_NODE_TYPES.ImportDeclaration) return false;
+  if (parent.source.value !== CORE || parent.importKind === 'type' || node.importKind === 'type') return false;
+  const imported = node.imported.type === AST_NODE_TYPES.Identifier ? node.imported.name : node.imported.value;
+  return imported === node.local.name;
+}

@@ -1,0 +1,179 @@
+import type { ParserServicesWithTypeInformation } from '@typescript-eslint/utils';
+import ts from 'typescript';
+import { isLevel, LEVELS, type Level } from '../levels.js';
+import type { HandleTypeSetting, Settings } from '../settings.js';
+import { isDeclaredIn, packageOfFile } from './packages.js';
+
+/** The package whose types are meant. Nothing is imported from it: the rules know its types by name and by where they are declared. */
+export const CORE = '@pgtable/core';
+
+/** That a type is one of a live entry's handle, or, under the alias, of a pointer to a value held aside. */
+export interface Handle {
+  /**
+   * opaque: `HwHandle`, or a type named in the settings. It can be nothing but a handle.
+   * generic: `H['pte']` of a family that is a type parameter. It can be nothing but a handle either.
+   * alias: `EntryPtr`, which is the type of both, so that only where a value came from tells ({@link Provenance}).
+   */
+  readonly form: 'opaque' | 'generic' | 'alias';
+  /** Undefined where it may be of several. */
+  readonly level: Level | undefined;
+}
+
+/** What the rules ask about types, for one program. Answers are remembered by type. */
+export class Types {
+  readonly checker: ts.TypeChecker;
+  private readonly services: ParserServicesWithTypeInformation;
+  private readonly declared: readonly HandleTypeSetting[];
+  private readonly handles = new WeakMap<ts.Type, { readonly handle: Handle | undefined }>();
+
+  private static readonly made = new WeakMap<ts.Program, Map<Settings, Types>>();
+
+  static of(services: ParserServicesWithTypeInformation, settings: Settings): Types {
+    const bySettings = Types.made.get(services.program) ?? new Map<Settings, Types>();
+    Types.made.set(services.program, bySettings);
+    const types = bySettings.get(settings) ?? new Types(services, settings);
+    bySettings.set(settings, types);
+    return types;
+  }
+
+  private constructor(services: ParserServicesWithTypeInformation, settings: Settings) {
+    this.services = services;
+    this.checker = services.program.getTypeChecker();
+    this.declared = settings.handleTypes;
+  }
+
+  /** Whether any file of the program can have handles. Where none can, no rule looks at anything. */
+  get relevant(): boolean {
+    this.knowsCore ??=
+      this.declared.length > 0 ||
+      this.services.program.getSourceFiles().some(({ fileName }) => packageOfFile(fileName) === CORE) ||
+      this.checker.getAmbientModules().some(({ name }) => name === `"${CORE}"`);
+    return this.knowsCore;
+  }
+  private knowsCore: boolean | undefined;
+
+  /** What a type says of handles; for a union, what the first of its members that says anything does. */
+  handle(type: ts.Type): Handle | undefined {
+    const known = this.handles.get(type);
+    if (known !== undefined) return known.handle;
+    // A type that leads back to itself is no handle on that way.
+    this.handles.set(type, { handle: undefined });
+    const handle = this.find(type);
+    this.handles.set(type, { handle });
+    return handle;
+  }
+
+  private find(type: ts.Type): Handle | undefined {
+    if (type.isUnion()) {
+      const found = type.types.map((member) => this.handle(member)).filter((handle) => handle !== undefined);
+      const first = found[0];
+      if (first === undefined) return undefined;
+      return {
+        form: found.find(({ form }) => form !== 'alias')?.form ?? 'alias',
+        level: found.every(({ level }) => level === first.level) ? first.level : undefined,
+      };
+    }
+    const setting = this.declared.find((one) => this.isNamed(type, one));
+    if (setting !== undefined) return { form: 'opaque', level: setting.level ?? this.levelArgument(type) };
+    if (type.isIntersection()) {
+      for (const member of type.types) {
+        const handle = this.handle(member) ?? this.aliasPart(member);
+        if (handle !== undefined) return handle;
+      }
+      return undefined;
+    }
+    if (type.flags & ts.TypeFlags.IndexedAccess) return this.ofFamily(type as ts.IndexedAccessType);
+    if (type.flags & ts.TypeFlags.TypeParameter) {
+      const constraint = this.checker.getBaseConstraintOfType(type);
+      return constraint === undefined || constraint === type ? undefined : this.handle(constraint);
+    }
+    if ((type.flags & ts.TypeFlags.Object) === 0) return undefined;
+    const brand = this.brand(type, 'hw');
+    return brand === undefined ? undefined : { form: 'opaque', level: this.levelOf(this.checker.getTypeOfSymbol(brand)) };
+  }
+
+  /** `{ [ptr]: L }`, the half of an `EntryPtr` that says so. */
+  private aliasPart(type: ts.Type): Handle | undefined {
+    if ((type.flags & ts.TypeFlags.Object) === 0) return undefined;
+    const brand = this.brand(type, 'ptr');
+    return brand === undefined ? undefined : { form: 'alias', level: this.levelOf(this.checker.getTypeOfSymbol(brand)) };
+  }
+
+  /** `H['pte']` where H is a type parameter that any family may stand for. */
+  private ofFamily(type: ts.IndexedAccessType): Handle | undefined {
+    const { objectType, indexType } = type;
+    if ((objectType.flags & ts.TypeFlags.TypeParameter) === 0 || !this.isFamily(objectType)) return undefined;
+    return { form: 'generic', level: this.levelOf(indexType) };
+  }
+
+  /** Whether a type is a handle family: a property for each level, each of them unknown, or a handle, or either. */
+  isFamily(type: ts.Type): boolean {
+    const family = type.flags & ts.TypeFlags.TypeParameter ? this.checker.getBaseConstraintOfType(type) : type;
+    if (family === undefined || (family.flags & (ts.TypeFlags.Object | ts.TypeFlags.Intersection)) === 0) return false;
+    return LEVELS.every((level) => {
+      const property = family.getProperty(level);
+      if (property === undefined) return false;
+      const handles = this.checker.getTypeOfSymbol(property);
+      return (handles.flags & ts.TypeFlags.Unknown) !== 0 || this.handle(handles) !== undefined;
+    });
+  }
+
+  /** Whether a type is a value of an entry, `EntryVal`: of which level, or of some. */
+  value(type: ts.Type): { readonly level: Level | undefined } | undefined {
+    for (const member of type.isUnionOrIntersection() ? type.types : [type]) {
+      if (member.isIntersection()) {
+        const value = this.value(member);
+        if (value !== undefined) return value;
+      }
+      if ((member.flags & ts.TypeFlags.Object) === 0) continue;
+      const brand = this.brand(member, 'value');
+      if (brand !== undefined) return { level: this.levelOf(this.checker.getTypeOfSymbol(brand)) };
+    }
+    return undefined;
+  }
+
+  /** Whether a type is, or extends, a class or interface of `@pgtable/core` with one of these names. */
+  isCore(type: ts.Type, ...names: readonly string[]): boolean {
+    if (type.isUnionOrIntersection()) return type.types.some((member) => this.isCore(member, ...names));
+    const constraint = type.flags & ts.TypeFlags.TypeParameter ? this.checker.getBaseConstraintOfType(type) : undefined;
+    if (constraint !== undefined && constraint !== type) return this.isCore(constraint, ...names);
+    const symbols = [type.symbol as ts.Symbol | undefined, type.aliasSymbol];
+    if (symbols.some((symbol) => symbol !== undefined && names.includes(symbol.name) && isDeclaredIn(symbol, CORE))) return true;
+    const target = (type as Partial<ts.TypeReference>).target ?? type;
+    return target.isClassOrInterface() && (this.checker.getBaseTypes(target).some((base) => this.isCore(base, ...names)));
+  }
+
+  /** Whether a symbol is one that `@pgtable/core` exports under that name, through whatever imports and re-exports. */
+  isCoreSymbol(symbol: ts.Symbol, name: string): boolean {
+    const original = this.resolved(symbol);
+    return original.name === name && isDeclaredIn(original, CORE);
+  }
+
+  /** What an imported or re-exported name stands for. */
+  resolved(symbol: ts.Symbol): ts.Symbol {
+    return symbol.flags & ts.SymbolFlags.Alias ? this.checker.getAliasedSymbol(symbol) : symbol;
+  }
+
+  private brand(type: ts.Type, name: string): ts.Symbol | undefined {
+    // The property of a unique symbol is called __@name@number.
+    const prefix = `__@${name}@`;
+    return type.getProperties().find((property) => property.name.startsWith(prefix) && isDeclaredIn(property, CORE));
+  }
+
+  private levelOf(type: ts.Type): Level | undefined {
+    return type.isStringLiteral() && isLevel(type.value) ? type.value : undefined;
+  }
+
+  private isNamed(type: ts.Type, setting: HandleTypeSetting): boolean {
+    return [type.symbol as ts.Symbol | undefined, type.aliasSymbol].some(
+      (symbol) => symbol?.name === setting.name && (setting.package === undefined || isDeclaredIn(symbol, setting.package)),
+    );
+  }
+
+  /** The level in `Cell<'pte'>`. */
+  private levelArgument(type: ts.Type): Level | undefined {
+    const isReference = (type.flags & ts.TypeFlags.Object) !== 0 && ((type as ts.ObjectType).objectFlags & ts.ObjectFlags.Reference) !== 0;
+    const given = type.aliasTypeArguments ?? (isReference ? this.checker.getTypeArguments(type as ts.TypeReference) : []);
+    return given.map((one) => this.levelOf(one)).find((level) => level !== undefined);
+  }
+}
