@@ -146,7 +146,9 @@ function checkCreated(consumer) {
   const made = join(consumer, 'arch-m68k');
   check('create-arch m68k', problemOf(call('npx', ['--no-install', 'create-arch', 'arch-m68k'], consumer)));
   check('create-arch: what it made can be built', problemOf(call(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], made)));
-  check('create-arch: the command loads what it made', problemOf(call('npx', ['--no-install', 'pgtable', '--plugin', './arch-m68k/dist/index.js', 'ptdump', '--help'], consumer)));
+  const help = call('npx', ['--no-install', 'pgtable', 'ptdump', '--plugin', './arch-m68k/dist/index.js', '--help'], consumer);
+  check('create-arch: the command loads what it made', problemOf(help) ?? (help.stdout.includes('--pgroot') ? undefined : `no --pgroot in\n${help.stdout}`));
+  check('create-arch: dotfiles are there', existsSync(join(made, '.gitignore')) ? undefined : 'no .gitignore');
   check('create-arch, into the same folder: 2', problemOf(call('npx', ['--no-install', 'create-arch', 'arch-m68k'], consumer), 2));
 }
 

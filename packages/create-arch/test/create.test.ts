@@ -90,6 +90,19 @@ describe('the template', () => {
   });
 });
 
+describe.each(readdirSync(join(PACKAGE, 'template/src')))('the template\'s %s', (file) => {
+  const text = readFileSync(join(PACKAGE, 'template/src', file), 'utf8');
+
+  it('imports what an architecture may', () => {
+    const imported = [...text.matchAll(/\bfrom '([^']+)'/g)].map((match) => match[1]!);
+    expect(imported.filter((name) => !['@pgtable/core', '@pgtable/core/arch'].includes(name) && !/^\.\/\w+\.js$/.test(name))).toEqual([]);
+  });
+
+  it('says what to do with it', () => {
+    expect(text).toMatch(/REPLACE|opt in/);
+  });
+});
+
 describe('a name', () => {
   it.each(['', '.', 'Loong', '64bit', 'a', 'my_arch', 'my-arch', 'arch-', 'näme', 'x'.repeat(40)])('is refused: "%s"', (name) => {
     const folder = emptyFolder();

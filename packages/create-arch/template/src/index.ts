@@ -14,7 +14,7 @@ export type { TrioHandles } from './handles.js';
 export { decodePgroot, EM_TRIO, type RootRegister } from './roots.js';
 
 /**
- * What an application registers, and what `pgtable --plugin` looks for.
+ * What an application registers, and what the command's `--plugin` looks for.
  *
  * REPLACE: `utsMachines` is what `uname -m` prints, in small letters; `registers` are the flags of the command line.
  */

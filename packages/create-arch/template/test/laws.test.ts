@@ -18,7 +18,7 @@ function subject<H extends TableHandles>(name: string, user: boolean): Subject<H
 }
 
 function obeys<H extends HandleFamily>(one: Subject<H>): void {
-  it(`${one.name}: obeys the laws`, () => {
+  it(`${one.name}: obeys the laws`, { timeout: 120_000 }, () => {
     // A failure names its seed: give it here to meet the same case again.
     const report = runLaws(one, { seed: 1, runs: 25, knownFailures: known });
     expect(report.ok, formatReport(report)).toBe(true);
