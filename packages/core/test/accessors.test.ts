@@ -41,7 +41,12 @@ function recording() {
   return { arch, mm, tlb, calls };
 }
 
-const call = (name: string, ...rest: unknown[]): unknown => (core as unknown as Record<string, (...all: unknown[]) => unknown>)[name]!(...rest);
+const functions = new Map<string, unknown>(Object.entries(core));
+const call = (name: string, ...rest: unknown[]): unknown => {
+  const found = functions.get(name);
+  if (typeof found !== 'function') throw new Error(`core exports no function ${name}`);
+  return Reflect.apply(found, undefined, rest);
+};
 const title = (level: Level): string => level.charAt(0).toUpperCase() + level.slice(1);
 
 /** Names over live entries: name, level, method, what the caller gives after the entry, what the operation gets after it, flushes itself. */

@@ -9,14 +9,9 @@ import type { Geometry, Level, PhysicalReader } from '../src/index.js';
 const PAGE = 4096;
 const BASE = 0x10_0000;
 const SHIFTS: Record<Level, number> = { pte: 12, pmd: 21, pud: 30, p4d: 30, pgd: 30 };
+const shape = (level: Level) => ({ level, title: level.toUpperCase(), shift: SHIFTS[level], entries: 512, folded: level === 'pud' || level === 'p4d' });
 const geometry: Geometry = {
-  levels: (['pte', 'pmd', 'pud', 'p4d', 'pgd'] as const).map((level) => ({
-    level,
-    title: level.toUpperCase(),
-    shift: SHIFTS[level],
-    entries: 512,
-    folded: level === 'pud' || level === 'p4d',
-  })) as unknown as Geometry['levels'],
+  levels: [shape('pte'), shape('pmd'), shape('pud'), shape('p4d'), shape('pgd')],
   pageBytes: PAGE,
   entryBytes: 8,
   addressDigits: 16,
@@ -86,7 +81,9 @@ class Machine implements PhysicalReader {
 
 /** A kernel with its own root at page 10 and two processes at pages 20 and 5; 100 kernel pages, 8 user pages each. */
 function withKernel(machine: Machine): Machine {
-  const [root, pmd, pte] = [10, 11, 12].map((page) => machine.page(page)) as [number, number, number];
+  const root = machine.page(10);
+  const pmd = machine.page(11);
+  const pte = machine.page(12);
   machine.set(root, 300, pmd + 3);
   machine.set(pmd, 7, pte + 3);
   for (let i = 0; i < 100; i++) machine.set(pte, i, machine.page(i % 64) + 1);

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   entryFormat, entryIndex, handleAt, hwPteAdvance, hwPteNext, indexOf, LEVELS, p4dOffset, pgdOffsetIn, pmdOffset, pteOffset, ptepGet, ptepGetOnce, pudOffset, rootIndex,
-  rootTableIn, scanFilter, ScanBuffer, TableMemory, tableOps, type Arch, type AliasHandles, type Level, type Root, type StrongHandles,
+  rootTableIn, scanFilter, ScanBuffer, TableMemory, tableOps, type Arch, type AliasHandles, type Level,
+  type LevelOps, type LevelTable, type Root, type StrongHandles, type TableHandles,
 } from './all.js';
 import { makeGeometry, makeValues } from './made-up.js';
 
@@ -11,6 +12,9 @@ const format = entryFormat({
   validMask: 1, validValue: 1, tableMask: 2, tableValue: 2, leafPaLo: 0xffff_f000, leafPaHi: 0xffff, tablePaLo: 0xffff_f000, tablePaHi: 0xffff, bytes: 4096,
 });
 const pteFormat = entryFormat({ validMask: 1, validValue: 1, leafPaLo: 0xffff_f000, leafPaHi: 0xffff, bytes: 4096 });
+
+/** The accessors that are tried here ask an architecture for its ops alone. */
+const archOf = <H extends TableHandles>(ops: LevelTable<H>): Arch<H> => ({ ops }) as Pick<Arch<H>, 'ops'> as Arch<H>;
 
 const SHAPES: readonly { readonly name: string; readonly bits: Partial<Record<Level, number>> }[] = [
   { name: 'five levels', bits: { pte: 9, pmd: 9, pud: 9, p4d: 9, pgd: 9 } },
@@ -36,7 +40,8 @@ describe.each(SHAPES)('TableLevelOps with $name', ({ bits }) => {
       tables.elements[base + index] = level === 'pte' ? BigInt(index) * 4096n + 1n : BigInt((at + 2) * 0x1000) + 3n;
     }
   });
-  const arch = { ops } as Pick<Arch<StrongHandles>, 'ops'> as Arch<StrongHandles>;
+  const arch = archOf(ops);
+  const opsOf = <L extends Level>(level: L): LevelOps<StrongHandles, L> => ops[level];
 
   it('walks from the root to the entry that the address names, folded levels by the same entry', () => {
     fc.assert(
@@ -68,11 +73,10 @@ describe.each(SHAPES)('TableLevelOps with $name', ({ bits }) => {
     let table = rootTableIn<StrongHandles>(tables, root)!;
     for (const level of real) {
       expect(table.level).toBe(level);
-      const of = ops[table.level] as (typeof ops)['pgd'];
-      const handle = table.table as StrongHandles['pgd'];
+      const of = opsOf(table.level);
       expect(of.level).toBe(level);
       const below = real[real.indexOf(level) + 1];
-      const child = of.child(of.advance(handle, 5));
+      const child = of.child(of.advance(table.table, 5));
       if (below === undefined) {
         expect(child).toBeUndefined();
         expect(of.childRange(0, 0)).toBe(0);
@@ -90,7 +94,7 @@ describe('TableLevelOps', () => {
   const make = (entryBytes: 4 | 8, shared = false) => {
     const tables = new TableMemory({ entryBytes, shared, entries: 32 });
     const ops = tableOps<AliasHandles>({ tables, geometry, formats: [pteFormat, format, format, format, format], values: makeValues(geometry) });
-    return { tables, ops, arch: { ops } as Pick<Arch<AliasHandles>, 'ops'> as Arch<AliasHandles> };
+    return { tables, ops, arch: archOf(ops) };
   };
 
   it.each([[4, false], [4, true], [8, false], [8, true]] as const)('reads entries of %i bytes, plainly and once, shared %s', (entryBytes, shared) => {

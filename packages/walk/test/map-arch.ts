@@ -51,9 +51,24 @@ export class Cells {
 
 type AllOps = { [L in Level]: CellOps<L> };
 
-function cell<L extends Level>(level: L, table: number, index: number): CellHandles[L] {
-  // A Cell of some level is the handle of that level, which TypeScript does not conclude for a level that is not known.
-  return new Cell(level, table, index) as unknown as CellHandles[L];
+/** By level, because TypeScript does not conclude for a level that is not known that its Cell is its handle. */
+const MAKE: { readonly [L in Level]: (table: number, index: number) => CellHandles[L] } = {
+  pte: (table, index) => new Cell('pte', table, index),
+  pmd: (table, index) => new Cell('pmd', table, index),
+  pud: (table, index) => new Cell('pud', table, index),
+  p4d: (table, index) => new Cell('p4d', table, index),
+  pgd: (table, index) => new Cell('pgd', table, index),
+};
+
+/** The handle of an entry. */
+export function cell<L extends Level>(level: L, table: number, index: number): CellHandles[L] {
+  return MAKE[level](table, index);
+}
+
+/** A table by its first entry. */
+function tableAt(level: Level, table: number): TableOf<CellHandles> {
+  // The handle is of the level beside it, which no type can say of a level that is not known.
+  return { level, table: cell(level, table, 0) } as TableOf<CellHandles>;
 }
 
 class CellOps<L extends Level> extends BasicLevelOps<CellHandles, L> {
@@ -110,7 +125,7 @@ class CellOps<L extends Level> extends BasicLevelOps<CellHandles, L> {
     const value = this.load(entry);
     const address = this.values.table(value);
     if (level === undefined || classifyEntry(this.level, value) !== EntryKind.Table || !this.cells.has(level, address)) return undefined;
-    return { level, table: cell(level, address, 0) } as TableOf<CellHandles>;
+    return tableAt(level, address);
   }
 
   childRange(_lo: number, _hi: number): number {
@@ -139,6 +154,7 @@ function unlinkedTable<L extends Level>(geometry: Geometry, all: AllOps, level: 
 export function cellArch(bits: LevelBits, cells = new Cells()): WritableArch<CellHandles> {
   const geometry = geometryWith(bits);
   const values = allValues(geometry);
+  // Levels know each other through this object, which is complete before anyone else has it.
   const ops = {} as AllOps;
   ops.pte = new CellOps('pte', geometry, values.pte, cells, ops);
   ops.pmd = new CellOps('pmd', geometry, values.pmd, cells, ops);
@@ -150,11 +166,11 @@ export function cellArch(bits: LevelBits, cells = new Cells()): WritableArch<Cel
     tables: undefined,
     values,
     ops,
-    rootTable: ({ table, top }: Root) => (cells.has(top, table) ? ({ level: top, table: cell(top, table, 0) } as TableOf<CellHandles>) : undefined),
+    rootTable: ({ table, top }: Root) => (cells.has(top, table) ? tableAt(top, table) : undefined),
     pgdOffset: ({ table, windows, top }: Root, address) => {
       const window = windows.find(({ start, end }) => address >= BigInt(start) && address < BigInt(end));
       if (window === undefined) return undefined;
-      return new Cell('pgd', table, window.index + Number((address - BigInt(window.start)) >> BigInt(geometryOf(geometry, top).shift)));
+      return cell('pgd', table, window.index + Number((address - BigInt(window.start)) >> BigInt(geometryOf(geometry, top).shift)));
     },
     newTable: (level, address, user) => {
       const { entries, folded } = geometryOf(geometry, level);

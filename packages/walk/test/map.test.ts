@@ -1,4 +1,7 @@
-import { checkedContext, EntryKind, FlushLedger, geometryOf, LEVELS, levelNumber, MmuGather, NO_TLB, PgtableError, scanFilter, TableMemory, type HandleFamily, type Level, type MmContext, type Prot, type WritableArch } from '@pgtable/core';
+import {
+  checkedContext, EntryKind, entryVal, FlushLedger, geometryOf, LEVELS, levelNumber, MmuGather, NO_TLB, PgtableError, scanFilter, TableMemory, type HandleFamily,
+  type Level, type MmContext, type Prot, type WritableArch, type WritableOps,
+} from '@pgtable/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -304,14 +307,14 @@ function writeBit(space: AddressSpace, va: number, level: Level, value: bigint):
   let table = arch.rootTable(root)!;
   const window = root.windows.find(({ start, end }) => va >= start && va < end)!;
   let index = window.index + Math.floor((va - window.start) / bytesOf(space, root.top));
-  const opsOf = <L extends Level>(of: L) => arch.ops[of];
+  const opsOf = <L extends Level>(of: L): WritableOps<HandleFamily, L> => arch.ops[of];
   while (table.level !== level) {
     const ops = opsOf(table.level);
     table = ops.child(ops.advance(table.table, index))!;
     index = Math.floor(va / bytesOf(space, table.level)) % geometryOf(arch.geometry, table.level).entries;
   }
   const ops = opsOf(table.level);
-  ops.establish({ user: true, tlb: NO_TLB }, BigInt(va), ops.advance(table.table, index), value as never).ignore('the hardware did it');
+  ops.establish({ user: true, tlb: NO_TLB }, BigInt(va), ops.advance(table.table, index), entryVal(table.level, value)).ignore('the hardware did it');
 }
 
 function collapseStep(
@@ -438,7 +441,7 @@ describe('mapRange', () => {
     const tables = new TableMemory();
     const { space, tlb, ledger } = make(writableToy(tables, THREE));
     mapRange(space, 0n, 0x100_0000, 32 * PAGE, PROT.readWrite);
-    const second = space.arch.ops.pgd.child(space.arch.rootTable(space.root)!.table as never)!;
+    const second = space.arch.ops.pgd.child(space.arch.pgdOffset(space.root, 0n)!)!;
     expect(second.level).toBe('pmd');
     tables.release('pte', ROOT + 3 * PAGE, 16);
     const error = thrownBy(() => unmapRange(space, 0n, 32 * PAGE));

@@ -1,9 +1,10 @@
 import {
-  EntryKind, entryVal, geometryOf, levelNumber, LEVELS, type Arch, type Below, type EntryVal, type Level, type LevelOps, type Root, type ScanBuffer, type ScanFilter, type TableOf,
+  EntryKind, entryVal, geometryOf, levelNumber, LEVELS, type Arch, type Below, type EntryVal, type HandleFamily, type Level, type LevelOps, type Root, type ScanBuffer, type ScanFilter, type TableOf,
 } from '@pgtable/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BATCH_STATUSES, checkInsecure, mergedRuns, ptdump, TableLoader, translateBatch, Translator, walkRuns, type Space } from '../src/index.js';
+import { cell, type CellHandles } from './map-arch.js';
 import { highWord, lowWord, randomMachine, randomTables, ROOT, type Machine } from './machine.js';
 import { classify, toyChildRange, toyCommon, toyGeometry, toyRoot, TOY_EMPTY } from './toy.js';
 
@@ -14,77 +15,56 @@ import { classify, toyChildRange, toyCommon, toyGeometry, toyRoot, TOY_EMPTY } f
 
 type Tables = ReadonlyMap<number, readonly bigint[]>;
 
-class Handle<L extends Level> {
-  readonly level: L;
-  readonly table: number;
-  readonly index: number;
-  constructor(level: L, table: number, index: number) {
-    this.level = level;
-    this.table = table;
-    this.index = index;
-  }
-}
-
-interface MapHandles {
-  pte: Handle<'pte'>;
-  pmd: Handle<'pmd'>;
-  pud: Handle<'pud'>;
-  p4d: Handle<'p4d'>;
-  pgd: Handle<'pgd'>;
-}
-
 const geometry = toyGeometry();
 
-class MapOps<L extends Level> implements LevelOps<MapHandles, L> {
+class MapOps<L extends Level> implements LevelOps<CellHandles, L> {
   readonly level: L;
   private readonly tables: Tables;
-  private readonly make: <K extends Level>(level: K, table: number, index: number) => MapHandles[K];
 
   constructor(level: L, tables: Tables) {
     this.level = level;
     this.tables = tables;
-    this.make = (of, table, index) => new Handle(of, table, index) as unknown as MapHandles[typeof of];
   }
 
-  get(entry: MapHandles[L]): EntryVal<L> {
+  get(entry: CellHandles[L]): EntryVal<L> {
     return entryVal(this.level, this.tables.get(entry.table)?.[entry.index] ?? TOY_EMPTY);
   }
 
-  getOnce(entry: MapHandles[L]): EntryVal<L> {
+  getOnce(entry: CellHandles[L]): EntryVal<L> {
     return this.get(entry);
   }
 
-  raw(entry: MapHandles[L]): bigint {
+  raw(entry: CellHandles[L]): bigint {
     return this.get(entry);
   }
-  getLockless(entry: MapHandles[L]): EntryVal<L> {
+  getLockless(entry: CellHandles[L]): EntryVal<L> {
     return this.get(entry);
   }
 
-  advance(entry: MapHandles[L], count: number): MapHandles[L] {
-    return this.make(this.level, entry.table, entry.index + count);
+  advance(entry: CellHandles[L], count: number): CellHandles[L] {
+    return cell(this.level, entry.table, entry.index + count);
   }
 
-  offset(entry: MapHandles[L], address: bigint): MapHandles[Below[L]] | undefined {
+  offset(entry: CellHandles[L], address: bigint): CellHandles[Below[L]] | undefined {
     const below = LEVELS[levelNumber(this.level) - 1] as Below[L] | undefined;
     if (below === undefined) return undefined;
-    if (geometryOf(geometry, below).folded) return this.make(below, entry.table, entry.index);
+    if (geometryOf(geometry, below).folded) return cell(below, entry.table, entry.index);
     const child = this.child(entry);
     const { shift } = geometryOf(geometry, below);
-    return child === undefined ? undefined : this.make(below, child.table.table, Number((address >> BigInt(shift)) & 15n));
+    return child === undefined ? undefined : cell(below, child.table.table, Number((address >> BigInt(shift)) & 15n));
   }
 
-  child(entry: MapHandles[L]): TableOf<MapHandles> | undefined {
+  child(entry: CellHandles[L]): TableOf<CellHandles> | undefined {
     const { kind, pa } = classify(geometry, this.level, this.get(entry));
     if (kind !== EntryKind.Table || !this.tables.has(pa)) return undefined;
-    return this.level === 'pmd' ? { level: 'pte', table: new Handle('pte', pa, 0) } : { level: 'pmd', table: new Handle('pmd', pa, 0) };
+    return this.level === 'pmd' ? { level: 'pte', table: cell('pte', pa, 0) } : { level: 'pmd', table: cell('pmd', pa, 0) };
   }
 
   childRange(_lo: number, hi: number): number {
     return toyChildRange(16, hi);
   }
 
-  scan(table: MapHandles[L], first: number, end: number, _filter: ScanFilter, out: ScanBuffer): number {
+  scan(table: CellHandles[L], first: number, end: number, _filter: ScanFilter, out: ScanBuffer): number {
     for (let index = first; index < end; index++) {
       if (out.count === out.capacity) return index;
       const value = this.get(this.advance(table, index));
@@ -95,13 +75,13 @@ class MapOps<L extends Level> implements LevelOps<MapHandles, L> {
   }
 }
 
-function mapSpace(tables: Tables, root: Root): Space<MapHandles> {
-  const arch: Arch<MapHandles> = {
+function mapSpace(tables: Tables, root: Root): Space<CellHandles> {
+  const arch: Arch<CellHandles> = {
     ...toyCommon(geometry, {}),
     tables: undefined,
     ops: { pte: new MapOps('pte', tables), pmd: new MapOps('pmd', tables), pud: new MapOps('pud', tables), p4d: new MapOps('p4d', tables), pgd: new MapOps('pgd', tables) },
-    rootTable: ({ table }) => (tables.has(table) ? { level: 'pgd', table: new Handle('pgd', table, 0) } : undefined),
-    pgdOffset: ({ table }, address) => new Handle('pgd', table, Number((address >> 20n) & 15n)),
+    rootTable: ({ table }) => (tables.has(table) ? { level: 'pgd', table: cell('pgd', table, 0) } : undefined),
+    pgdOffset: ({ table }, address) => cell('pgd', table, Number((address >> 20n) & 15n)),
   };
   return { arch, root };
 }
@@ -124,19 +104,19 @@ describe('an architecture without table memory', () => {
         const loader = new TableLoader(space, nothing);
         await loader.load();
 
-        const merged = (of: Space | Space<MapHandles>) => {
+        const merged = <H extends HandleFamily>(of: Space<H>) => {
           const runs: unknown[] = [];
-          mergedRuns(of as Space, ({ kind, level, start, end, pa, inherited }) => ((runs.push([kind, level, start, end, pa, inherited])), undefined), { maskLo: new Int32Array(5).fill(0xfff), maskHi: new Int32Array(5) });
+          mergedRuns(of, ({ kind, level, start, end, pa, inherited }) => ((runs.push([kind, level, start, end, pa, inherited])), undefined), { maskLo: new Int32Array(5).fill(0xfff), maskHi: new Int32Array(5) });
           return runs;
         };
-        expect(merged(space)).toEqual(merged(made.space as unknown as Space));
+        expect(merged(space)).toEqual(merged(made.space));
 
-        const lines = (of: Space | Space<MapHandles>) => {
+        const lines = <H extends HandleFamily>(of: Space<H>) => {
           const all: string[] = [];
-          ptdump(of as Space, (line) => all.push(line), { markers: [{ start: 0n, name: 'A' }, { start: 0x5000n, name: 'B' }] });
+          ptdump(of, (line) => all.push(line), { markers: [{ start: 0n, name: 'A' }, { start: 0x5000n, name: 'B' }] });
           return all;
         };
-        expect(lines(space)).toEqual(lines(made.space as unknown as Space));
+        expect(lines(space)).toEqual(lines(made.space));
         expect(checkInsecure(space)).toEqual(checkInsecure(made.space));
 
         const pages = Float64Array.from({ length: 2048 }, (_, page) => page * 4096);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EntryKind } from '@pgtable/core';
-import { BATCH_STATUSES, RunKind, translateBatch, Translator, VirtualReader } from '../src/index.js';
+import { BATCH_STATUSES, RunKind, TableLoader, translateBatch, Translator, VirtualReader } from '../src/index.js';
 import { ABSENT, machine, OUTSIDE, randomMachine, randomTables, see } from './machine.js';
 import { leaf, tableEntry, TOY_RESERVED, TOY_W } from './toy.js';
 
@@ -75,7 +75,7 @@ describe('translateBatch', () => {
     await loader.load();
     // An architecture that keeps its tables elsewhere: the loader has nothing to load, and the table is not there.
     const elsewhere = { ...space, arch: { ...space.arch, tables: undefined } };
-    const idle = new (loader.constructor as typeof import('../src/index.js').TableLoader)(elsewhere, { readBlocks: () => Promise.reject(new Error('nothing to read')) });
+    const idle = new TableLoader(elsewhere, { readBlocks: () => Promise.reject(new Error('nothing to read')) });
     const { status } = await translateBatch(new Translator(elsewhere, idle), idle, Float64Array.from([0, 2 * MIB]));
     expect(Array.from(status)).toEqual([0, 2]);
   });
