@@ -12,6 +12,7 @@ import { dumps, type DumpCase } from './browser/dumps.js';
 import { examine, type Report } from './browser/examine.js';
 import type { Failure, PageApi } from './browser/page.js';
 import { serve, type Served } from './browser/server.js';
+import { installMissing } from './debian.js';
 
 /** Pages by path, with the content security policy that they are served under. */
 const PAGES = {
@@ -152,9 +153,9 @@ function pathsOf(code: Uint8Array, cases: readonly DumpCase[]): Map<string, Serv
 
 async function main(): Promise<void> {
   const began = performance.now();
-  const executable = findChromium();
+  const executable = findChromium() ?? (installMissing([{ command: 'chromium', packages: ['chromium'] }]) ? findChromium() : undefined);
   if (executable === undefined) {
-    console.log('browser: left out, because there is no Chromium here: install it (apt-get install chromium), or name it in the variable CHROMIUM');
+    console.log('browser: left out, because there is no Chromium here: install it, or name it in the variable CHROMIUM');
     return;
   }
   const bundle = await bundlePage();

@@ -6,11 +6,13 @@
  * sets its root registers, and asks its MMU (`gva2gpa`, as the kernel and, where it makes a difference, as a user) and our Translator about
  * many addresses. Both must answer what was mapped. Where QEMU lists tables (`info tlb`, `info mem`), each leaf must allow what was asked for.
  *
- * Exit code: 1 if anything differs, 2 for wrong arguments. A QEMU that is not installed is named, and is no error.
+ * Exit code: 1 if anything differs, 2 for wrong arguments. A QEMU that is not installed is installed where that may be done
+ * (scripts/debian.ts); else it is named, and is no error.
  */
 import { spawnSync } from 'node:child_process';
 import { Translator } from '@pgtable/walk';
 import { ARCHITECTURE_NAMES } from '../packages/arch-testkit/test/configurations.js';
+import { installMissing } from './debian.js';
 import { TRIALS, type Trial } from './qemu/architectures.js';
 import { Machine } from './qemu/machine.js';
 import { Random } from './qemu/random.js';
@@ -141,11 +143,13 @@ async function main(): Promise<number> {
     console.error(`qemu: ${unknown === undefined ? 'the seed is a whole number' : `${unknown} is not known`}: npm run qemu [${ARCHITECTURE_NAMES.join('|')}...] [-- --seed N]`);
     return 2;
   }
+  const chosen = ARCHITECTURE_NAMES.filter((name) => names.length === 0 || names.includes(name));
+  const machines = new Map(chosen.flatMap((name) => TRIALS[name]).map(({ machine }) => [machine.command, machine]));
+  installMissing([...machines.values()].filter(({ command }) => versionOf(command) === undefined));
   console.log(`${'seed'.padEnd(10)} ${String(seed).padEnd(21)} ${'asked'.padStart(7)} ${'agree'.padStart(7)} ${'differ'.padStart(6)}`);
   let failed = false;
   const versions = new Map<string, string | undefined>();
-  for (const architecture of ARCHITECTURE_NAMES) {
-    if (names.length > 0 && !names.includes(architecture)) continue;
+  for (const architecture of chosen) {
     const total = { asked: 0, agree: 0, differ: 0 };
     for (const trial of TRIALS[architecture]) {
       const { command } = trial.machine;

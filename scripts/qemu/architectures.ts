@@ -50,7 +50,7 @@ const EFER_NXE = 0x800n;
 const EFER_LME = 0x100n;
 
 const X86_MACHINE: MachineKind = {
-  command: 'qemu-system-x86_64', args: ['-machine', 'pc,memory-backend=ram', '-cpu', 'max'], ramBase: 0, ramBytes: 256 * MEBIBYTE, littleEndian: true,
+  command: 'qemu-system-x86_64', packages: ['qemu-system-x86'], args: ['-machine', 'pc,memory-backend=ram', '-cpu', 'max'], ramBase: 0, ramBytes: 256 * MEBIBYTE, littleEndian: true,
 };
 
 function x86(configuration: Known<'x86'>): Trial[] {
@@ -109,7 +109,7 @@ const TG0 = { 4096: 0n, 65536: 1n, 16384: 2n } as const satisfies Record<Granule
 const TG1 = { 16384: 1n, 4096: 2n, 65536: 3n } as const satisfies Record<Granule, bigint>;
 
 const ARM64_MACHINE: MachineKind = {
-  command: 'qemu-system-aarch64', args: ['-machine', 'virt,memory-backend=ram', '-cpu', 'max'], ramBase: 0x4000_0000, ramBytes: 512 * MEBIBYTE, littleEndian: true,
+  command: 'qemu-system-aarch64', packages: ['qemu-system-arm'], args: ['-machine', 'virt,memory-backend=ram', '-cpu', 'max'], ramBase: 0x4000_0000, ramBytes: 512 * MEBIBYTE, littleEndian: true,
 };
 
 function arm64(configuration: Known<'arm64'>): Trial[] {
@@ -153,7 +153,7 @@ const SUPERVISOR = 1n;
 const PMP_ALL = 0x1fn;
 
 const RISCV64: MachineKind = {
-  command: 'qemu-system-riscv64', args: ['-machine', 'virt,memory-backend=ram', '-bios', 'none', '-cpu', 'rv64,svnapot=on,svpbmt=on'],
+  command: 'qemu-system-riscv64', packages: ['qemu-system-riscv', 'qemu-system-misc'], args: ['-machine', 'virt,memory-backend=ram', '-bios', 'none', '-cpu', 'rv64,svnapot=on,svpbmt=on'],
   ramBase: 0x8000_0000, ramBytes: 256 * MEBIBYTE, littleEndian: true,
 };
 const RISCV32: MachineKind = { ...RISCV64, command: 'qemu-system-riscv32', args: ['-machine', 'virt,memory-backend=ram', '-bios', 'none', '-cpu', 'rv32'] };
@@ -198,7 +198,7 @@ const CR0_S390 = 0xe0n | (1n << 20n);
 const S390_RAM = 2 ** 36;
 
 const S390_MACHINE: MachineKind = {
-  command: 'qemu-system-s390x', args: ['-machine', 's390-ccw-virtio,memory-backend=ram', '-cpu', 'max'], ramBase: 0, ramBytes: S390_RAM, littleEndian: false,
+  command: 'qemu-system-s390x', packages: ['qemu-system-s390x', 'qemu-system-misc'], args: ['-machine', 's390-ccw-virtio,memory-backend=ram', '-cpu', 'max'], ramBase: 0, ramBytes: S390_RAM, littleEndian: false,
 };
 
 function s390(configuration: Known<'s390'>): Trial[] {

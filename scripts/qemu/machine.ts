@@ -3,12 +3,11 @@ import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, rmSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Wanted } from '../debian.js';
 import { Gdb } from './gdb.js';
 
 /** How to start a machine that never boots. */
-export interface MachineKind {
-  /** The command: `qemu-system-x86_64`. */
-  readonly command: string;
+export interface MachineKind extends Wanted {
   /** Arguments beside memory and debugger. */
   readonly args: readonly string[];
   /** Physical address of the first byte of memory, and how many bytes there are. */
