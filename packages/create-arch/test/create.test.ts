@@ -63,9 +63,15 @@ describe('a package that was generated', () => {
     expect([types, typescript, vitest]).toEqual([root.devDependencies['@types/node'], `^${root.devDependencies.typescript!}`, `^${root.devDependencies.vitest!}`]);
   });
 
-  it('type-checks as it is', () => {
+  it.each([
+    ['as it is', undefined],
+    ['with one level opted in', "import type { AliasHandles, HwHandle } from '@pgtable/core';\nexport interface Loongarch64Handles extends Omit<AliasHandles, 'pte'> {\n  pte: HwHandle<'pte'>;\n}\n"],
+    ['with all levels opted in', "export type { StrongHandles as Loongarch64Handles } from '@pgtable/core';\n"],
+  ])('type-checks %s', (_how, handles) => {
+    const folder = handles === undefined ? generated : createArch(join(emptyFolder(true), 'loongarch64')).folder;
+    if (handles !== undefined) writeFileSync(join(folder, 'src/handles.ts'), handles);
     const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
-    const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.json', '--customConditions', '@pgtable/source'], { cwd: generated, encoding: 'utf8' });
+    const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.json', '--customConditions', '@pgtable/source'], { cwd: folder, encoding: 'utf8' });
     expect(stdout).toBe('');
     expect(status).toBe(0);
   });

@@ -46,7 +46,7 @@ function formatOf(level: Level): ValueFormat {
     write: mask(W_LO),
     special: last ? mask(SPECIAL_LO) : 0n,
     modifyKeeps: ((1n << 64n) - 1n) & ~PROTECTION,
-    // Table entries allow everything; what a page does not allow, it says itself. Kernel pages cannot come below a user's table entry.
+    // Table entries allow all that their addresses may be: what a page does not allow, it says itself.
     tableAddress: address,
     userTable: mask(P_LO | W_LO | U_LO),
     kernelTable: mask(P_LO | W_LO),

@@ -35,7 +35,7 @@ export function sampleDump(): Uint8Array {
   });
 }
 
-/** A table as the machine has it in memory. */
+/** A table as the machine has it in memory: little-endian, 64-bit entries. With entries of 32 bits, `tables.words` has them. */
 function tableBytes(tables: TableMemory, level: Level, address: number): Uint8Array {
   const view = new DataView(new ArrayBuffer(TRIO_GEOMETRY.pageBytes));
   const first = tables.find(level, address);
