@@ -45,8 +45,8 @@ try {
     const stage = prepare(name);
     const signals = new Int32Array(new SharedArrayBuffer(8));
     const start = performance.now();
-    const writer = thread(file, { stage, role: 'writer', reads: 0, signals });
-    const reader = await thread(file, { stage, role: 'reader', reads: Math.round(reads * share), signals });
+    const writer = thread(file, { stage, role: 'writer', reads: 0, untilWrong: false, signals });
+    const reader = await thread(file, { stage, role: 'reader', reads: Math.round(reads * share), untilWrong: mustTear, signals });
     Atomics.store(signals, 1, 1);
     const written = await writer;
     const seconds = (performance.now() - start) / 1000;

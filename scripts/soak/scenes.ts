@@ -154,16 +154,53 @@ function contiguous(part: Part): Scene {
   };
 }
 
+/** A NAPOT group is set, changed and cleared as HugeTLB does it, and read as a whole and by its entries. */
+function napot(part: Part): Scene {
+  const { ops, table, arch } = part;
+  const { pte } = arch.values;
+  const { count } = arch.hugePages.find(({ level }) => level === 'pte')!;
+  // Frames of which no two halves go together, aligned to the group.
+  const [a, b] = [0x1_0100 + 2 ** 21, 0x2_0200 + 7 * 2 ** 21].map((pfn) => pte.mkgroup(pte.ofPfn(pfn, arch.vmProt(VmFlags.Read | VmFlags.Write | VmFlags.Shared)), count)) as [EntryVal<'pte'>, EntryVal<'pte'>];
+  const allowed = new Set<bigint>([pte.empty]);
+  for (const value of [a, b]) {
+    for (const write of [pte.mkwrite(value), pte.wrprotect(value)]) {
+      for (const young of [pte.mkyoung(write), pte.mkold(write)]) for (const dirty of [pte.mkdirty(young), pte.mkclean(young)]) allowed.add(dirty);
+    }
+  }
+  const steps: readonly (() => void)[] = [
+    () => { ops.hugeSet(mm, 0n, table, a, count); },
+    () => { ops.hugeSetAccessFlags(mm, 0n, table, pte.mkdirty(pte.mkyoung(a)), count).ignore(WHY); },
+    () => { ops.hugeWrprotect(mm, 0n, table, count).ignore(WHY); },
+    () => { ops.hugeGetAndClear(mm, 0n, table, count).ignore(WHY); },
+    () => { ops.hugeSet(mm, 0n, table, b, count); },
+    // Over what is there: the other page is taken away first.
+    () => { ops.hugeSet(mm, 0n, table, a, count); },
+    () => { ops.hugeSet(mm, 0n, table, b, count); },
+    () => { ops.hugeGetAndClear(mm, 0n, table, count).ignore(WHY); },
+  ];
+  return {
+    write(step) {
+      steps[step % steps.length]!();
+    },
+    read(step) {
+      const value = step % 2 === 0 ? ops.hugeGet(table, count) : ops.getOnce(ops.advance(table, (step >> 1) % count));
+      return allowed.has(value) ? undefined : value;
+    },
+  };
+}
+
 const x86 = (memory: TableMemory) => x86Arch<StrongHandles>({ mode: '4-level' }, memory);
+const riscv = (memory: TableMemory) => riscvArch<StrongHandles>({ mode: 'Sv48' }, memory);
 const arm64 = (memory: TableMemory) => arm64Arch<StrongHandles>({ half: 'ttbr0', granule: 4096, vaBits: 48 }, memory);
 
 export const SCRIPTS: readonly Script[] = [
   { name: 'x86 4-level, get-once', about: 'whole entries flip', share: 0.25, mustTear: false, arch: x86, scene: flip },
   { name: 'arm64, get-once', about: 'whole entries flip', share: 0.25, mustTear: false, arch: (memory) => arm64Arch<StrongHandles>({ half: 'ttbr1', granule: 4096, vaBits: 48 }, memory), scene: flip },
-  { name: 'riscv Sv48, get-once', about: 'whole entries flip', share: 0.25, mustTear: false, arch: (memory) => riscvArch<StrongHandles>({ mode: 'Sv48' }, memory), scene: flip },
-  { name: 's390, get-once', about: 'whole entries flip', share: 0.21, mustTear: false, arch: (memory) => s390Arch<StrongHandles>({ top: 'pud' }, memory), scene: flip },
+  { name: 'riscv Sv48, get-once', about: 'whole entries flip', share: 0.25, mustTear: false, arch: riscv, scene: flip },
+  { name: 's390, get-once', about: 'whole entries flip', share: 0.19, mustTear: false, arch: (memory) => s390Arch<StrongHandles>({ top: 'pud' }, memory), scene: flip },
   { name: 'x86 PAE, get-once', about: 'low, high, low again', share: 0.04, mustTear: false, arch: (memory) => x86Arch<StrongHandles>({ mode: 'PAE' }, memory), scene: manyValues },
   { name: 'arm64 contpte, lockless', about: 'blocks are folded and unfolded', share: 0.04, mustTear: false, arch: arm64, scene: contiguous },
+  { name: 'riscv NAPOT, as HugeTLB', about: 'groups are set, changed and cleared', share: 0.02, mustTear: false, arch: riscv, scene: napot },
   { name: 'x86 4-level, two words', about: 'a plain getter of two 32-bit loads', share: 0.04, mustTear: true, arch: x86, scene: tornReader },
 ];
 

@@ -7,6 +7,8 @@ export interface Orders {
   readonly role: 'reader' | 'writer';
   /** Of a reader: how many reads. A writer writes until it is stopped. */
   readonly reads: number;
+  /** Of a reader: goes on after that many until a value is wrong, up to {@link PATIENCE} times as many. */
+  readonly untilWrong: boolean;
   /** Element 0: the writer has begun; 1: it shall stop. */
   readonly signals: Int32Array;
 }
@@ -19,11 +21,13 @@ export interface Outcome {
   readonly first: string;
 }
 
-const { stage, role, reads, signals } = workerData as Orders;
+const { stage, role, reads, untilWrong, signals } = workerData as Orders;
 const scene = enter(stage);
 
 /** Reads, or writes, in strides, between which a thread looks whether the others are ready. */
 const STRIDE = 1024;
+/** A busy machine may run the threads one after the other for a while. */
+const PATIENCE = 50;
 
 function write(): Outcome {
   let step = 0;
@@ -38,12 +42,13 @@ function read(): Outcome {
   while (Atomics.load(signals, 0) === 0) Atomics.wait(signals, 0, 0, 10);
   let wrong = 0;
   let first = '';
-  for (let step = 0; step < reads; step++) {
+  let step = 0;
+  for (; step < reads || (untilWrong && wrong === 0 && step < reads * PATIENCE); step++) {
     const value = scene.read(step);
     if (value === undefined) continue;
     if (wrong++ === 0) first = `0x${value.toString(16)}`;
   }
-  return { done: reads, wrong, first };
+  return { done: step, wrong, first };
 }
 
 parentPort?.postMessage(role === 'writer' ? write() : read());
