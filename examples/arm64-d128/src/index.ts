@@ -22,7 +22,7 @@ export const arm64D128: ArchPlugin = {
   utsMachines: ['aarch64'],
   vmcoreinfoKeys: [],
   registers: [
-    { name: 'ttbr0', help: 'TTBR0_EL1: the process; all 128 bits, or the low 64 if the table is below 256 TiB' },
+    { name: 'ttbr0', help: 'TTBR0_EL1: the process, whose table is at bits 47:5 and 87:80; ASID and CnP may be left in' },
     { name: 'ttbr1', help: 'TTBR1_EL1: the kernel' },
     { name: 'tcr', help: 'TCR_EL1: granule and address size of both' },
     { name: 'pir', help: 'PIR_EL1: what each PIIndex permits the kernel; without it as Linux has it' },
