@@ -1,7 +1,11 @@
+import { noHandleArithmetic } from './no-handle-arithmetic.js';
+import { noHandleCast } from './no-handle-cast.js';
 import { noRawDeref } from './no-raw-deref.js';
 
 /** Every rule by its name. */
 export const rules = {
+  'no-handle-arithmetic': noHandleArithmetic,
+  'no-handle-cast': noHandleCast,
   'no-raw-deref': noRawDeref,
 };
 
