@@ -1,7 +1,7 @@
-import { geometryOf, LEVELS } from '@pgtable/core';
-import { checkInsecure, protectRange, ptdump, Translator, unmapRange } from '@pgtable/walk';
+import { geometryOf, LEVELS, p4dOffset, pgdOffset, pmdOffset, pteOffset, ptepGet, pudOffset, type HandleFamily, type Root, type WritableArch } from '@pgtable/core';
+import { checkInsecure, mapRange, protectRange, ptdump, Translator, unmapRange } from '@pgtable/walk';
 import { describe, expect, it } from 'vitest';
-import { GiB, KERNEL, KiB, kernelSpace, MiB, TEXT, userSpace, type Built } from './help.js';
+import { emptySpace, GiB, KERNEL, KiB, kernelSpace, MiB, TEXT, userSpace, type Built } from './help.js';
 
 function translate({ space }: Built, address: bigint): { pa: bigint | undefined; pageBytes: number | undefined; access: number | undefined } {
   const { pa, pageBytes, steps } = new Translator(space).explain(address);
@@ -12,6 +12,16 @@ function listing({ space }: Built): string[] {
   const lines: string[] = [];
   ptdump(space, (text) => lines.push(text));
   return lines;
+}
+
+/** The pte of an address, or undefined where there is no table of them. */
+function pteOf<H extends HandleFamily>(arch: WritableArch<H>, root: Root, address: bigint): bigint | undefined {
+  const pgdp = pgdOffset(arch, root, address);
+  const p4dp = pgdp === undefined ? undefined : p4dOffset(arch, pgdp, address);
+  const pudp = p4dp === undefined ? undefined : pudOffset(arch, p4dp, address);
+  const pmdp = pudp === undefined ? undefined : pmdOffset(arch, pudp, address);
+  const ptep = pmdp === undefined ? undefined : pteOffset(arch, pmdp, address);
+  return ptep === undefined ? undefined : ptepGet(arch, ptep);
 }
 
 describe('an address space that mapRange built', () => {
@@ -34,6 +44,16 @@ describe('an address space that mapRange built', () => {
     expect(steps.map(({ entryAddress, table, index }) => entryAddress - BigInt(table) === BigInt(index * 16))).toEqual([true, true, true, true, true]);
     // PIIndex 8, DIRTY; nDirty.
     expect(steps.at(-1)!.entry).toBe((0x0040_0001_0000_0000n << 64n) | 0x4020_0781n);
+  });
+
+  it('is gone down by the kernel\'s names, whether the p4d is folded or not', () => {
+    const { space } = kernelSpace();
+    expect(pteOf(space.arch, space.root, TEXT + 0x1234n)).toBe((0x0040_0001_0000_0000n << 64n) | 0x4020_1781n);
+    expect(pteOf(space.arch, space.root, 0n)).toBeUndefined();
+    expect(pteOf(space.arch, space.root, KERNEL)).toBeUndefined();
+    const four = emptySpace({ half: 'ttbr0', vaBits: 44 }, 0x8000_0000).space;
+    mapRange(four, 0xfff_ffff_f000n, 0x9000, 4096, four.arch.vmProt(0));
+    expect(pteOf(four.arch, four.root, 0xfff_ffff_ffffn)).toBe((0x0060_0000_0000_0000n << 64n) | 0x9f80n);
   });
 
   it('is listed as the kernel would', () => {

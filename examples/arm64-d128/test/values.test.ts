@@ -1,6 +1,6 @@
 import { EntryKind, entryVal, PgtableError, ScanBuffer, scanFilter, TableMemory, VmFlags, type EntryValues, type Level, type WritableArch, type WritableOps } from '@pgtable/core';
 import { describe, expect, it } from 'vitest';
-import { d128Arch, type D128Config, type D128Handles } from '../src/index.js';
+import { d128Arch, tableOfTtbr, type D128Config, type D128Handles } from '../src/index.js';
 
 const USER: D128Config = { half: 'ttbr0', vaBits: 48 };
 const { Read, Write, Exec, Shared } = VmFlags;
@@ -152,6 +152,27 @@ describe('attributes', () => {
     expect(on.describe('pte', lo, hi, 0).group).toBe(16);
     const table = look(on, 'pmd', (1n << 112n) | 0x1001n);
     expect(on.describe('pte', lo, hi, on.inherit(0, 'pmd', table.lo, table.hi)).group).toBe(1);
+  });
+});
+
+describe('what the hardware notes', () => {
+  it('as dirty, by clearing nDirty, outlasts write protection and other permissions', () => {
+    const { values, vmProt } = { values: arch().values.pte, vmProt: (flags: number) => arch().vmProt(flags) };
+    // PIIndex 15, and no DIRTY.
+    const clean = entryVal('pte', (15n << 115n) | 0x1f81n);
+    const written = entryVal('pte', (15n << 115n) | 0x1f01n);
+    expect([values.dirty(clean), values.dirty(written)]).toEqual([false, true]);
+    expect(values.wrprotect(written)).toBe((13n << 115n) | (1n << 96n) | 0x1f81n);
+    expect(values.modify(written, vmProt(Read))).toBe((13n << 115n) | (1n << 96n) | 0x1f81n);
+    expect(values.dirty(values.mkclean(written))).toBe(false);
+    const { lo, hi } = look(arch(), 'pte', written);
+    expect(arch().describe('pte', lo, hi, 0)).toMatchObject({ dirty: true, access: 1 + 2 + 8 + 16 });
+  });
+});
+
+describe('root registers', () => {
+  it('have address bits 55:48 in bits 87:80', () => {
+    expect(tableOfTtbr((0xfen << 80n) | (5n << 48n) | 0x1234_5601n, USER)).toBe(0xfe_0000_1234_5600);
   });
 });
 
