@@ -110,7 +110,7 @@ function manifest(text: string, packageName: string, versions: ReadonlyMap<strin
 function ownVersions(): ReadonlyMap<string, string> {
   // The cast: this is our own package.json.
   const { devDependencies = {} } = JSON.parse(readFileSync(new URL('package.json', PACKAGE), 'utf8')) as { devDependencies?: Readonly<Record<string, string>> };
-  return new Map(Object.entries(devDependencies).filter(([dependency]) => dependency.startsWith('@pgtable/')));
+  return new Map(Object.entries(devDependencies).filter(([dependency]) => /^(@pgtable\/|pgtable$)/.test(dependency)));
 }
 
 /** The template's files, relative to it, with slashes. */

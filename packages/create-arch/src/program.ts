@@ -65,7 +65,7 @@ function parse(args: readonly string[]): { values: { help?: boolean; version?: b
 
 function nextSteps({ folder, packageName, files, workspace }: Created): string {
   const install = workspace
-    ? 'npx pnpm install && npx pnpm run build   # in the clone of pgtable, which has to list the folder in pnpm-workspace.yaml'
+    ? 'npx pnpm install   # in a clone of pgtable that is built (npm start) and lists the folder in pnpm-workspace.yaml'
     : 'npm install';
   return `${packageName}: ${files.length} files, a made-up architecture that works.
 
