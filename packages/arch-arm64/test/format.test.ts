@@ -1,4 +1,4 @@
-import { EntryKind, LEVELS, levelNumber, ScanBuffer, scanFilter, TableMemory } from '@pgtable/core';
+import { EntryKind, LEVELS, levelNumber, ScanBuffer, scanFilter, TableMemory, type HandleFamily, type Level, type WritableOps } from '@pgtable/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { arm64Arch, arm64Formats, arm64Geometry, blocksAllowed, manualLevel, resolveConfig, type Arm64Config } from '../src/index.js';
@@ -53,8 +53,8 @@ describe.each(CONFIGS.map((config) => [nameOf(config), config] as const))('%s', 
         const arch = arm64Arch(config, tables);
         const out = new ScanBuffer(64);
         const first = arch.rootTable({ table: 0x1000, top: level, first: 0, end: values.length, windows: [], inherited: 0 })!;
-        const ops = arch.ops[level] as (typeof arch.ops)['pte'];
-        expect(ops.scan(first.table as never, 0, values.length, scanFilter(contiguous), out)).toBe(values.length);
+        const ops: WritableOps<HandleFamily, Level> = arch.ops[level];
+        expect(ops.scan(first.table, 0, values.length, scanFilter(contiguous), out)).toBe(values.length);
         const manual = manualLevel(resolved.pageShift, shift);
         let next = 0;
         for (let row = 0; row < out.count; row++) {
@@ -81,8 +81,8 @@ describe.each(CONFIGS.map((config) => [nameOf(config), config] as const))('%s', 
         // 9:8 are address bits with LPA2.
         const arch = arm64Arch(config, tableOf(level, 0, resolved.lpa2 ? values.map((value) => value & ~0x300n) : values));
         const out = new ScanBuffer(64);
-        const ops = arch.ops[level] as (typeof arch.ops)['pte'];
-        ops.scan(arch.rootTable({ table: 0, top: level, first: 0, end: 40, windows: [], inherited: 0 })!.table as never, 0, 40, scanFilter(true), out);
+        const ops: WritableOps<HandleFamily, Level> = arch.ops[level];
+        ops.scan(arch.rootTable({ table: 0, top: level, first: 0, end: 40, windows: [], inherited: 0 })!.table, 0, 40, scanFilter(true), out);
         for (let row = 0; row < out.count; row++) expect(out.pa[row]).toBe((frame + out.index[row]!) * 2 ** shift);
       }),
       { numRuns: 50 },
@@ -126,8 +126,8 @@ describe('the formats', () => {
   ] as const)('%s', (_, config, level, value, kind, pa) => {
     const arch = arm64Arch(config, tableOf(level, 0, [value]));
     const out = new ScanBuffer(1);
-    const ops = arch.ops[level] as (typeof arch.ops)['pte'];
-    ops.scan(arch.rootTable({ table: 0, top: level, first: 0, end: 1, windows: [], inherited: 0 })!.table as never, 0, 1, scanFilter(true), out);
+    const ops: WritableOps<HandleFamily, Level> = arch.ops[level];
+    ops.scan(arch.rootTable({ table: 0, top: level, first: 0, end: 1, windows: [], inherited: 0 })!.table, 0, 1, scanFilter(true), out);
     expect([out.kind[0], out.pa[0]]).toEqual([kind, pa]);
   });
 

@@ -1,4 +1,4 @@
-import { entryVal, isPgtableError, LEVELS, TableMemory, VmFlags, type EntryVal, type Level, type Prot, type PteVal, type WritableArch } from '@pgtable/core';
+import { entryVal, isPgtableError, LEVELS, TableMemory, VmFlags, type EntryVal, type EntryValues, type Level, type Prot, type PteVal, type WritableArch } from '@pgtable/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { arm64Arch, type Arm64Config, type Arm64Handles } from '../src/index.js';
@@ -8,8 +8,8 @@ const open = (config: Partial<Arm64Config> = {}): WritableArch<Arm64Handles> => 
 const bit = (n: number): bigint => 1n << BigInt(n);
 const { Read, Write, Exec, Shared } = VmFlags;
 
-/** Words that no constructor of another level sees, so the tests may treat all levels alike. */
-const at = (arch: WritableArch<Arm64Handles>, level: Level): WritableArch<Arm64Handles>['values']['pte'] => arch.values[level] as unknown as WritableArch<Arm64Handles>['values']['pte'];
+/** The tests treat all levels alike. */
+const at = (arch: WritableArch<Arm64Handles>, level: Level): EntryValues => arch.values[level];
 const pte = (bits: bigint): PteVal => entryVal('pte', bits);
 
 describe('protections, as protection_map and PAGE_KERNEL of Linux 6.12 have them', () => {
@@ -195,7 +195,7 @@ describe.each(CONFIGS.map((config) => [nameOf(config), config] as const))('laws:
 
   it('constructors change what they are named for', () => {
     fc.assert(fc.property(leaves, fc.constantFrom(...userProts), ({ values, pfn, value, young, dirty, write }, other) => {
-      const state = (now: EntryVal<'pte'>): readonly (boolean | number)[] => [values.young(now), values.dirty(now), values.write(now), values.special(now), values.pfn(now), values.present(now), values.leaf(now)];
+      const state = (now: EntryVal<Level>): readonly (boolean | number)[] => [values.young(now), values.dirty(now), values.write(now), values.special(now), values.pfn(now), values.present(now), values.leaf(now)];
       const special = values.special(value);
       expect(state(value)).toEqual([young, dirty, write, special, pfn, true, true]);
       expect(values.ofPfn(values.pfn(value), values.prot(value))).toBe(value);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { EntryKind, levelNumber, LEVELS, ScanBuffer, scanFilter, TableMemory, type Level } from '@pgtable/core';
+import { EntryKind, levelNumber, LEVELS, ScanBuffer, scanFilter, TableMemory, type HandleFamily, type Level, type WritableOps } from '@pgtable/core';
 import { handleAt } from '@pgtable/core/arch';
 import { riscvArch, riscvGeometry, type RiscvConfig, type RiscvHandles, type RiscvMode } from '../src/index.js';
 import { MODES, pte, put } from './support.js';
@@ -77,11 +77,12 @@ describe('classification', () => {
             const end = first + list.length;
             list.forEach((entry, i) => { put(tables, level, 0, first + i, entry); });
             const base = handleAt<RiscvHandles, Level>(level, tables.find(level, 0));
+            const ops: WritableOps<HandleFamily, Level> = arch.ops[level];
             const kinds: Decoded[] = [];
             for (let next = first; next < end; ) {
               out.count = 0;
               const filter = scanFilter(contiguous, mask, mask);
-              next = arch.ops[level].scan(base as never, next, end, filter, out);
+              next = ops.scan(base, next, end, filter, out);
               for (let row = 0; row < out.count; row++) {
                 expect(out.index[row]).toBe(first + kinds.length);
                 for (let i = 0; i < out.length[row]!; i++) {
@@ -110,7 +111,8 @@ describe('classification', () => {
     tables.allocate(level, 0, 1024);
     put(tables, level, 0, index, entry);
     const out = new ScanBuffer(1);
-    riscvArch(config, tables).ops[level].scan(handleAt<RiscvHandles, Level>(level, 0) as never, index, index + 1, scanFilter(true), out);
+    const ops: WritableOps<HandleFamily, Level> = riscvArch(config, tables).ops[level];
+    ops.scan(handleAt<RiscvHandles, Level>(level, 0), index, index + 1, scanFilter(true), out);
     return [out.kind[0]!, BigInt(out.pa[0]!)];
   };
 

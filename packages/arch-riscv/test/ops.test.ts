@@ -355,12 +355,12 @@ function buildAndTakeApart<H extends TableHandles>(config: RiscvConfig, shared: 
   const real = LEVELS.filter((level) => !geometryOf(arch.geometry, level).folded).reverse();
   const top = arch.newTable('pgd', 0x8000_0000, true);
   expect(Array.from({ length: top.entries }, (_, index) => top.get(index)).every((value) => value === 0n)).toBe(true);
-  let table = top as UnlinkedTable<H>;
-  const entries: { readonly level: Level; readonly entry: H['pte']; readonly lower: UnlinkedTable<H> }[] = [];
+  let table: UnlinkedTable<H> = top;
+  const entries: { readonly level: Level; readonly entry: H[Level]; readonly lower: UnlinkedTable<H> }[] = [];
   real.slice(1).forEach((level, depth) => {
-    const lower = arch.newTable(level, 0x8100_0000 + depth * 4096, true) as UnlinkedTable<H>;
-    const entry = table.entry(3) as H['pte'];
-    const ops = arch.ops[table.level] as WritableOps<H, 'pte'>;
+    const lower: UnlinkedTable<H> = arch.newTable(level, 0x8100_0000 + depth * 4096, true);
+    const entry = table.entry(3);
+    const ops: WritableOps<H, Level> = arch.ops[table.level];
     const upper = table.level;
     expect(ops.child(entry)).toBeUndefined();
     entries.push({ level: upper, entry, lower });
@@ -368,10 +368,12 @@ function buildAndTakeApart<H extends TableHandles>(config: RiscvConfig, shared: 
   });
   // From below, so that a table is complete when it becomes live.
   const address = entries.reduce((sum, { level }) => sum + (3n << BigInt(geometryOf(arch.geometry, level).shift)), 0n);
-  const ptep = entries.at(-1)!.lower.entry(7) as H['pte'];
+  expect(table.level).toBe('pte');
+  // The line above says so, and no type does.
+  const ptep = table.entry(7) as H['pte'];
   arch.ops.pte.set(mm, address + 0x7000n, ptep, arch.values.pte.ofPfn(0x12345, arch.vmProt(Read | Exec)), 1);
   for (const { level, entry, lower } of [...entries].reverse()) {
-    const ops = arch.ops[level] as WritableOps<H, 'pte'>;
+    const ops: WritableOps<H, Level> = arch.ops[level];
     ops.populate(mm, address, entry, lower);
     expect(ops.get(entry)).toBe(pte('V', BigInt(lower.address)));
     expect(lower.live).toBe(true);
@@ -382,7 +384,7 @@ function buildAndTakeApart<H extends TableHandles>(config: RiscvConfig, shared: 
   expect(arch.ops.pte.get(ptep)).toBe(pte('VRXUA', 0x1234_5000n));
 
   for (const { level, entry, lower } of [...entries].reverse()) {
-    const ops = arch.ops[level] as WritableOps<H, 'pte'>;
+    const ops: WritableOps<H, Level> = arch.ops[level];
     const promise = ops.unlink(mm, address, entry);
     expect(promise.owed).toBe(true);
     const taken = promise.flush();

@@ -1,4 +1,4 @@
-import { EntryKind, LEVELS, levelNumber, ScanBuffer, scanFilter, type Level, type ScanFilter } from '@pgtable/core';
+import { EntryKind, LEVELS, levelNumber, ScanBuffer, scanFilter, type HandleFamily, type Level, type ScanFilter, type WritableOps } from '@pgtable/core';
 import { indexOf, leafAddress, tableAddress } from '@pgtable/core/arch';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -62,12 +62,12 @@ interface Row {
 function scanAll(at: Level, entries: readonly bigint[], config: Mode, filter: ScanFilter, capacity: number): Row[] {
   const tables = tablesOf([{ level: at, address: 0x4000, entries: entries.length, values: Object.fromEntries(entries.entries()) }]);
   const arch = s390Arch({ top: 'pud', ...config }, tables);
-  const ops = arch.ops[at];
+  const ops: WritableOps<HandleFamily, Level> = arch.ops[at];
   const out = new ScanBuffer(capacity);
   const rows: Row[] = [];
   for (let next = 0; next < entries.length; ) {
     out.count = 0;
-    next = (ops.scan as (table: unknown, first: number, end: number, filter: ScanFilter, out: ScanBuffer) => number).call(ops, 0, next, entries.length, filter, out);
+    next = ops.scan(0, next, entries.length, filter, out);
     for (let row = 0; row < out.count; row++) rows.push({ kind: out.kind[row] as EntryKind, index: out.index[row]!, length: out.length[row]!, pa: out.pa[row]! });
   }
   return rows;

@@ -1,5 +1,5 @@
 import {
-  BreakBeforeMake, EntryKind, FlushLedger, MmuGather, NO_TLB, p4dOffset, pgdOffset, pmdOffset, pteOffset, pudOffset, ScanBuffer, scanFilter, TableMemory, VmFlags,
+  BreakBeforeMake, EntryKind, entryVal, FlushLedger, MmuGather, NO_TLB, p4dOffset, pgdOffset, pmdOffset, pteOffset, pudOffset, ScanBuffer, scanFilter, TableMemory, VmFlags,
   type AliasHandles, type EntryObserver, type EntryPtr, type EntryVal, type FlushRange, type HandleFamily, type HwHandle, type Level, type MmContext, type PteVal,
   type StrongHandles, type TableHandles, type Tlb, type WritableArch,
 } from '@pgtable/core';
@@ -80,8 +80,7 @@ describe('tables', () => {
     expect([table.level, table.entries, table.live]).toEqual([level, level === 'pte' ? 256 : 2048, false]);
     const base = tables.find(level, 0x40000);
     expect(allEmpty(tables, base, level)).toBe(true);
-    const any = table as unknown as { set(index: number, value: bigint): void };
-    any.set(3, 0x7654_4000n);
+    table.set(3, entryVal(level, 0x7654_4000n));
     expect(allEmpty(tables, base, level)).toBe(false);
     arch.freeTable(table);
     expect(tables.find(level, 0x40000)).toBe(-1);

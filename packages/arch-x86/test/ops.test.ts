@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   BreakBeforeMake, checkedContext, entryVal, geometryOf, HIGH_WORD, LEVELS, LOW_WORD, NO_TLB, TableMemory, VmFlags,
-  type AliasHandles, type EntryObserver, type EntryPtr, type EntryVal, type EntryValues, type HwHandle, type Level, type MmContext, type StrongHandles, type TableHandles,
-  type UnlinkedTable, type WritableArch, type WritableOps,
+  type AliasHandles, type EntryObserver, type EntryPtr, type EntryVal, type EntryValues, type HandleFamily, type HwHandle, type Level, type MmContext, type StrongHandles, type TableHandles,
+  type WritableArch, type WritableOps,
 } from '@pgtable/core';
 import { handleAt, tableOps } from '@pgtable/core/arch';
 import { fullConfig } from '../src/config.js';
@@ -23,9 +23,8 @@ const WATCHER: EntryObserver = {
 /** One table of a level with entries written, in memory of its own. */
 function tableOf(config: X86Config, level: Level, entries: readonly bigint[], shared = false) {
   const arch = archOf(config, shared);
-  // One level stands for all here; its handles go nowhere else.
-  const ops = arch.ops[level] as unknown as WritableOps<{ pte: EntryPtr<'pte'>; pmd: never; pud: never; p4d: never; pgd: never }, 'pte'>;
-  const table = arch.newTable(level, 0x10000, true) as unknown as UnlinkedTable<{ pte: EntryPtr<'pte'>; pmd: never; pud: never; p4d: never; pgd: never }, 'pte'>;
+  const ops: WritableOps<HandleFamily, Level> = arch.ops[level];
+  const table = arch.newTable(level, 0x10000, true);
   entries.forEach((value, index) => {
     table.set(index, entryVal('pte', value));
   });
@@ -45,7 +44,7 @@ function outcome<T>(opened: Opened, mm: ReturnType<typeof context>, act: (mm: Mm
 }
 
 describe.each(LEAVES)('operations on many entries: $title', ({ config, level }) => {
-  const values = archOf(config).values[level] as unknown as EntryValues;
+  const values: EntryValues = archOf(config).values[level];
   const swapEntry = values.features.has('swap') ? values.ofSwap(2, 0x1234n) : values.empty;
   const anyEntry = fc.oneof({ weight: 4, arbitrary: leafValues(config, level) }, { weight: 1, arbitrary: fc.constantFrom<EntryVal<Level>>(values.empty, swapEntry) });
   const run = fc.array(anyEntry, { minLength: COUNT + 1, maxLength: COUNT + 1 });
@@ -85,7 +84,7 @@ describe.each(LEAVES)('operations on many entries: $title', ({ config, level }) 
       const after = agree(entries, ({ ops, entry }, mm) => ops.getAndClearFull(mm, 0n, entry, COUNT));
       const some = entries.slice(0, COUNT);
       const first = some[0]!;
-      const old = after.result as unknown as EntryVal<Level>;
+      const old = after.result!;
       expect(values.young(old)).toBe(some.some((value) => values.young(value)));
       expect(values.dirty(old)).toBe(some.some((value) => values.dirty(value)));
       expect([values.pfn(old), values.write(old), values.special(old), values.uffdWp(old)]).toEqual([values.pfn(first), values.write(first), values.special(first), values.uffdWp(first)]);
@@ -108,7 +107,7 @@ describe.each(LEAVES)('operations on many entries: $title', ({ config, level }) 
       const pages = 2 ** (geometryOf(x86Geometry(config.mode), level).shift - 12);
       fc.pre(values.pfn(value) + COUNT * pages < 2 ** (config.mode === '2-level' ? (level === 'pte' ? 20 : 28) : 35));
       const after = agree([], ({ ops, entry }, mm) => {
-        ops.set(mm, 0n, entry, value as unknown as EntryVal<'pte'>, COUNT);
+        ops.set(mm, 0n, entry, value, COUNT);
         expect(ops.batch(entry, ops.get(entry), COUNT + 2, {})).toBe(COUNT);
         return undefined;
       });
@@ -118,7 +117,7 @@ describe.each(LEAVES)('operations on many entries: $title', ({ config, level }) 
 
   it('set of what is not present writes the same everywhere', () => {
     const after = agree([], ({ ops, entry }, mm) => {
-      ops.set(mm, 0n, entry, swapEntry as unknown as EntryVal<'pte'>, COUNT);
+      ops.set(mm, 0n, entry, swapEntry, COUNT);
       return undefined;
     });
     expect(after.entries).toEqual([...new Array<bigint>(COUNT).fill(swapEntry), 0n, 0n]);
@@ -126,14 +125,13 @@ describe.each(LEAVES)('operations on many entries: $title', ({ config, level }) 
 
   it('establish, getAndClear, modifyProt and setAccessFlags', () => {
     fc.assert(fc.property(leafValues(config, level), leafValues(config, level), (old, value) => {
-      const asPte = (of: bigint): EntryVal<'pte'> => entryVal('pte', of);
-      expect(agree([old], ({ ops, entry }, mm) => ops.establish(mm, 0n, entry, asPte(value)))).toMatchObject({ result: old, owed: values.valid(old) && old !== value, entries: [value, 0n, 0n, 0n, 0n, 0n, 0n, 0n] });
+      expect(agree([old], ({ ops, entry }, mm) => ops.establish(mm, 0n, entry, value))).toMatchObject({ result: old, owed: values.valid(old) && old !== value, entries: [value, 0n, 0n, 0n, 0n, 0n, 0n, 0n] });
       expect(agree([old], ({ ops, entry }, mm) => ops.getAndClear(mm, 0n, entry))).toMatchObject({ result: old, owed: values.valid(old) });
-      const changed = agree([old], ({ ops, entry }, mm) => ops.modifyProtCommit(mm, 0n, entry, ops.modifyProtStart(mm, 0n, entry), asPte(values.modify(old, values.prot(value)))));
+      const changed = agree([old], ({ ops, entry }, mm) => ops.modifyProtCommit(mm, 0n, entry, ops.modifyProtStart(mm, 0n, entry), values.modify(old, values.prot(value))));
       expect(changed.entries[0]).toBe(values.modify(old, values.prot(value)));
       const more = values.ofPfn(values.pfn(old), values.prot(value));
-      const accessed = agree([old], ({ ops, entry }, mm) => ops.setAccessFlags(mm, 0n, entry, asPte(more)));
-      const now = accessed.entries[0] as EntryVal<Level>;
+      const accessed = agree([old], ({ ops, entry }, mm) => ops.setAccessFlags(mm, 0n, entry, more));
+      const now = accessed.entries[0]!;
       expect(accessed.result).toBe(now !== old);
       expect([values.young(now), values.dirty(now), values.write(now)]).toEqual([
         values.young(old) || values.young(more), values.dirty(old) || values.dirty(more), values.write(old) || values.write(more),

@@ -158,7 +158,7 @@ it.each(CONFIGS)('a folded level has the values of the pgd under its own name: $
 describe.each(LEAVES)('the laws of leaves: $title', ({ config, level }) => {
   const arch = archOf(config);
   // One level stands for all here; which one, the table above says.
-  const values = arch.values[level] as unknown as EntryValues;
+  const values: EntryValues = arch.values[level];
   const leaves = leafValues(config, level);
   const holds = (law: (value: EntryVal<Level>) => void): void => {
     fc.assert(fc.property(leaves, law), { numRuns: 100 });

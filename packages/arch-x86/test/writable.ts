@@ -47,7 +47,7 @@ export function prots(arch: WritableArch): fc.Arbitrary<Prot> {
 /** Present leaves with marks of all kinds. */
 export function leafValues(config: X86Config, level: Level): fc.Arbitrary<EntryVal<Level>> {
   const arch = archOf(config);
-  const values = arch.values[level] as unknown as EntryValues;
+  const values: EntryValues = arch.values[level];
   const marks = ['mkyoung', 'mkold', 'mkdirty', 'mkclean', 'mkwrite', 'wrprotect', 'mkspecial', 'mkdevmap', 'mksoftDirty', 'clearSoftDirty', 'mkuffdWp', 'mkinvalid'] as const;
   return fc.tuple(frames(config, level), prots(arch), fc.array(fc.constantFrom(...marks), { maxLength: 5 })).map(([pfn, prot, made]) => {
     let value = values.mkhuge(values.ofPfn(pfn, prot));
