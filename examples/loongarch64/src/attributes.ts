@@ -51,14 +51,13 @@ export function memoryType(lo: number): string {
 const MIDDLE: readonly (readonly [mask: number, name: string])[] = [[P_LO, 'P'], [W_LO, 'W'], [MODIFIED_LO, 'MODIFIED'], [PROTNONE_LO, 'PROTNONE'], [SPECIAL_LO, 'SPECIAL']];
 const UPPER: readonly (readonly [mask: number, name: string])[] = [[DEVMAP_HI, 'DEVMAP'], [PRESENT_INVALID_HI, 'PRESENT_INVALID'], [NR_HI, 'NR'], [NX_HI, 'NX'], [RPLV_HI, 'RPLV']];
 
-/** The names of the bits that are set, from bit 0 up; PLV and MAT with their values. */
+/** The names of the bits that are set, from bit 0 up, and PLV with its value. MAT is left out: it is the memory type. */
 export function flagNames(level: Level, lo: number, hi: number): string[] {
   const huge = level !== 'pte';
   return [
     ...((lo & V_LO) !== 0 ? ['V'] : []),
     ...((lo & D_LO) !== 0 ? ['D'] : []),
     `PLV${(lo & PLV_LO) >>> PLV_SHIFT}`,
-    memoryType(lo),
     ...((lo & G_LO) !== 0 ? [huge ? 'H' : 'G'] : []),
     ...MIDDLE.filter(([mask]) => (lo & mask) !== 0).map(([, name]) => name),
     ...(huge && (lo & HGLOBAL_LO) !== 0 ? ['G'] : []),

@@ -1,7 +1,7 @@
 /*
- * Page-table entries of LoongArch, 64-bit: LoongArch Reference Manual, Volume 1: Basic Architecture (v1.10), section 5.4.2 "TLB
- * Entry" and "Multi-level Page Table Structure Supported by page walking", and the registers TLBELO and TLBRELO in chapter 7. The kernel's
- * names are those of arch/loongarch/include/asm/pgtable-bits.h (Linux 6.12).
+ * Page-table entries of LoongArch, 64-bit: LoongArch Reference Manual, Volume 1: Basic Architecture, section 5.4, "TLB Entry" and "Multi-level
+ * Page Table Structure Supported by page walking", and chapter 7, registers TLBELO and TLBRELO. The kernel's names are those of
+ * arch/loongarch/include/asm/pgtable-bits.h (Linux 6.12).
  *
  * A page-table entry, at the last level, and the entry of a huge page in a directory, where H is 1:
  *

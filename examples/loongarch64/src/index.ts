@@ -28,7 +28,7 @@ export const plugin: ArchPlugin = {
   registers: [
     { name: 'pgdl', help: 'PGDL, the root of the lower half: the address of the running process\'s pgd, such as 0x9000000104a30000' },
     { name: 'pgdh', help: 'PGDH, the root of the upper half: the address of swapper_pg_dir, such as 0x9000000001d40000' },
-    { name: 'pwcl', help: 'PWCL with --pwch: what the tables look like, such as 0x5ae56e with 16KB_3LEVEL' },
+    { name: 'pwcl', help: 'PWCL with --pwch: what the tables look like, such as 0x5e56e with 16KB_3LEVEL' },
     { name: 'pwch', help: 'PWCH with --pwcl: such as 0x2e4 with 16KB_3LEVEL' },
   ],
   findRoots,

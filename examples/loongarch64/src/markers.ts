@@ -5,12 +5,11 @@ const MIB = 1n << 20n;
 
 /**
  * {@link ArchPlugin.markers}: the regions from vm_map_base on, as far as they do not depend on the kernel's configuration (VMALLOC_END
- * does, and vmemmap and kfence after it). None for a process's root.
+ * does, and vmemmap and kfence after it).
  *
  * @see PCI_IOSIZE in arch/loongarch/include/asm/addrspace.h, MODULES_VADDR in asm/pgtable.h (Linux 6.12)
  */
-export function loongarchMarkers({ arch, root }: KernelView): Promise<readonly Marker[]> {
-  if (!root.windows.some(({ half }) => half === 'kernel')) return Promise.resolve([{ start: 0n, name: 'User' }]);
+export function loongarchMarkers({ arch }: KernelView): Promise<readonly Marker[]> {
   const start = (1n << 64n) - (1n << BigInt(VALEN - 1));
   const guard = 2n * BigInt(arch.geometry.pageBytes);
   const modules = start + 32n * MIB + guard;

@@ -40,8 +40,8 @@ export function decodeNonPresent(config: FullConfig, level: Level, value: bigint
   const type = Number((value >> BigInt(SWAP_TYPE_SHIFT)) & SWAP_TYPE_MASK);
   const directory = level !== 'pte';
   const flags = directory ? FLAGS_LO & ~H_LO : FLAGS_LO;
-  // A huge page has no address bits where the type of a swap entry is.
-  const invalid = directory && (hi & PRESENT_INVALID_HI) !== 0 && type === 0;
+  // A huge page has no address bits where the type of a swap entry is: bits 20:16, for no type is above 31.
+  const invalid = directory && (hi & PRESENT_INVALID_HI) !== 0 && type % 32 === 0;
   if ((lo & flags) !== 0 || invalid) {
     // Whatever keeps a frame keeps its memory type, too; also a kernel page that set_direct_map_invalid_noflush() took away, which loses P and V alone.
     const { shift } = geometryOf(loongarchGeometry(config.layout), level);

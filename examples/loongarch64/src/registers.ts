@@ -1,10 +1,10 @@
 import { PgtableError } from '@pgtable/core';
 import { PA_BITS } from './bits.js';
-import { LAYOUTS, loongarchGeometry, pageShift, tableBits, type LoongarchLayout } from './geometry.js';
+import { LAYOUTS, loongarchGeometry, pageShift, type LoongarchLayout } from './geometry.js';
 
 /*
- * PWCL and PWCH, the page walk controllers (LoongArch Reference Manual, Volume 1, sections 7.5.8 and 7.5.9; the kernel's PWCTL0 and PWCTL1), which
- * say what the tables look like. A level has a base, the lowest bit of its index, and a width in bits; width 0: no such level.
+ * PWCL and PWCH, the page walk controllers (LoongArch Reference Manual, Volume 1, section 7.5, "Page Walk Controller for Lower Half Address Space" and
+ * "for Higher Half Address Space"; the kernel's PWCTL0 and PWCTL1), which say what the tables look like. A level has a base, the lowest bit of its index, and a width in bits; width 0: no such level.
  *
  *     31      30 29     25 24     20 19     15 14     10 9       5 4       0
  *     PTEWidth   Dir2Width Dir2Base  Dir1Width Dir1Base  PTWidth   PTBase       PWCL
@@ -59,9 +59,4 @@ export function decodePgd(name: 'pgdl' | 'pgdh', value: bigint, layout: Loongarc
     throw new PgtableError('EINVAL', `${name} 0x${value.toString(16)} is no address of a root table with ${layout}`, { hint: `root tables are aligned to ${2 ** pageShift(layout)} bytes; pwcl and pwch say which layout it is` });
   }
   return Number(table);
-}
-
-/** Bits of virtual addresses that a layout's tables translate, for people: `47-bit`. */
-export function describeLayout(layout: LoongarchLayout): string {
-  return `${layout}, ${tableBits(layout)} bits`;
 }

@@ -111,7 +111,7 @@ export class DirectoryValues<L extends Level> extends LoongarchValues<L> {
     return !this.none(value) && (!this.isTable(value) || this.has(value, this.format.badMask));
   }
 
-  /** G to its place in a huge page's entry: `pmd_mkhuge` does this in the kernel. */
+  /** G goes to its place in a huge page's entry here, and not in {@link mkhuge} as in the kernel: bit 6 is never G in a directory. */
   override ofPfn(pfn: number, prot: Prot): EntryVal<L> {
     const bits = (prot & ~(HUGE_PROT | G)) | (this.has(prot, G) ? HGLOBAL : 0n) | (this.has(prot, HUGE_PROT) ? H : 0n);
     return this.make((super.ofPfn(pfn, 0n as Prot) as bigint) | bits);
@@ -121,7 +121,7 @@ export class DirectoryValues<L extends Level> extends LoongarchValues<L> {
     const bits = value & ~(ADDRESS | H);
     return (bits | (this.has(value, HGLOBAL) ? G : 0n) | (this.isTable(value) ? 0n : HUGE_PROT)) as Prot;
   }
-  /** `pte_mkold` and its siblings of a table's address would make it another: a table is no leaf, and stays. */
+  /** `pmd_mkhuge`, without moving G: it is in its place already, and a second call would take H for it. */
   override mkhuge(value: EntryVal<L>): EntryVal<L> {
     return this.make(value | H);
   }
