@@ -1,0 +1,312 @@
+import { AST_NODE_TYPES, ASTUtils, TSESLint, type TSESTree } from '@typescript-eslint/utils';
+import ts from 'typescript';
+import { createRule } from '../create-rule.js';
+import { NO_TYPES, typed, type Typed } from '../typed.js';
+
+const MESSAGES = {
+  ...NO_TYPES,
+  dropped: 'A flush is still owed here, and nobody decides about it: stale translations stay in use. Call flush(), gather(batch), or ignore() with the reason why none is needed.',
+  unused: 'A flush is still owed here, and what holds its promise is never used: stale translations stay in use. Call flush(), gather(batch), or ignore() with the reason why none is needed.',
+  emptyReason: 'A flush is ignored without a reason. Say why no stale translation can be used: "the address space never ran".',
+  flushNow: 'Flush now: append flush().',
+} as const;
+
+type Messages = keyof typeof MESSAGES;
+type Context = Readonly<TSESLint.RuleContext<Messages, readonly []>>;
+
+/**
+ * What becomes of a value.
+ *
+ * used: somebody decides about it, or may. dropped: it ends here, at that expression. unused: it ends in a variable that nobody uses.
+ */
+type Fate = { readonly kind: 'used' } | End;
+
+interface End {
+  readonly kind: 'dropped' | 'unused';
+  readonly at: TSESTree.Node;
+}
+
+const USED: Fate = { kind: 'used' };
+
+/**
+ * Each expression that makes a promise is followed to where its value goes. It is dropped where a statement, a `void`, a comma or a condition ends it, and
+ * where it lands in a variable of whose uses every one is such an end.
+ */
+export const noDroppedFlush = createRule<[], Messages>({
+  name: 'no-dropped-flush',
+  meta: {
+    type: 'problem',
+    docs: { description: 'A flush promise is flushed, gathered, or ignored with a reason', config: 'recommended', typed: true },
+    hasSuggestions: true,
+    messages: MESSAGES,
+    schema: [],
+    defaultOptions: [],
+  },
+  create(context) {
+    const types = typed(context, { inArchitecture: true });
+    return types === undefined ? {} : listeners(context, types);
+  },
+});
+
+function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
+  const { checker } = typed.types;
+  const toTs = typed.services.esTreeNodeToTSNodeMap;
+  const reported = new Set<TSESTree.Node>();
+  /** Variables that are being looked through: one that only goes round in a circle is used by nobody. */
+  const open = new Set<TSESLint.Scope.Variable>();
+
+  const isPromise = (type: ts.Type): boolean => typed.types.isCore(type, 'FlushPromise');
+
+  /** Looks at an expression that makes a promise: a call, `new`, what an await gives. */
+  function checkSource(source: TSESTree.Expression): void {
+    if (!isPromise(typed.typeOf(source)) && !isDiscardedList(source)) return;
+    const fate = fateOf(source, source, false);
+    if (fate.kind !== 'used') report(source, fate);
+  }
+
+  function report(source: TSESTree.Expression, fate: End): void {
+    if (reported.has(fate.at)) return;
+    reported.add(fate.at);
+    const suggestion = canFlush(source, fate) ? flushSuggestion(source) : undefined;
+    context.report({ node: fate.at, messageId: fate.kind, ...(suggestion === undefined ? {} : { suggest: [suggestion] }) });
+  }
+
+  /** `entries.map((ptep) => clear(ptep));`: a list of promises that was made to be thrown away. */
+  function isDiscardedList(source: TSESTree.Expression): boolean {
+    if (source.type !== AST_NODE_TYPES.CallExpression || source.callee.type !== AST_NODE_TYPES.MemberExpression) return false;
+    const name = propertyName(source.callee);
+    if (name !== 'map' && name !== 'flatMap' && name !== 'from') return false;
+    const type = typed.typeOf(source);
+    const element = checker.isArrayType(type) ? checker.getTypeArguments(type as ts.TypeReference)[0] : undefined;
+    return element !== undefined && isPromise(element);
+  }
+
+  /**
+   * @param node the expression whose value it is, on its way outwards
+   * @param at what is reported if it ends here
+   * @param held whether the value is not the promise but a list or an object that has it
+   */
+  function fateOf(node: TSESTree.Node, at: TSESTree.Node, held: boolean): Fate {
+    const parent = node.parent;
+    const dropped: Fate = { kind: 'dropped', at };
+    switch (parent?.type) {
+      case AST_NODE_TYPES.TSAsExpression:
+      case AST_NODE_TYPES.TSTypeAssertion:
+      case AST_NODE_TYPES.TSNonNullExpression:
+      case AST_NODE_TYPES.TSSatisfiesExpression:
+      case AST_NODE_TYPES.ChainExpression:
+      case AST_NODE_TYPES.AwaitExpression:
+        return fateOf(parent, at, held);
+      case AST_NODE_TYPES.ExpressionStatement:
+      case AST_NODE_TYPES.UnaryExpression:
+      case AST_NODE_TYPES.BinaryExpression:
+      case AST_NODE_TYPES.TemplateLiteral:
+      case AST_NODE_TYPES.IfStatement:
+      case AST_NODE_TYPES.WhileStatement:
+      case AST_NODE_TYPES.DoWhileStatement:
+      case AST_NODE_TYPES.ForStatement:
+      case AST_NODE_TYPES.SwitchStatement:
+      case AST_NODE_TYPES.SwitchCase:
+        return dropped;
+      case AST_NODE_TYPES.SequenceExpression:
+        return parent.expressions.at(-1) === node ? fateOf(parent, at, held) : dropped;
+      case AST_NODE_TYPES.LogicalExpression:
+        // What is left of && goes on only where it is nothing.
+        return parent.operator === '&&' && parent.left === node ? dropped : fateOf(parent, parent, held);
+      case AST_NODE_TYPES.ConditionalExpression:
+        return parent.test === node ? dropped : fateOf(parent, parent, held);
+      case AST_NODE_TYPES.ArrayExpression:
+      case AST_NODE_TYPES.ObjectExpression:
+        return fateOf(parent, at, true);
+      case AST_NODE_TYPES.Property:
+        return parent.value === node && parent.parent.type === AST_NODE_TYPES.ObjectExpression ? fateOf(parent.parent, at, true) : USED;
+      case AST_NODE_TYPES.MemberExpression:
+        return parent.object === node ? fateOfMember(parent, at, held) : USED;
+      case AST_NODE_TYPES.VariableDeclarator:
+        return fateOfBinding(parent.id, parent, at, held);
+      case AST_NODE_TYPES.AssignmentExpression:
+        return parent.right === node ? fateOfAssignment(parent, at, held) : USED;
+      case AST_NODE_TYPES.ArrowFunctionExpression:
+        return parent.body === node && isVoidExpected(parent) ? dropped : USED;
+      case AST_NODE_TYPES.ReturnStatement: {
+        const made = enclosingFunction(parent);
+        return made !== undefined && made.type !== AST_NODE_TYPES.FunctionDeclaration && isVoidExpected(made) ? dropped : USED;
+      }
+      default:
+        return USED;
+    }
+  }
+
+  function fateOfMember(member: TSESTree.MemberExpression, at: TSESTree.Node, held: boolean): Fate {
+    if (held) return USED;
+    if (propertyName(member) === 'owed') return { kind: 'dropped', at };
+    const call = member.parent;
+    if (call.type === AST_NODE_TYPES.CallExpression && call.callee === member) return USED;
+    // The method itself, and not a call of it: `promise.flush;`.
+    const isMethod = ['flush', 'gather', 'ignore', 'map'].includes(propertyName(member) ?? '');
+    return isMethod && member.parent.type === AST_NODE_TYPES.ExpressionStatement ? { kind: 'dropped', at } : USED;
+  }
+
+  function fateOfAssignment(assignment: TSESTree.AssignmentExpression, at: TSESTree.Node, held: boolean): Fate {
+    const { left } = assignment;
+    let stored: Fate = USED;
+    if (left.type === AST_NODE_TYPES.Identifier) stored = fateOfVariable(left, at, held);
+    else if (left.type === AST_NODE_TYPES.MemberExpression && left.object.type === AST_NODE_TYPES.Identifier) stored = fateInObject(left.object, at);
+    if (stored.kind === 'used') return USED;
+    const value = fateOf(assignment, at, held);
+    return value.kind === 'used' ? USED : stored;
+  }
+
+  /** A promise in a field of an object that is in a variable: used, unless that object is made here and nobody looks at it. */
+  function fateInObject(object: TSESTree.Identifier, at: TSESTree.Node): Fate {
+    const [definition] = ASTUtils.findVariable(context.sourceCode.getScope(object), object)?.defs ?? [];
+    const made = definition?.node.type === AST_NODE_TYPES.VariableDeclarator ? definition.node.init?.type : undefined;
+    return made === AST_NODE_TYPES.ObjectExpression || made === AST_NODE_TYPES.ArrayExpression ? fateOfVariable(object, at, true) : USED;
+  }
+
+  function fateOfBinding(id: TSESTree.BindingName, declarator: TSESTree.VariableDeclarator, at: TSESTree.Node, held: boolean): Fate {
+    if (id.type === AST_NODE_TYPES.Identifier) {
+      return declarator.parent.parent.type === AST_NODE_TYPES.ExportNamedDeclaration ? USED : fateOfVariable(id, at, held);
+    }
+    if (held || id.type !== AST_NODE_TYPES.ObjectPattern) return USED;
+    const onlyOwed = id.properties.every((one) => one.type === AST_NODE_TYPES.Property && !one.computed && one.key.type === AST_NODE_TYPES.Identifier && one.key.name === 'owed');
+    return onlyOwed ? { kind: 'dropped', at } : USED;
+  }
+
+  /** What becomes of what a variable holds: the best that any use of it makes of it. */
+  function fateOfVariable(id: TSESTree.Identifier, at: TSESTree.Node, held: boolean): Fate {
+    const variable = ASTUtils.findVariable(context.sourceCode.getScope(id), id);
+    // A variable of a script may be used by another one, and a parameter through `arguments`.
+    if (variable === null || variable.scope.type === TSESLint.Scope.ScopeType.global || variable.defs.length === 0) return USED;
+    if (isExported(variable)) return USED;
+    return isUsed(variable, held) ? USED : { kind: 'unused', at: endOf(variable) ?? at };
+  }
+
+  function isUsed(variable: TSESLint.Scope.Variable, held: boolean): boolean {
+    if (open.has(variable)) return false;
+    open.add(variable);
+    const used = variable.references.some((reference) => reference.isRead() && reference.identifier.type === AST_NODE_TYPES.Identifier && isUse(reference.identifier, held));
+    open.delete(variable);
+    return used;
+  }
+
+  function isUse(identifier: TSESTree.Identifier, held: boolean): boolean {
+    const { parent } = identifier;
+    // `box.promise = ...` puts something into it, and takes nothing out; `p ||= ...` only looks at it.
+    if (held && parent.type === AST_NODE_TYPES.MemberExpression && parent.object === identifier && parent.parent.type === AST_NODE_TYPES.AssignmentExpression && parent.parent.left === parent) return false;
+    if (parent.type === AST_NODE_TYPES.AssignmentExpression && parent.left === identifier) return fateOf(parent, identifier, held).kind === 'used';
+    return parent.type === AST_NODE_TYPES.ExportSpecifier || fateOf(identifier, identifier, held).kind === 'used';
+  }
+
+  /** `void promise;`, `promise;`: where a variable that nobody uses is thrown away by name, that place is the one to look at. */
+  function endOf(variable: TSESLint.Scope.Variable): TSESTree.Node | undefined {
+    return variable.references.find(({ identifier }) => isThrownAway(identifier))?.identifier;
+  }
+
+  /** A name or a field that stands as a statement, after `void`, or left of a comma. */
+  function checkName(node: TSESTree.Identifier | TSESTree.MemberExpression): void {
+    if (!isThrownAway(node) || !isPromise(typed.typeOf(node))) return;
+    if (node.type === AST_NODE_TYPES.Identifier) {
+      const variable = ASTUtils.findVariable(context.sourceCode.getScope(node), node);
+      if (variable === null || isUsed(variable, false) || isExported(variable)) return;
+    }
+    report(node, { kind: 'dropped', at: node });
+  }
+
+  /** Whether the function goes where none is expected to return anything: `entries.forEach((ptep) => ...)`. */
+  function isVoidExpected(made: TSESTree.Node): boolean {
+    const expected = checker.getContextualType(toTs.get(made) as ts.Expression);
+    return expected !== undefined && returnsVoid(expected);
+  }
+
+  function returnsVoid(type: ts.Type): boolean {
+    const signatures = checker.getNonNullableType(type).getCallSignatures();
+    return signatures.length > 0 && signatures.every((signature) => (signature.getReturnType().flags & ts.TypeFlags.Void) !== 0);
+  }
+
+  /** `entries.forEach(clearOne)`: the function by its name. */
+  function checkPassed(argument: TSESTree.CallExpressionArgument): void {
+    if (argument.type !== AST_NODE_TYPES.Identifier && argument.type !== AST_NODE_TYPES.MemberExpression) return;
+    const signatures = typed.typeOf(argument).getCallSignatures();
+    if (signatures.length === 0 || !signatures.every((signature) => isPromise(signature.getReturnType())) || !isVoidExpected(argument)) return;
+    context.report({ node: argument, messageId: 'dropped' });
+  }
+
+  function checkReason(call: TSESTree.CallExpression): void {
+    const { callee } = call;
+    const [reason] = call.arguments;
+    if (callee.type !== AST_NODE_TYPES.MemberExpression || propertyName(callee) !== 'ignore' || reason === undefined || reason.type === AST_NODE_TYPES.SpreadElement) return;
+    const type = typed.typeOf(reason);
+    if (type.isStringLiteral() && type.value.trim() === '' && isPromise(typed.typeOf(callee.object))) context.report({ node: reason, messageId: 'emptyReason' });
+  }
+
+  /** Whether the code still compiles, and does the same otherwise, when the promise is flushed where it is made. */
+  function canFlush(source: TSESTree.Expression, fate: End): boolean {
+    if (!isPromise(typed.typeOf(source)) || (source.type === AST_NODE_TYPES.NewExpression && !context.sourceCode.getText(source).endsWith(')'))) return false;
+    // `when && clear();` is no other than clear() where it comes to that. Of `a || b` and `when ? a : b` only a part would be flushed.
+    const isGuarded = fate.at.type === AST_NODE_TYPES.LogicalExpression && fate.at.operator === '&&' && fate.at.right === source;
+    const { parent } = fate.at === source || !isGuarded ? source : fate.at;
+    if (fate.kind === 'unused') {
+      return parent.type === AST_NODE_TYPES.VariableDeclarator && parent.id.type === AST_NODE_TYPES.Identifier && parent.id.typeAnnotation === undefined &&
+        context.sourceCode.getDeclaredVariables(parent).every(({ references }) => references.every(({ init }) => init === true));
+    }
+    return parent.type === AST_NODE_TYPES.ExpressionStatement || parent.type === AST_NODE_TYPES.ArrowFunctionExpression || parent.type === AST_NODE_TYPES.ReturnStatement ||
+      parent.type === AST_NODE_TYPES.SequenceExpression || (parent.type === AST_NODE_TYPES.UnaryExpression && parent.operator === 'void') ||
+      (parent.type === AST_NODE_TYPES.ChainExpression && parent.parent.type === AST_NODE_TYPES.ExpressionStatement);
+  }
+
+  function flushSuggestion(source: TSESTree.Expression): TSESLint.ReportSuggestionArray<Messages>[number] {
+    const call = source.type === AST_NODE_TYPES.CallExpression ? checker.getResolvedSignature(toTs.get(source))?.getReturnType() : undefined;
+    const type = call ?? typed.typeOf(source);
+    const dot = checker.getNonNullableType(type) === type ? '.' : '?.';
+    return {
+      messageId: 'flushNow',
+      fix: (fixer) =>
+        source.type === AST_NODE_TYPES.AwaitExpression || source.type === AST_NODE_TYPES.YieldExpression
+          ? [fixer.insertTextBefore(source, '('), fixer.insertTextAfter(source, `)${dot}flush()`)]
+          : fixer.insertTextAfter(source, `${dot}flush()`),
+    };
+  }
+
+  return {
+    CallExpression(node) {
+      checkReason(node);
+      checkSource(node);
+      for (const argument of node.arguments) checkPassed(argument);
+    },
+    NewExpression: checkSource,
+    TaggedTemplateExpression: checkSource,
+    AwaitExpression(node) {
+      // What was a promise of a flush before is looked at where it was made.
+      if (!isPromise(typed.typeOf(node.argument))) checkSource(node);
+    },
+    YieldExpression: checkSource,
+    Identifier: checkName,
+    MemberExpression: checkName,
+  };
+}
+
+function isThrownAway(node: TSESTree.Node): boolean {
+  const { parent } = node;
+  if (parent === undefined) return false;
+  if (parent.type === AST_NODE_TYPES.TSNonNullExpression || parent.type === AST_NODE_TYPES.ChainExpression) return isThrownAway(parent);
+  if (parent.type === AST_NODE_TYPES.SequenceExpression) return parent.expressions.at(-1) !== node || isThrownAway(parent);
+  return parent.type === AST_NODE_TYPES.ExpressionStatement || (parent.type === AST_NODE_TYPES.UnaryExpression && parent.operator === 'void');
+}
+
+function isExported(variable: TSESLint.Scope.Variable): boolean {
+  return variable.defs.some(({ node }) => node.type === AST_NODE_TYPES.VariableDeclarator && node.parent.parent.type === AST_NODE_TYPES.ExportNamedDeclaration);
+}
+
+/** The function that a statement returns from. */
+function enclosingFunction(node: TSESTree.Node): TSESTree.FunctionLike | undefined {
+  let at = node.parent;
+  while (at !== undefined && !ASTUtils.isFunction(at)) at = at.parent;
+  return at;
+}
+
+/** `p.flush`, `p['flush']`. */
+function propertyName(member: TSESTree.MemberExpression): string | undefined {
+  if (!member.computed) return member.property.type === AST_NODE_TYPES.Identifier ? member.property.name : undefined;
+  return member.property.type === AST_NODE_TYPES.Literal && typeof member.property.value === 'string' ? member.property.value : undefined;
+}
