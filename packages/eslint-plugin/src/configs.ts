@@ -7,7 +7,7 @@ import { rules, type RuleName } from './rules/index.js';
  */
 
 /** The rules that are about unwrapping a handle, which is what an architecture is for. */
-const UNWRAPPING: readonly string[] = ['no-raw-deref', 'no-handle-arithmetic', 'no-handle-cast', 'no-stack-handle', 'no-privileged-import', 'no-double-get'];
+const UNWRAPPING: readonly string[] = ['no-raw-deref', 'no-handle-arithmetic', 'no-handle-cast', 'no-stack-handle', 'no-privileged-import', 'no-double-get', 'no-zero-entry'];
 
 function entries(wanted: (name: RuleName) => boolean, severity: 'error' | 'off'): Record<string, 'error' | 'off'> {
   return Object.fromEntries((Object.keys(rules) as RuleName[]).filter(wanted).map((name) => [`pgtable/${name}`, severity]));

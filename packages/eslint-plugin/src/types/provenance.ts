@@ -39,14 +39,47 @@ export class Provenance {
     return this.expression(expression, 0);
   }
 
-  /** What a parameter, field, variable or result is meant for, as it was declared: by its annotation, or else by what it begins with. */
+  /** What a parameter, field or variable is meant for, as it was declared: by its annotation, or else by what it begins with. */
   ofDeclaration(declaration: ts.Declaration): Origin {
     return this.declaration(declaration, 0);
+  }
+
+  /** What a parameter is annotated as. */
+  ofAnnotation(parameter: ts.ParameterDeclaration): Origin {
+    return parameter.type === undefined ? 'unknown' : this.typeNode(parameter.type, 0);
+  }
+
+  /** What a variable or a field is meant for: its annotation, or else the first value that it is given. */
+  ofMeant(symbol: ts.Symbol): Origin {
+    const declaration = this.types.resolved(symbol).valueDeclaration as Partial<ts.VariableDeclaration> | undefined;
+    if (declaration?.type !== undefined) return this.typeNode(declaration.type, 0);
+    return declaration?.initializer === undefined ? 'unknown' : this.expression(declaration.initializer, 0);
+  }
+
+  /** What a function is declared to return: by its result type, or by the type of the place that it is written for. */
+  ofResult(declaration: ts.SignatureDeclaration): Origin {
+    if (declaration.type !== undefined) {
+      const said = this.typeNode(declaration.type, 0);
+      return said === 'unknown' ? this.elementType(declaration.type, 0) : said;
+    }
+    if (!ts.isArrowFunction(declaration) && !ts.isFunctionExpression(declaration)) return 'unknown';
+    const expected = this.checker.getContextualType(declaration)?.getCallSignatures()[0]?.getDeclaration();
+    return expected?.type === undefined ? 'unknown' : this.typeNode(expected.type, 0);
   }
 
   /** What a written type is meant for. */
   ofTypeNode(node: ts.TypeNode): Origin {
     return this.typeNode(node, 0);
+  }
+
+  /** What the elements of a list of that written type are meant for. */
+  ofElementType(node: ts.TypeNode): Origin {
+    return this.elementType(node, 0);
+  }
+
+  /** What the elements of a list, a set or the like are. */
+  ofElements(list: ts.Expression): Origin {
+    return this.element(list, 0);
   }
 
   private remember(node: ts.Node, step: number, find: () => Origin): Origin {

@@ -1,0 +1,48 @@
+import { noZeroEntry } from '../src/rules/no-zero-entry.js';
+import { ALIAS, STRONG, typedTester } from './rule-tester.js';
+
+const REACH = `import { entryVal, pmdNone, TableMemory, type MmContext, type PmdVal, type PteVal, type WritableArch } from '@pgtable/core';
+declare const tables: TableMemory;
+declare const arch: WritableArch<Handles>;
+declare const ptep: Handles['pte'];
+declare const pte: PteVal;
+declare const pmd: PmdVal;
+declare const maybe: PteVal | undefined;
+declare const count: number;
+declare const address: bigint;
+`;
+
+for (const [mode, family] of [['alias', ALIAS], ['strong', STRONG]] as const) {
+  const code = (text: string): string => family + REACH + text;
+  const fixed = (text: string): string => code(text).replace('type WritableArch }', 'type WritableArch, pteNone }');
+  typedTester().run(`no-zero-entry, ${mode}`, noZeroEntry, {
+    valid: [
+      code(`if (pte === arch.values.pte.empty) console.log(count);`),
+      code(`if (count === 0 || address === 0n || !count) console.log(count);`),
+      code(`if ((pte & 1n) === 0n) console.log(count);`),
+      code(`if (maybe === undefined) console.log(count);`),
+      code(`const low = maybe ?? arch.values.pte.empty;`),
+      code(`const one = entryVal('pte', 1n);`),
+      code(`const list = new BigUint64Array(4); list[0] = 0n; list.fill(0n);`),
+    ],
+    invalid: [
+      { code: code(`if (pte === 0n) console.log(count);`), errors: [{ messageId: 'compare' }], output: fixed(`if (pteNone(arch, pte)) console.log(count);`) },
+      { code: code(`if (0n !== pte) console.log(count);`), errors: [{ messageId: 'compare' }], output: fixed(`if (!pteNone(arch, pte)) console.log(count);`) },
+      { code: code(`const ZERO = 0n; if (pmd === ZERO) console.log(count);`), errors: [{ messageId: 'compare' }], output: code(`const ZERO = 0n; if (pmdNone(arch, pmd)) console.log(count);`) },
+      { code: code(`if (!pmd) console.log(count);`), errors: [{ messageId: 'truth' }], output: code(`if (pmdNone(arch, pmd)) console.log(count);`) },
+      { code: code(`if (pmd) console.log(count);`), errors: [{ messageId: 'truth' }], output: code(`if (!pmdNone(arch, pmd)) console.log(count);`) },
+      { code: code(`if (count > 1 && pmd) console.log(count);`), errors: [{ messageId: 'truth' }], output: code(`if (count > 1 && !pmdNone(arch, pmd)) console.log(count);`) },
+      { code: code(`if (!maybe) console.log(count);`), errors: [{ messageId: 'truth' }] },
+      { code: code(`if (Number(pte) === 0) console.log(count);`), errors: [{ messageId: 'compare' }] },
+      { code: code(`if (tables.elements[ptep] === 0n) console.log(count);`), errors: [{ messageId: 'compare' }] },
+      { code: code(`const raw = tables.elements[count]!; if (raw === 0n) console.log(count);`), errors: [{ messageId: 'compare' }] },
+      { code: code(`if (arch.ops.pte.raw(ptep) === 0n) console.log(count);`), errors: [{ messageId: 'compare' }] },
+      { code: code(`switch (pte) { case 0n: break; }`), errors: [{ messageId: 'compare' }] },
+      { code: code(`const empty = entryVal('pte', 0n);`), errors: [{ messageId: 'write' }], output: code(`const empty = arch.values.pte.empty;`) },
+      { code: code(`const empty = 0n as PteVal;`), errors: [{ messageId: 'write' }], output: code(`const empty = arch.values.pte.empty;`) },
+      { code: code(`tables.elements[ptep] = 0n;`), errors: [{ messageId: 'write' }] },
+      { code: code(`Atomics.store(tables.elements, ptep, 0n);`), errors: [{ messageId: 'write' }] },
+      { code: code(`tables.elements.fill(0n, 0, 512);`), errors: [{ messageId: 'write' }] },
+    ],
+  });
+}
