@@ -1,6 +1,6 @@
 import { Access, geometryOf, type Attributes, type Geometry, type Level } from '@pgtable/core';
 import {
-  AF_LO, AMEC_UP, ATTRINDX_LO, ATTRINDX_SHIFT, CONT_UP, DIRTY_UP, DISCH_UP, GP_UP, NDIRTY_LO, NG_LO, NS_UP, NT_LO, PIINDEX_SHIFT_UP, PIINDEX_UP, POINDEX_SHIFT_UP, POINDEX_UP,
+  AF_LO, ATTRINDX_LO, ATTRINDX_SHIFT, CONT_UP, DIRTY_UP, DISCH_UP, GP_UP, NDIRTY_LO, NG_LO, NS_UP, NT_LO, PIINDEX_SHIFT_UP, PIINDEX_UP, POINDEX_SHIFT_UP, POINDEX_UP,
   PROTECTED_UP, SH_LO, SH_SHIFT, SKL_SHIFT_UP, SKL_UP, SPECIAL_UP, UFFD_WP_UP, VALID_LO,
 } from './bits.js';
 import type { Granule, ResolvedConfig } from './config.js';
@@ -30,7 +30,8 @@ export function leafAccess(config: ResolvedConfig, lo: number, hi: number): numb
 }
 
 /**
- * Entries of a contiguous group (Arm ARM J1.1, ContiguousSize and AArch64.ContiguousBit with d128): 4K pages 16 at levels 3 and 2, 4 at level 1; 16K 64, 16 and 4;
+ * Entries of a contiguous group (Arm ARM J1.1, ContiguousSize and AArch64.ContiguousBit with d128; TCR2_EL1.PnCH, which takes the bit away from 64-bit entries, is RES0 with
+ * D128): 4K pages 16 at levels 3 and 2, 4 at level 1; 16K 64, 16 and 4;
  * 64K 16 and 64. 1 where the bit does not count.
  */
 export function contiguousEntries(granule: Granule, level: number): number {
@@ -70,7 +71,6 @@ export function leafFlags(level: number, lo: number, hi: number): string[] {
   add((hi & DIRTY_UP) !== 0, 'DIRTY');
   add((hi & SPECIAL_UP) !== 0, 'SPECIAL');
   add((hi & UFFD_WP_UP) !== 0, 'UFFD_WP');
-  add((hi & AMEC_UP) !== 0, 'AMEC');
   add((hi & SKL_UP) !== 0, `SKL(${(hi & SKL_UP) >>> SKL_SHIFT_UP})`);
   add((hi & CONT_UP) !== 0, 'CONT');
   add((hi & GP_UP) !== 0, 'GP');

@@ -1,12 +1,13 @@
 /*
  * The layout of a VMSAv9-128 stage 1 descriptor of the EL1&0 regime (FEAT_D128, TCR2_EL1.D128 = 1), 128 bits.
  *
- *     127  124:121  118:115  114        113  112    111         110:109  108   55:12    11  10  9:8  7       6   5:2       0
- *     NS   POIndex  PIIndex  Protected  GP   DisCH  Contiguous  SKL      AMEC  address  nG  AF  SH   nDirty  nT  AttrIndx  valid
+ *     127  124:121  118:115  114        113  112    111         110:109  100:91    55:12    11  10  9:8  7       6   5:2       0
+ *     NS   POIndex  PIIndex  Protected  GP   DisCH  Contiguous  SKL      software  address  nG  AF  SH   nDirty  nT  AttrIndx  valid
  *
- * Every field stands where the manual's pseudocode looks for it (Arm ARM DDI 0487, J1.1 "AArch64 pseudocode": AArch64.DecodeDescriptorType, LeafBase,
- * NextTableBase, S1NextWalkStateLeaf, S1NextWalkStateTable, S1ApplyOutputPerms, ContiguousBit, BlocknTFaults, S1AMECFault). The manual's own
- * figures were not at hand: see README.md, "Where the facts come from".
+ * The other bits are RES0: zero to software, and ignored by the walk.
+ *
+ * Arm ARM (DDI 0487): D8.3.2 "VMSAv9-128 descriptor formats", tables D8-56 (tables), D8-58 (blocks and pages) and D8-60 (invalid). The
+ * pseudocode of J1.1 agrees (AArch64.DecodeDescriptorType, LeafBase, NextTableBase, S1NextWalkStateLeaf, S1NextWalkStateTable, S1ApplyOutputPerms, ContiguousBit).
  *
  * Masks ending in LO are of bits 31:0; in UP of bits 127:96, counted from bit 96; the others are of the whole entry.
  */
@@ -35,14 +36,12 @@ export const NG_LO = 1 << 11;
 /** Bits 11:0, everything below the address. */
 export const LOWER_LO = 0xfff;
 
-/** Bits 55:12 with 4K pages: the address of a page, a block or a table. Larger ones use the upper of them. */
+/** Where the address ends: it has bits 55:12 with 4K pages, 55:14 and 55:16 with larger ones, and of a block as many fewer as it is larger. */
 export const ADDRESS_END = 56;
 
 /** Bit 96 first: what {@link UPPER_SHIFT} moves down is the word that masks ending in UP are of. */
 export const UPPER_SHIFT = 96n;
-/** Bit 108, AMEC: of the Realm state's EL2 alone. */
-export const AMEC_UP = 1 << 12;
-/** Bits 110:109, SKL: levels that are skipped. A leaf is an entry that skips all levels which are left, so that it is of level 3 in effect. */
+/** Bits 110:109, SKL: levels that are skipped. An entry whose level and SKL add up to 3 is a leaf, one with less points to a table (table D8-49). */
 export const SKL_SHIFT = 109n;
 export const SKL = 3n << SKL_SHIFT;
 export const SKL_UP = 3 << 13;
@@ -82,8 +81,7 @@ export const PI_PXN = 1n << 117n;
 /** PIIndex[3]: processes may not execute it. */
 export const PI_UXN = 1n << 118n;
 
-// Software's bits. The pseudocode of stage 1 looks at none of bits 107:56. Which of them the manual leaves to software, and which of those Linux's
-// patches for D128 take, could not be found: these four are this example's choice.
+// Software's bits, 100:91 (table D8-58). Which of them Linux's patches for D128 take could not be found: these four are this example's choice.
 
 /** Bit 96: the page was written to (Linux: PTE_DIRTY). */
 export const DIRTY = 1n << 96n;
@@ -94,11 +92,11 @@ export const SPECIAL_UP = 1 << 1;
 /** Bit 98: write-protected for userfaultfd (Linux: PTE_UFFD_WP). */
 export const UFFD_WP = 1n << 98n;
 export const UFFD_WP_UP = 1 << 2;
-/** Bit 107: some thread is reading or writing the entry, in memory that threads share. No accessor shows it: see ops.ts. */
-export const BUSY = 1n << 107n;
-export const BUSY_UP = 1 << 11;
+/** Bit 100: some thread is reading or writing the entry, in memory that threads share. No accessor shows it: see ops.ts. */
+export const BUSY = 1n << 100n;
+export const BUSY_UP = 1 << 4;
 
-// Entries that are not valid. Hardware ignores all of them but bit 0; what follows is as Linux 6.12 has it in 64-bit entries.
+// Entries that are not valid. Hardware ignores all of them but bits 0 and 114 (table D8-60); what follows is as Linux 6.12 has it in 64-bit entries.
 
 /** Bit 11: the kernel counts the entry as present (PTE_PRESENT_INVALID: PROT_NONE, a block that is being split). */
 export const PRESENT_INVALID = NG;

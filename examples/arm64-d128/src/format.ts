@@ -70,8 +70,8 @@ const WORDS = LOW_WORD === 0 ? ([0, 1, 2, 3] as const) : ([3, 2, 1, 0] as const)
  * Classifies an entry of table memory.
  *
  * - Not valid, and zero: empty. Not valid otherwise: non-present.
- * - SKL is what tells a table from a leaf. An entry of level 3 in effect, its own level plus SKL, is a leaf; one that skips nothing
- *   points to a table of the next level.
+ * - SKL is what tells a table from a leaf (Arm ARM D8.3, rule RBPTPZ). An entry of level 3 in effect, its own level plus SKL, is a leaf; one that
+ *   skips nothing points to a table of the next level.
  * - Bad are: entries that skip beyond level 3, a reserved SKL, and output addresses beyond TCR_EL1.IPS, all of which fault;
  *   and tables that skip one or two levels, which the hardware takes and this example does not, because such a table is larger than the
  *   tables of its level are in a {@link Geometry}.

@@ -31,7 +31,7 @@ const BUSY_HIGH = BUSY >> 64n;
  * again, as is done with 64-bit entries on 32-bit machines, would not be right here: the low halves may be equal and of two values between which the
  * high half was another (one writer changes a page's protection, another its frame and back).
  *
- * So in memory that threads share ({@link TableMemory.shared}) every read and write of an entry, by `get` and `getOnce` alike, holds a lock in it: bit 107,
+ * So in memory that threads share ({@link TableMemory.shared}) every read and write of an entry, by `get` and `getOnce` alike, holds a lock in it: bit 100, one of software's,
  * which a compare-and-exchange of the high half sets. Whoever has it is the only accessor of the entry, so what is read was written by one. While an entry
  * is written its low half is zero, and that is first made so: hardware that walks the tables meanwhile sees an entry that is not valid, never a mixture.
  * What hardware notes, AF and nDirty, is in the low half, which is taken by an atomic exchange, so that no note is lost. The price is that a reader

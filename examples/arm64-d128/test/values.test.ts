@@ -92,8 +92,8 @@ describe('bad entries', () => {
     expect(look(arch({ paBits: 48 }), 'pmd', 0x1_0000_0000_0001n).kind).toBe(EntryKind.Bad);
   });
 
-  it('nothing that the hardware ignores: address bits of a block below its size, and bits 95:56', () => {
-    expect(look(arch(), 'pmd', (1n << 109n) | (0xff_ffff_ffffn << 56n) | 0x401f_f701n)).toMatchObject({ kind: EntryKind.Leaf, pa: 0x4010_0000 });
+  it('nothing that the hardware ignores: address bits of a block below its size, RES0 and software\'s bits', () => {
+    expect(look(arch(), 'pmd', (3n << 125n) | (3n << 119n) | (1n << 109n) | (0xffn << 101n) | (0xf_ffff_ffff_ffffn << 56n & ~(1n << 100n)) | 0x401f_f703n)).toMatchObject({ kind: EntryKind.Leaf, pa: 0x4010_0000 });
   });
 });
 
@@ -127,10 +127,10 @@ describe('attributes', () => {
   };
 
   it('name every field', () => {
-    // NS, POIndex 9, PIIndex 13, Protected, GP, Contiguous, SKL 1, AMEC, the marks of software; nG, AF, outer shareable, nDirty, nT, AttrIndx 10.
-    const value = (1n << 127n) | (9n << 121n) | (13n << 115n) | (1n << 114n) | (1n << 113n) | (1n << 111n) | (1n << 109n) | (1n << 108n) | (7n << 96n) | 0xee9n;
+    // NS, POIndex 9, PIIndex 13, Protected, GP, Contiguous, SKL 1, the marks of software; nG, AF, outer shareable, nDirty, nT, AttrIndx 10.
+    const value = (1n << 127n) | (9n << 121n) | (13n << 115n) | (1n << 114n) | (1n << 113n) | (1n << 111n) | (1n << 109n) | (7n << 96n) | 0xee9n;
     expect(described(value, 'pmd').flags).toEqual([
-      'VALID', 'ATTRINDX(10)', 'NT', 'NDIRTY', 'OSH', 'AF', 'NG', 'DIRTY', 'SPECIAL', 'UFFD_WP', 'AMEC', 'SKL(1)', 'CONT', 'GP', 'PROTECTED', 'PIINDEX(13)', 'POINDEX(9)', 'NS',
+      'VALID', 'ATTRINDX(10)', 'NT', 'NDIRTY', 'OSH', 'AF', 'NG', 'DIRTY', 'SPECIAL', 'UFFD_WP', 'SKL(1)', 'CONT', 'GP', 'PROTECTED', 'PIINDEX(13)', 'POINDEX(9)', 'NS',
     ]);
     expect(described(value, 'pmd')).toMatchObject({ group: 16, memoryType: 'ATTR10', global: false, accessed: true, dirty: true });
     expect(described((1n << 127n) | (1n << 114n) | (1n << 112n) | 0x1401n, 'pmd').flags).toEqual(['VALID', 'TABLE', 'AF', 'DISCH', 'PROTECTED', 'NSTABLE']);
