@@ -1,0 +1,289 @@
+import {
+  EntryBuffer, isSwapPte, PgtableError, pteDirty, pteMkdirty, pteMkyoung, pteModify, pteNone, ptePfn, ptePresent, pteSpecial, pteToSwpEntry, pteWrite, pteMkold, pteWrprotect, pteYoung, VmFlags,
+  type EntryPtr, type PteVal,
+} from '@pgtable/core';
+import { faultIn } from './fault.js';
+import type { Ptep } from './family.js';
+import type { GuestFile } from './file.js';
+import { flushPage, freeEmptyTables, isPrivate, PAGE, pteAlloc, pteLookup, pteRanges, readPte, writePte, type Mm, type Vma, type Entries } from './mm.js';
+import { PAGE_BYTES } from './ram.js';
+
+/** Pages that {@link mremap} moves at once. */
+const MOVE_BATCH = 16;
+
+/** Maps memory of the program's own, which reads as zeros, or a file, shared. Nothing is there before it is used. */
+export function mmap(mm: Mm, start: bigint, pages: number, flags: number, file?: GuestFile, filePage = 0): void {
+  const shared = file === undefined ? 0 : VmFlags.Shared;
+  mm.addVma({ start, end: start + BigInt(pages) * PAGE, flags: flags | shared, file, filePage });
+}
+
+/** Takes a stretch of addresses away. Writes to files through it are known to the file, which has them on disk with its next write-back. */
+export function munmap(mm: Mm, start: bigint, pages: number): void {
+  const end = start + BigInt(pages) * PAGE;
+  mm.splitVmas(start);
+  mm.splitVmas(end);
+  for (const vma of mm.vmas) {
+    if (vma.start >= start && vma.end <= end) zapVma(mm, vma);
+  }
+  mm.vmas = mm.vmas.filter((vma) => vma.start < start || vma.end > end);
+  freeEmptyTables(mm, start, end);
+}
+
+function zapVma(mm: Mm, vma: Vma): void {
+  const { arch, tables } = mm;
+  for (const range of pteRanges(mm, vma.start, vma.end)) {
+    let address = range.address;
+    let ptep = range.first;
+    const end = (range.first + range.count) as Ptep;
+    while (ptep < end) {
+      if (!pteNone(arch, tables.elements[ptep]! as PteVal)) zapPte(mm, vma, address, ptep);
+      ptep++;
+      address += PAGE;
+    }
+  }
+}
+
+/** Takes one page out of an address space. */
+function zapPte(mm: Mm, vma: Vma, address: bigint, ptep: Ptep): void {
+  const { arch, kernel, tables } = mm;
+  const saved: Ptep = kernel.stack.push(tables.elements[ptep]! as PteVal);
+  tables.elements[ptep] = 0n;
+  flushPage(mm, address);
+  const old = kernel.stack.get(saved);
+  if (isSwapPte(arch, old)) {
+    kernel.swap.put(Number(pteToSwpEntry(arch, old).offset));
+  } else if (!pteSpecial(arch, old)) {
+    if (wasWritten(mm, tables, ptep)) vma.file?.markDirty(filePageOf(vma, address));
+    kernel.putFrame(ptePfn(arch, old));
+  }
+  kernel.stack.pop();
+}
+
+/** Whether a page was written to, by the entry that was taken out. */
+function wasWritten(mm: Mm, entries: Entries, held: EntryPtr<'pte'>): boolean {
+  return pteDirty(mm.arch, readPte(entries, held));
+}
+
+function filePageOf(vma: Vma, address: bigint): number {
+  return vma.filePage + Number((address - vma.start) / PAGE);
+}
+
+/** Changes what the program may do with a stretch of addresses. */
+export function mprotect(mm: Mm, start: bigint, pages: number, flags: number): void {
+  const { arch, kernel, tables } = mm;
+  const end = start + BigInt(pages) * PAGE;
+  mm.splitVmas(start);
+  mm.splitVmas(end);
+  for (const vma of mm.vmas) {
+    if (vma.start < start || vma.end > end) continue;
+    vma.flags = flags | (vma.flags & VmFlags.Shared);
+    const prot = arch.vmProt(vma.flags);
+    for (const range of pteRanges(mm, vma.start, vma.end)) {
+      let address = range.address;
+      const stop = (range.first + range.count) as Ptep;
+      for (let ptep = range.first; ptep < stop; ptep++, address += PAGE) {
+        const pte = tables.elements[ptep]! as PteVal;
+        if (!ptePresent(arch, pte)) continue;
+        const saved: Ptep = kernel.stack.push(pte);
+        tables.elements[ptep] = 0n;
+        flushPage(mm, address);
+        tables.elements[ptep] = pteModify(arch, kernel.stack.get(saved), prot);
+        kernel.stack.pop();
+      }
+    }
+  }
+}
+
+/** Moves a stretch of addresses; what is there stays as it is. */
+export function mremap(mm: Mm, from: bigint, pages: number, to: bigint): void {
+  const end = from + BigInt(pages) * PAGE;
+  mm.splitVmas(from);
+  mm.splitVmas(end);
+  const moved = mm.vmas.filter((vma) => vma.start >= from && vma.end <= end);
+  if (moved.length === 0) throw new PgtableError('EINVAL', 'nothing is mapped that could be moved', { address: from });
+  mm.vmas = mm.vmas.filter((vma) => !moved.includes(vma));
+  for (const vma of moved) mm.addVma({ ...vma, start: vma.start - from + to, end: vma.end - from + to });
+  for (let done = 0; done < pages; done += MOVE_BATCH) {
+    const offset = BigInt(done) * PAGE;
+    movePtes(mm, from + offset, to + offset, Math.min(MOVE_BATCH, pages - done));
+  }
+  freeEmptyTables(mm, from, end);
+}
+
+/** Takes entries out and puts them in elsewhere; old and new may be in one table, so they are held aside in between. */
+function movePtes(mm: Mm, from: bigint, to: bigint, count: number): void {
+  const { arch, tables } = mm;
+  const taken = new EntryBuffer('pte', count);
+  for (let index = 0; index < count; index++) {
+    const address = from + BigInt(index) * PAGE;
+    const slot: Ptep = taken.at(index);
+    const ptep = pteLookup(mm, address);
+    if (ptep === undefined) continue;
+    taken.set(slot, tables.elements[ptep]! as PteVal);
+    tables.elements[ptep] = 0n;
+    flushPage(mm, address);
+  }
+  for (let index = 0; index < count; index++) {
+    const address = to + BigInt(index) * PAGE;
+    const slot: Ptep = taken.at(index);
+    const pte = taken.get(slot);
+    if (pteNone(arch, pte)) continue;
+    const ptep = pteAlloc(mm, address);
+    tables.elements[ptep] = pte;
+  }
+}
+
+/** A second address space with the same contents. Memory of the program's own is shared until one of the two writes to it. */
+export function fork(parent: Mm): Mm {
+  const child = parent.kernel.newMm();
+  for (const vma of parent.vmas) {
+    child.addVma({ ...vma });
+    for (const range of pteRanges(parent, vma.start, vma.end)) copyPtes(parent, child, vma, range.address, range.first, range.count);
+  }
+  return child;
+}
+
+function copyPtes(parent: Mm, child: Mm, vma: Vma, start: bigint, first: Ptep, count: number): void {
+  const { arch, kernel, tables } = parent;
+  for (let index = 0; index < count; index++) {
+    const address = start + BigInt(index) * PAGE;
+    // Before the parent's entry is read: a frame for a table may be found by taking the parent's page.
+    const ptep = pteAlloc(child, address);
+    let pte = tables.elements[first + index]! as PteVal;
+    if (pteNone(arch, pte)) continue;
+    if (isSwapPte(arch, pte)) {
+      kernel.swap.get(Number(pteToSwpEntry(arch, pte).offset));
+    } else {
+      if (!pteSpecial(arch, pte)) kernel.frames.get(ptePfn(arch, pte));
+      if (isPrivate(vma) && pteWrite(arch, pte)) {
+        pte = pteWrprotect(arch, pte);
+        tables.elements[first + index] = pte;
+        flushPage(parent, address);
+      }
+    }
+    tables.elements[ptep] = pte;
+  }
+}
+
+/** MADV_WILLNEED: what is there counts as just used, so that it does not go to swap first. Returns: pages that are there. */
+export function madviseWillneed(mm: Mm, start: bigint, pages: number): number {
+  const { arch, kernel, tables } = mm;
+  let there = 0;
+  for (const range of pteRanges(mm, start, start + BigInt(pages) * PAGE)) {
+    for (let index = 0; index < range.count; index++) {
+      const address = range.address + BigInt(index) * PAGE;
+      const ptep = kernel.stack.push(tables.elements[range.first + index]! as PteVal);
+      const pte = kernel.stack.get(ptep);
+      if (ptePresent(arch, pte)) {
+        there++;
+        writePte(kernel.stack.values, ptep, pteMkyoung(arch, pte));
+        flushPage(mm, address);
+      }
+      kernel.stack.pop();
+    }
+  }
+  return there;
+}
+
+/** MADV_COLD: makes pages old, so that they go to swap first. Returns: how many were young. */
+export function madviseCold(mm: Mm, start: bigint, pages: number): number {
+  const { arch, tables } = mm;
+  let young = 0;
+  for (let address = start; address < start + BigInt(pages) * PAGE; address += PAGE) {
+    const ptep = pteLookup(mm, address);
+    if (ptep === undefined) continue;
+    const pte = tables.elements[ptep]! as PteVal;
+    if (!ptePresent(arch, pte) || !pteYoung(arch, pte)) continue;
+    tables.elements[ptep] = pteMkold(arch, pte);
+    flushPage(mm, address);
+    young++;
+  }
+  return young;
+}
+
+/** MADV_DONTNEED: forgets what is in memory of the program's own. It reads as zeros again. */
+export function madviseDontneed(mm: Mm, start: bigint, pages: number): void {
+  const { arch, tables } = mm;
+  for (let address = start; address < start + BigInt(pages) * PAGE; address += PAGE) {
+    const vma = mm.findVma(address);
+    const ptep = pteLookup(mm, address);
+    if (vma === undefined || ptep === undefined) continue;
+    if (!pteNone(arch, tables.elements[ptep]! as PteVal)) zapPte(mm, vma, address, ptep);
+  }
+}
+
+/** Makes pages be there before they are used, as MAP_POPULATE does. Returns: how many were not. */
+export function populate(mm: Mm, start: bigint, pages: number): number {
+  const { arch, tables } = mm;
+  let made = 0;
+  for (let address = start; address < start + BigInt(pages) * PAGE; address += PAGE) {
+    const ptep = pteAlloc(mm, address);
+    if (ptePresent(arch, tables.elements[ptep]! as PteVal)) continue;
+    faultIn(mm, address, 'write');
+    made++;
+  }
+  return made;
+}
+
+/** Tells a file what was written through this mapping, and has it written to the disk. Returns: pages written. */
+export function msync(mm: Mm, start: bigint, pages: number): number {
+  const { arch, tables } = mm;
+  const vma = mm.findVma(start);
+  if (vma?.file === undefined) throw new PgtableError('EINVAL', 'no file is mapped here', { address: start });
+  for (const range of pteRanges(mm, start, start + BigInt(pages) * PAGE)) {
+    let address = range.address;
+    const stop = (range.first + range.count) as Ptep;
+    for (let ptep = range.first; ptep < stop; ptep++, address += PAGE) {
+      const pte = tables.elements[ptep]! as PteVal;
+      if (!ptePresent(arch, pte) || !pteDirty(arch, pte)) continue;
+      vma.file.markDirty(filePageOf(vma, address));
+      tables.elements[ptep] = arch.values.pte.mkclean(pte);
+      flushPage(mm, address);
+    }
+  }
+  return vma.file.writeBack();
+}
+
+/** Writes to a program's memory from the kernel, as read(2) does. */
+export function copyToUser(mm: Mm, to: bigint, bytes: Uint8Array): void {
+  const { arch, kernel, tables } = mm;
+  for (let done = 0; done < bytes.length; ) {
+    const at = to + BigInt(done);
+    const address = at & -PAGE;
+    const offset = Number(at - address);
+    const part = bytes.subarray(done, done + PAGE_BYTES - offset);
+    const ptep = faultIn(mm, address, 'write');
+    const seen = kernel.stack.push(tables.elements[ptep]! as PteVal);
+    const pte = kernel.stack.get(seen);
+    kernel.ram.frame(ptePfn(arch, pte)).set(part, offset);
+    // The program's hardware did not see this write.
+    writePte(kernel.stack.values, seen, pteMkdirty(arch, pteMkyoung(arch, pte)));
+    flushPage(mm, address);
+    kernel.stack.pop();
+    done += part.length;
+  }
+}
+
+/** Reads a program's memory from the kernel, as write(2) does. */
+export function copyFromUser(mm: Mm, from: bigint, length: number): Uint8Array {
+  const { arch, kernel, tables } = mm;
+  const bytes = new Uint8Array(length);
+  for (let done = 0; done < length; ) {
+    const at = from + BigInt(done);
+    const address = at & -PAGE;
+    const offset = Number(at - address);
+    const count = Math.min(length - done, PAGE_BYTES - offset);
+    const ptep = faultIn(mm, address, 'read');
+    const pfn = ptePfn(arch, tables.elements[ptep]! as PteVal);
+    bytes.set(kernel.ram.frame(pfn).subarray(offset, offset + count), done);
+    done += count;
+  }
+  return bytes;
+}
+
+/** Takes an address space apart. */
+export function exit(mm: Mm): void {
+  for (const vma of [...mm.vmas]) munmap(mm, vma.start, Number((vma.end - vma.start) / PAGE));
+  mm.destroy();
+  mm.kernel.mms.splice(mm.kernel.mms.indexOf(mm), 1);
+}

@@ -1,0 +1,47 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Folder } from '../check-strong.js';
+
+/** The folder that both versions are in. */
+export const ROOT = join(import.meta.dirname, '..');
+
+/** What a site is, in a line of `before`; README.md says what each kind is. */
+export type SiteKind =
+  | 'get' | 'set' | 'once' | 'next' | 'zero'
+  | 'word' | 'view' | 'atomic' | 'order' | 'text' | 'number' | 'destructure' | 'other' | 'cast'
+  | 'stack' | 'bug' | 'use';
+
+/** A place in `before` that the conversion is about. */
+export interface Site {
+  /** From the folder of the example. */
+  readonly file: string;
+  readonly line: number;
+  readonly kind: SiteKind;
+  readonly class: 'rote' | 'thought' | 'stack' | 'bug' | 'follows';
+  /** The rule that is about it; null where the line is wrong only because another one is. */
+  readonly rule: string | null;
+  readonly bug?: number;
+}
+
+/** A value held aside that remains in `after`. */
+export interface Kept {
+  readonly file: string;
+  readonly line: number;
+  readonly kind: 'stack';
+}
+
+/** The manifest. */
+export interface Sites {
+  readonly before: readonly Site[];
+  readonly after: readonly Kept[];
+}
+
+export function readSites(): Sites {
+  return JSON.parse(readFileSync(join(ROOT, 'SITES.json'), 'utf8')) as Sites;
+}
+
+/** The lines of every source of a folder, by `folder/file`. */
+export function sources(folder: Folder): Map<string, string[]> {
+  const files = readdirSync(join(ROOT, folder)).filter((name) => name.endsWith('.ts'));
+  return new Map(files.map((name) => [`${folder}/${name}`, readFileSync(join(ROOT, folder, name), 'utf8').split('\n')]));
+}
