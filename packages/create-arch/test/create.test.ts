@@ -40,7 +40,7 @@ describe('a package that was generated', () => {
     expect(created.files).toEqual([
       '.gitignore', 'README.md', 'package.json',
       ...['arch', 'attributes', 'bits', 'config', 'format', 'geometry', 'handles', 'index', 'nonpresent', 'prot', 'ptdump', 'roots', 'values'].map((name) => `src/${name}.ts`),
-      'test/dump.test.ts', 'test/golden.test.ts', 'test/known-failures.txt', 'test/laws.test.ts', 'test/sample.ts', 'tsconfig.build.json', 'tsconfig.json',
+      'test/dump.test.ts', 'test/golden.test.ts', 'test/known-failures.txt', 'test/laws.test.ts', 'test/sample.ts', 'tsconfig.build.json', 'tsconfig.json', 'vitest.config.ts',
     ]);
     for (const file of created.files) expect(existsSync(join(generated, file)), file).toBe(true);
   });
