@@ -22,7 +22,9 @@ import { d128LiveChange, d128Values } from './values.js';
 export function d128Arch<H extends TableHandles = D128Handles>(config: D128Config, tables: TableMemory): WritableArch<H> {
   const resolved = resolveConfig(config);
   if (tables.entryBytes !== ENTRY_BYTES) {
-    throw new PgtableError('EINVAL', `128-bit descriptors have ${ENTRY_BYTES} bytes, the entries of the table memory ${tables.entryBytes}`, { hint: `make the TableMemory with entryBytes: ${ENTRY_BYTES}` });
+    throw new PgtableError('EINVAL', `128-bit descriptors have ${ENTRY_BYTES} bytes, the entries of the table memory ${tables.entryBytes}`, {
+      hint: `make the TableMemory with entryBytes: ${ENTRY_BYTES}`,
+    });
   }
   const geometry = d128Geometry(resolved);
   const formats = d128Formats(resolved, geometry);

@@ -1,6 +1,6 @@
 import {
-  EntryKind, geometryOf, HIGH_WORD, levelNumber, LEVELS, LOW_WORD, PgtableError, UnlinkedTable, type Below, type EntryVal, type Geometry, type Level, type ScanBuffer, type ScanFilter, type TableHandles,
-  type TableMemory, type TableOf, type WritableOps,
+  EntryKind, geometryOf, HIGH_WORD, levelNumber, LEVELS, LOW_WORD, PgtableError, UnlinkedTable, type Below, type EntryVal, type Geometry, type Level, type ScanBuffer,
+  type ScanFilter, type TableHandles, type TableMemory, type TableOf, type WritableOps,
 } from '@pgtable/core';
 import { BasicLevelOps, entryIndex, handleAt, indexOf, tableAt } from '@pgtable/core/arch';
 import { BUSY } from './bits.js';
@@ -216,7 +216,9 @@ export function d128Ops<H extends TableHandles>(context: D128OpsContext): AllOps
 }
 
 /** {@link WritableArch.newTable}. */
-export function newTable<H extends TableHandles, L extends Level>({ tables, geometry }: D128OpsContext, all: AllOps<H>, level: L, address: number, user: boolean): UnlinkedTable<H, L> {
+export function newTable<H extends TableHandles, L extends Level>(
+  { tables, geometry }: D128OpsContext, all: AllOps<H>, level: L, address: number, user: boolean,
+): UnlinkedTable<H, L> {
   const { entries, folded } = geometryOf(geometry, level);
   if (folded) throw new PgtableError('EINVAL', `there are no ${level} tables in this configuration: the level is folded`);
   const bytes = entries * geometry.entryBytes;
@@ -235,7 +237,9 @@ export function freeTable<H extends TableHandles>({ tables }: D128OpsContext, ta
   tables.release(table.level, table.address, table.entries);
 }
 
-function unlinkedTable<H extends TableHandles, L extends Level>(geometry: Geometry, all: AllOps<H>, level: L, index: number, address: number, user: boolean): UnlinkedTable<H, L> {
+function unlinkedTable<H extends TableHandles, L extends Level>(
+  geometry: Geometry, all: AllOps<H>, level: L, index: number, address: number, user: boolean,
+): UnlinkedTable<H, L> {
   const { entries, shift } = geometryOf(geometry, level);
   return new UnlinkedTable<H, L>(all[level], handleAt<H, L>(level, index), { address, entries, shift, user });
 }

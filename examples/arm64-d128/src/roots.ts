@@ -39,7 +39,9 @@ export function tableOfTtbr(value: bigint, config: D128Config): number {
   const name = `${resolved.half.toUpperCase()}_EL1`;
   if (value < 0n || value >= 1n << 128n) throw new PgtableError('EINVAL', `${name} cannot be 0x${value.toString(16)}: it has more than 128 bits`);
   if ((value & 6n) !== 0n) {
-    throw new PgtableError('ENOTSUP', `${name} is 0x${value.toString(16)}: its SKL (bits 2:1) is ${(value >> 1n) & 3n}, so the root table is one of several levels`, { hint: 'only tables of one level can be read' });
+    throw new PgtableError('ENOTSUP', `${name} is 0x${value.toString(16)}: its SKL (bits 2:1) is ${(value >> 1n) & 3n}, so the root table is one of several levels`, {
+      hint: 'only tables of one level can be read',
+    });
   }
   const table = Number((((value >> 80n) & 0xffn) << 48n) | (value & 0xffff_ffff_ffe0n));
   const align = Math.max(rootBytes(resolved), 32);

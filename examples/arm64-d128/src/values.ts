@@ -1,6 +1,9 @@
 import { geometryOf, levelNumber, PgtableError, type EntryVal, type Feature, type Geometry, type Level, type Prot } from '@pgtable/core';
 import { FlagValues, valueFormat, type ValueFormat } from '@pgtable/core/arch';
-import { AF, ATTRINDX_LO, CONT, DIRTY, GP, NDIRTY, NG, NS, PI_WRITE, PIINDEX, POINDEX, PRESENT_INVALID, SH_LO, SKL, SKL_SHIFT, SPECIAL, SWP_EXCLUSIVE, SWP_UFFD_WP, UFFD_WP, VALID } from './bits.js';
+import {
+  AF, ATTRINDX_LO, CONT, DIRTY, GP, NDIRTY, NG, NS, PI_WRITE, PIINDEX, POINDEX, PRESENT_INVALID, SH_LO, SKL, SKL_SHIFT, SPECIAL, SWP_EXCLUSIVE, SWP_UFFD_WP, UFFD_WP,
+  VALID,
+} from './bits.js';
 import type { ResolvedConfig } from './config.js';
 import { addressMask, hasLeaves, type D128Format } from './format.js';
 
