@@ -1,4 +1,6 @@
-import { LEVELS, levelNumber, PgtableError, type HugePage, type Level, type MmContext, type TableHandles, type TableMemory, type UnlinkedTable, type WritableArch } from '@pgtable/core';
+import {
+  LEVELS, levelNumber, PgtableError, type HugePage, type Level, type MmContext, type TableHandles, type TableMemory, type UnlinkedTable, type WritableArch,
+} from '@pgtable/core';
 import { freeTableIn, newTableIn, pgdOffsetIn, rootTableIn, tableOps } from '@pgtable/core/arch';
 import { describe } from './attributes.js';
 import { fullConfig, type FullConfig, type LoongarchConfig } from './config.js';
@@ -20,7 +22,9 @@ import { hugePageShift, loongarchValues } from './values.js';
 export function loongarchArch<H extends TableHandles = LoongarchHandles>(config: LoongarchConfig, tables: TableMemory): WritableArch<H> {
   const full = fullConfig(config);
   if (tables.entryBytes !== 8) {
-    throw new PgtableError('EINVAL', `LoongArch has entries of 8 bytes, the table memory of ${tables.entryBytes}`, { hint: 'make the TableMemory with entryBytes: 8' });
+    throw new PgtableError('EINVAL', `LoongArch has entries of 8 bytes, the table memory of ${tables.entryBytes}`, {
+      hint: 'make the TableMemory with entryBytes: 8',
+    });
   }
   const geometry = loongarchGeometry(full.layout);
   const values = loongarchValues(full);
@@ -46,11 +50,13 @@ export function loongarchArch<H extends TableHandles = LoongarchHandles>(config:
     kernelProt,
     newTable: <L extends Level>(level: L, address: number, user: boolean): UnlinkedTable<H, L> => {
       if (isInvalidTable(full, address)) {
-        throw new PgtableError('EINVAL', `0x${address.toString(16)} is where the kernel keeps a table that maps nothing`, { hint: 'an entry that points there is empty: take another address' });
+        throw new PgtableError('EINVAL', `0x${address.toString(16)} is where the kernel keeps a table that maps nothing`, {
+          hint: 'an entry that points there is empty: take another address',
+        });
       }
       const table = newTableIn(context, ops, level, address, user);
       // As kernel_pte_init: see values.ts about G in empty entries.
-      if (level === 'pte' && !user) table.set(0, values[level].empty as Parameters<typeof table.set>[1], table.entries);
+      if (level === 'pte' && !user) table.set(0, table.get(0), table.entries);
       return table;
     },
     freeTable: (table) => {

@@ -1,6 +1,7 @@
 import { Access, type Attributes, type Level } from '@pgtable/core';
 import {
-  D_LO, DEVMAP_HI, G_LO, H_LO, HGLOBAL_LO, MAT_LO, MAT_SHIFT, MODIFIED_LO, NR_HI, NX_HI, P_LO, PLV_LO, PLV_SHIFT, PRESENT_INVALID_HI, PROTNONE_LO, RPLV_HI, SPECIAL_LO, V_LO, W_LO,
+  D_LO, DEVMAP_HI, G_LO, H_LO, HGLOBAL_LO, MAT_LO, MAT_SHIFT, MODIFIED_LO, NR_HI, NX_HI, P_LO, PLV_LO, PLV_SHIFT, PRESENT_INVALID_HI, PROTNONE_LO,
+  RPLV_HI, SPECIAL_LO, V_LO, W_LO,
 } from './bits.js';
 
 /** Everything: what a table entry leaves allowed. */
@@ -48,8 +49,9 @@ export function memoryType(lo: number): string {
   return TYPES[(lo & MAT_LO) >>> MAT_SHIFT]!;
 }
 
-const MIDDLE: readonly (readonly [mask: number, name: string])[] = [[P_LO, 'P'], [W_LO, 'W'], [MODIFIED_LO, 'MODIFIED'], [PROTNONE_LO, 'PROTNONE'], [SPECIAL_LO, 'SPECIAL']];
-const UPPER: readonly (readonly [mask: number, name: string])[] = [[DEVMAP_HI, 'DEVMAP'], [PRESENT_INVALID_HI, 'PRESENT_INVALID'], [NR_HI, 'NR'], [NX_HI, 'NX'], [RPLV_HI, 'RPLV']];
+type Names = readonly (readonly [mask: number, name: string])[];
+const MIDDLE: Names = [[P_LO, 'P'], [W_LO, 'W'], [MODIFIED_LO, 'MODIFIED'], [PROTNONE_LO, 'PROTNONE'], [SPECIAL_LO, 'SPECIAL']];
+const UPPER: Names = [[DEVMAP_HI, 'DEVMAP'], [PRESENT_INVALID_HI, 'PRESENT_INVALID'], [NR_HI, 'NR'], [NX_HI, 'NX'], [RPLV_HI, 'RPLV']];
 
 /** The names of the bits that are set, from bit 0 up, and PLV with its value. MAT is left out: it is the memory type. */
 export function flagNames(level: Level, lo: number, hi: number): string[] {

@@ -57,10 +57,14 @@ export function fullConfig(config: LoongarchConfig): FullConfig {
       const address = invalidTables[name];
       const { folded } = levels.find(({ level }) => level === name)!;
       if (folded !== (address === undefined)) {
-        throw new PgtableError('EINVAL', `${config.layout} was given ${folded ? 'an' : 'no'} invalid_${name}_table`, { hint: 'one for each level below the pgd that exists' });
+        throw new PgtableError('EINVAL', `${config.layout} was given ${folded ? 'an' : 'no'} invalid_${name}_table`, {
+          hint: 'one for each level below the pgd that exists',
+        });
       }
       if (address !== undefined && (!Number.isSafeInteger(address) || address <= 0 || address >= 2 ** PA_BITS || address % 2 ** pageShift(config.layout) !== 0)) {
-        throw new PgtableError('EINVAL', `0x${address.toString(16)} cannot be the physical address of invalid_${name}_table`, { hint: 'tables are as large as a page, aligned to it, and not at 0' });
+        throw new PgtableError('EINVAL', `0x${address.toString(16)} cannot be the physical address of invalid_${name}_table`, {
+          hint: 'tables are as large as a page, aligned to it, and not at 0',
+        });
       }
     }
   }

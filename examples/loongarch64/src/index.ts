@@ -9,8 +9,8 @@ import { EM_LOONGARCH, findRoots } from './roots.js';
 
 export { loongarchArch } from './arch.js';
 export {
-  CACHED_WINDOW, D_LO, DEVMAP_HI, G_LO, H_LO, HGLOBAL_LO, MAT_CC_LO, MAT_LO, MAT_SHIFT, MODIFIED_LO, NR_HI, NX_HI, P_LO, PA_BITS, PA_HI, PLV_LO, PLV_SHIFT, PRESENT_INVALID_HI,
-  PROTNONE_LO, RPLV_HI, SPECIAL_LO, V_LO, W_LO,
+  CACHED_WINDOW, D_LO, DEVMAP_HI, G_LO, H_LO, HGLOBAL_LO, MAT_CC_LO, MAT_LO, MAT_SHIFT, MODIFIED_LO, NR_HI, NX_HI, P_LO, PA_BITS, PA_HI, PLV_LO, PLV_SHIFT,
+  PRESENT_INVALID_HI, PROTNONE_LO, RPLV_HI, SPECIAL_LO, V_LO, W_LO,
 } from './bits.js';
 export type { InvalidTables, LoongarchConfig } from './config.js';
 export { LAYOUTS, loongarchGeometry, loongarchRoot, loongarchWindow, type LoongarchLayout } from './geometry.js';

@@ -43,7 +43,7 @@ export function decodeNonPresent(config: FullConfig, level: Level, value: bigint
   // A huge page has no address bits where the type of a swap entry is: bits 20:16, for no type is above 31.
   const invalid = directory && (hi & PRESENT_INVALID_HI) !== 0 && type % 32 === 0;
   if ((lo & flags) !== 0 || invalid) {
-    // Whatever keeps a frame keeps its memory type, too; also a kernel page that set_direct_map_invalid_noflush() took away, which loses P and V alone.
+    // Whatever keeps a frame keeps its memory type, too; so does a kernel page that set_direct_map_invalid_noflush() took away, which loses P and V.
     const { shift } = geometryOf(loongarchGeometry(config.layout), level);
     const pa = value & ((1n << BigInt(PA_BITS)) - (1n << BigInt(shift)));
     return { kind: 'protected', pa, flags: flagNames(level, lo, hi) };
@@ -52,5 +52,6 @@ export function decodeNonPresent(config: FullConfig, level: Level, value: bigint
   const offset = value >> BigInt(SWAP_OFFSET_SHIFT);
   // A frame number has at most 36 bits (MAX_PHYSMEM_BITS is 48) and an offset 40, so there is room for young and dirty.
   const page = pageShift(config.layout);
-  return decodeSwapEntry({ release: config.release, options: config.swap, pfnBits: PA_BITS - page, pageShift: page }, type, offset, (value & SWAP_EXCLUSIVE) !== 0n ? ['exclusive'] : []);
+  const how = { release: config.release, options: config.swap, pfnBits: PA_BITS - page, pageShift: page };
+  return decodeSwapEntry(how, type, offset, (value & SWAP_EXCLUSIVE) !== 0n ? ['exclusive'] : []);
 }

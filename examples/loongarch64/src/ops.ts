@@ -1,4 +1,6 @@
-import { EntryKind, HIGH_WORD, levelNumber, LOW_WORD, type EntryVal, type Level, type MmContext, type ScanBuffer, type ScanFilter, type TableHandles } from '@pgtable/core';
+import {
+  EntryKind, HIGH_WORD, levelNumber, LOW_WORD, type EntryVal, type Level, type MmContext, type ScanBuffer, type ScanFilter, type TableHandles,
+} from '@pgtable/core';
 import { indexOf, scanWords, tableAddress, TableLevelOps, type LevelTable, type TableOpsContext } from '@pgtable/core/arch';
 import { G_LO, H_LO, PA_HI } from './bits.js';
 import type { LoongarchValueTable } from './values.js';

@@ -1,6 +1,8 @@
-import { EntryKind, hexAddress, Insecure, ptdumpSize, type Level, type PtdumpStyle } from '@pgtable/core';
+import { EntryKind, hexAddress, Insecure, ptdumpSize, type PtdumpStyle } from '@pgtable/core';
 import { isGlobal, memoryType } from './attributes.js';
-import { D_LO, G_LO, H_LO, HGLOBAL_LO, MODIFIED_LO, NR_HI, NX_HI, P_LO, PA_BITS, PA_HI, PLV_LO, PLV_SHIFT, PROTNONE_LO, RPLV_HI, SPECIAL_LO, V_LO, W_LO } from './bits.js';
+import {
+  D_LO, G_LO, H_LO, HGLOBAL_LO, MODIFIED_LO, NR_HI, NX_HI, P_LO, PA_BITS, PA_HI, PLV_LO, PLV_SHIFT, PROTNONE_LO, RPLV_HI, SPECIAL_LO, V_LO, W_LO,
+} from './bits.js';
 import { pageShift, type LoongarchLayout } from './geometry.js';
 
 /** The flags that are listed, 11:0 and 63:59; G of a huge page stands where that of a page does. */
@@ -41,7 +43,8 @@ export function loongarchPtdump(layout: LoongarchLayout): PtdumpStyle {
         `PLV${(lo & PLV_LO) >>> PLV_SHIFT}`,
       ];
       return (
-        `${hexAddress(start, 16)}-${hexAddress(end, 16)}    ${hexAddress(pa, PA_BITS / 4)} ${ptdumpSize(end - start, 'KMGTPE', 1024)} ${levelName(level)} ${fields.join(' ')}`
+        `${hexAddress(start, 16)}-${hexAddress(end, 16)}    ${hexAddress(pa, PA_BITS / 4)} ` +
+        `${ptdumpSize(end - start, 'KMGTPE', 1024)} ${level.toUpperCase()} ${fields.join(' ')}`
       );
     },
     insecure: (_end, _level, lo, hi) => ((lo & (W_LO | D_LO)) !== 0 && (hi & NX_HI) === 0 ? Insecure.WritableExecutable : 0),
@@ -49,10 +52,6 @@ export function loongarchPtdump(layout: LoongarchLayout): PtdumpStyle {
     verdict: ({ writableExecutable }) =>
       writableExecutable === 0 ? 'Checked W+X mappings: passed, no W+X pages found' : `Checked W+X mappings: failed, ${writableExecutable} W+X pages found`,
   };
-}
-
-function levelName(level: Level): string {
-  return level.toUpperCase();
 }
 
 const TOP: readonly (readonly [mask: number, name: string])[] = [[RPLV_HI, 'RPLV'], [NX_HI, 'NX'], [NR_HI, 'NR']];

@@ -1,4 +1,4 @@
-import { PgtableError, type MachineFacts, type RootCandidate, type RootSearch, type TableMemory, type Vmcoreinfo } from '@pgtable/core';
+import type { MachineFacts, RootCandidate, RootSearch, TableMemory, Vmcoreinfo } from '@pgtable/core';
 import { loongarchArch } from './arch.js';
 import { CACHED_WINDOW, G_LO, H_LO, PA_BITS } from './bits.js';
 import type { InvalidTables, LoongarchConfig } from './config.js';
@@ -36,7 +36,9 @@ export async function findRoots(facts: MachineFacts): Promise<RootSearch> {
     const these = found.filter(({ candidate }) => candidate.source === source);
     candidates.push(...these.sort((a, b) => Number(b.sound) - Number(a.sound)).map(({ candidate }) => candidate));
   }
-  if (kernels.length === 0) missing.push('no VMCOREINFO of a LoongArch kernel, neither as a note of the dump nor in its memory: give --pgdh, the address of swapper_pg_dir');
+  if (kernels.length === 0) {
+    missing.push('no VMCOREINFO of a LoongArch kernel, neither as a note of the dump nor in its memory: give --pgdh, the address of swapper_pg_dir');
+  }
   if (!facts.registers.has('pgdl')) missing.push('no PGDL in this dump (no dump format keeps it): give --pgdl to read the tables of the process that ran');
   return { candidates, missing };
 }
@@ -57,7 +59,9 @@ function knownLayouts(facts: MachineFacts, vmcoreinfo: Vmcoreinfo | undefined, m
   const pwcl = facts.registers.get('pwcl');
   const pwch = facts.registers.get('pwch');
   if (pwcl !== undefined && pwch !== undefined) return { layouts: [decodePageWalk(pwcl, pwch)], said: 'pwcl and pwch were given' };
-  if (pwcl !== undefined || pwch !== undefined) missing.push(`${pwcl === undefined ? 'pwch was given without pwcl' : 'pwcl was given without pwch'}: both together say what the tables look like`);
+  if (pwcl !== undefined || pwch !== undefined) {
+    missing.push(`${pwcl === undefined ? 'pwch was given without pwcl' : 'pwcl was given without pwch'}: both together say what the tables look like`);
+  }
   const bytes = Number(vmcoreinfo?.get('PAGESIZE') ?? 0);
   const layouts = LAYOUTS.filter((layout) => 2 ** pageShift(layout) === bytes);
   return { layouts: layouts.length > 0 ? layouts : LAYOUTS, said: undefined };
@@ -83,9 +87,11 @@ async function readRoot(facts: MachineFacts, table: number, { layouts, said }: K
     if (chain !== undefined) {
       const below = (['pud', 'pmd', 'pte'] as const).filter((level) => chain.tables[level] !== undefined)
         .map((level) => `invalid_${level}_table is at 0x${chain.tables[level]!.toString(16)}`).join(', ');
-      return { layout, invalidTables: chain.tables, used, evidence: `Its empty entries lead, in as many steps as ${layout} has levels, to a table that maps nothing: ${below}.` };
+      const evidence = `Its empty entries lead, in as many steps as ${layout} has levels, to a table that maps nothing: ${below}.`;
+      return { layout, invalidTables: chain.tables, used, evidence };
     }
-    const evidence = `Its empty entries lead to no table that maps nothing, so zero is taken for empty. It was read as ${layout}${said === undefined ? '; give --pwcl and --pwch if that is wrong' : `, because ${said}`}.`;
+    const why = said === undefined ? '; give --pwcl and --pwch if that is wrong' : `, because ${said}`;
+    const evidence = `Its empty entries lead to no table that maps nothing, so zero is taken for empty. It was read as ${layout}${why}.`;
     if (first === undefined || layout === DEFAULT_LAYOUT) first = { layout, invalidTables: undefined, used, evidence };
   }
   return first;
@@ -187,7 +193,8 @@ async function fromVmcoreinfo(facts: MachineFacts, vmcoreinfo: Vmcoreinfo, known
         config: configOf(read.layout, read.invalidTables, release),
         table,
         evidence: [
-          `${capital(where)} is of Linux ${release ?? '(no OSRELEASE)'} and has swapper_pg_dir at 0x${swapper.toString(16)}, in the cached direct-mapped window: physical address 0x${table.toString(16)}.`,
+          `${capital(where)} is of Linux ${release ?? '(no OSRELEASE)'} and has swapper_pg_dir at 0x${swapper.toString(16)}, in the cached direct-mapped window: ` +
+            `physical address 0x${table.toString(16)}.`,
           `The table there has ${read.used} entries that are in use.`,
           read.evidence,
         ],
@@ -199,8 +206,13 @@ async function fromVmcoreinfo(facts: MachineFacts, vmcoreinfo: Vmcoreinfo, known
 
 /** Whether a VMCOREINFO came from a note of the dump: the facts have the texts of both kinds in one list. */
 function isNote(facts: MachineFacts, vmcoreinfo: Vmcoreinfo): boolean {
-  const text = new TextEncoder().encode(vmcoreinfo.text);
-  return facts.notes.some(({ name, desc }) => name === 'VMCOREINFO' && text.every((byte, at) => desc[at] === byte));
+  return facts.notes.some(({ name, desc }) => name === 'VMCOREINFO' && beginsWith(desc, vmcoreinfo.text));
+}
+
+function beginsWith(bytes: Uint8Array, text: string): boolean {
+  if (bytes.length < text.length) return false;
+  for (let at = 0; at < text.length; at++) if (bytes[at] !== text.charCodeAt(at)) return false;
+  return true;
 }
 
 interface Finding extends Pick<RootCandidate, 'role' | 'source' | 'table' | 'evidence' | 'registers'> {
@@ -214,7 +226,6 @@ function candidate({ config, half, ...found }: Finding): RootCandidate {
     variant: config.layout,
     entryBytes: 8,
     open(tables: TableMemory) {
-      if (found.table >= 2 ** PA_BITS) throw new PgtableError('EINVAL', `a root table at 0x${found.table.toString(16)} is beyond ${PA_BITS} bits of physical address`);
       return { arch: loongarchArch(config, tables), root: loongarchRoot(config.layout, found.table, half) };
     },
   };

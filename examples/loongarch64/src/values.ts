@@ -169,7 +169,13 @@ function formatOf(config: FullConfig, level: Level): ValueFormat {
     // _PAGE_CHG_MASK, _HPAGE_CHG_MASK.
     modifyKeeps: MODIFIED | SPECIAL | DEVMAP | MAT | BigInt(PLV_LO) | HUGE_PROT,
     swap: linux ? {
-      typeShift: SWAP_TYPE_SHIFT, offsetShift: SWAP_OFFSET_SHIFT, offsetBits: (last ? 64 : HUGE_SWAP_END) - SWAP_OFFSET_SHIFT, base: last ? 0n : H, softDirty: 0n, exclusive: last ? SWAP_EXCLUSIVE : 0n, uffdWp: 0n,
+      typeShift: SWAP_TYPE_SHIFT,
+      offsetShift: SWAP_OFFSET_SHIFT,
+      offsetBits: (last ? 64 : HUGE_SWAP_END) - SWAP_OFFSET_SHIFT,
+      base: last ? 0n : H,
+      softDirty: 0n,
+      exclusive: last ? SWAP_EXCLUSIVE : 0n,
+      uffdWp: 0n,
     } : undefined,
     features: featuresOf(last, linux),
   });

@@ -48,7 +48,7 @@ export function sample(layout: LoongarchLayout): Sample {
   return { tables, kernel, user };
 }
 
-/** An ELF core of the machine's tables, with those that map nothing. @param more text for the end of its VMCOREINFO */
+/** An ELF core of the machine's tables, with those that map nothing. */
 export function sampleDump(layout: LoongarchLayout): Uint8Array {
   const { tables } = sample(layout);
   const { pageBytes } = loongarchGeometry(layout);
@@ -61,7 +61,8 @@ export function sampleDump(layout: LoongarchLayout): Uint8Array {
   filled(invalid.pte, undefined);
   filled(invalid.pmd, invalid.pte);
   filled(invalid.pud, invalid.pmd);
-  const vmcoreinfo = `OSRELEASE=6.12.0\nPAGESIZE=${pageBytes}\nSYMBOL(swapper_pg_dir)=${(CACHED_WINDOW | BigInt(SWAPPER)).toString(16)}\nSYMBOL(_stext)=9000000000201000\n`;
+  const swapper = (CACHED_WINDOW | BigInt(SWAPPER)).toString(16);
+  const vmcoreinfo = `OSRELEASE=6.12.0\nPAGESIZE=${pageBytes}\nSYMBOL(swapper_pg_dir)=${swapper}\nSYMBOL(_stext)=9000000000201000\n`;
   return elfCore({
     machine: { elfMachine: 258, bits: 64, littleEndian: true },
     segments: segments.sort((a, b) => a.address - b.address),
