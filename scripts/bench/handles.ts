@@ -10,10 +10,10 @@ import type { Case, Row } from './case.js';
 
 /** Tables of the lowest level that every loop goes over. */
 const TABLES = 64;
-/** How often a turn goes over all of them, so that it takes some milliseconds. */
-const ROUNDS = 32;
+/** How often a turn goes over all of them, so that it takes less than a time slice of the machine. */
+const ROUNDS = 8;
 /** How many turns each variant has; the best counts. */
-const TURNS = 24;
+const TURNS = 100;
 
 const mm: MmContext = { user: false, tlb: NO_TLB };
 const FLAGS = VmFlags.Read | VmFlags.Write;
