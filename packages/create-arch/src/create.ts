@@ -53,7 +53,10 @@ export function createArch(path: string, options: CreateOptions = {}): Created {
   const name = basename(folder).replace(/^arch-/, '');
   const packageName = options.packageName ?? `arch-${name}`;
   if (!/^[a-z][a-z0-9]{1,30}$/.test(name)) {
-    throw new CreateError(`"${basename(folder)}" cannot name an architecture`, 'give small letters and digits, a letter first, as in loongarch64; a leading arch- is not part of the name');
+    throw new CreateError(
+      `"${basename(folder)}" cannot name an architecture`,
+      'give small letters and digits, a letter first, as in loongarch64; a leading arch- is not part of the name',
+    );
   }
   if (!/^(@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*$/.test(packageName) || packageName.length > 214) {
     throw new CreateError(`"${packageName}" cannot name a package`, 'give what npm takes: small letters, digits and dashes, with or without a @scope/ before');
@@ -66,7 +69,8 @@ export function createArch(path: string, options: CreateOptions = {}): Created {
   for (const [file, text] of sources) {
     // npm leaves some names out of a package, so those begin with an underscore in the template.
     const target = file.replace(/(^|\/)_/, '$1');
-    const made = target === 'package.json' ? manifest(substitute(text, name), packageName, versions) : substitute(text, name).replaceAll(`arch-${name}`, packageName);
+    const named = substitute(text, name);
+    const made = target === 'package.json' ? manifest(named, packageName, versions) : named.replaceAll(`arch-${name}`, packageName);
     mkdirSync(dirname(join(folder, target)), { recursive: true });
     writeFileSync(join(folder, target), made);
     files.push(target);
@@ -86,7 +90,8 @@ function checkCollision(name: string, text: string): void {
   for (const word of words) {
     if (SPELLINGS.some(([spelling]) => spelling === word)) continue;
     const made = substitute(word, name);
-    if (made !== word && words.has(made)) throw new CreateError(`an architecture cannot be named ${name}: ${made} is something else already`, 'give the name that your kernel has for the architecture');
+    if (made === word || !words.has(made)) continue;
+    throw new CreateError(`an architecture cannot be named ${name}: ${made} is something else already`, 'give the name that your kernel has for the architecture');
   }
 }
 

@@ -39,7 +39,9 @@ export function run(args: readonly string[], { stdout, stderr }: Streams): numbe
     }
     const [path] = positionals;
     if (path === undefined) throw new CreateError('no name was given', 'give the name of the architecture: npm create @pgtable/arch loongarch64');
-    if (positionals.length > 1) throw new CreateError(`one name is needed, and there are ${positionals.length}: ${positionals.join(' ')}`, 'options of this command come after --');
+    if (positionals.length > 1) {
+      throw new CreateError(`one name is needed, and there are ${positionals.length}: ${positionals.join(' ')}`, 'options of this command come after --');
+    }
     stdout.write(nextSteps(createArch(path, values.package === undefined ? {} : { packageName: values.package })));
     return 0;
   } catch (error) {
@@ -57,7 +59,11 @@ export function run(args: readonly string[], { stdout, stderr }: Streams): numbe
 
 function parse(args: readonly string[]): { values: { help?: boolean; version?: boolean; package?: string }; positionals: string[] } {
   try {
-    return parseArgs({ args: [...args], allowPositionals: true, options: { help: { type: 'boolean', short: 'h' }, version: { type: 'boolean' }, package: { type: 'string' } } });
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: { help: { type: 'boolean', short: 'h' }, version: { type: 'boolean' }, package: { type: 'string' } },
+    });
   } catch (error) {
     throw new CreateError(error instanceof Error ? error.message : String(error), 'create-arch --help lists the options');
   }

@@ -28,7 +28,8 @@ export const trioPtdump: PtdumpStyle = {
   markerAdvance: 'all',
   prints: (lo) => (lo & P_LO) !== 0,
   line(start, end, pa, level, lo, _hi, effective) {
-    const allowed = `r${(effective & Forbids.Write) === 0 ? 'w' : '-'}${(effective & Forbids.Execute) === 0 ? 'x' : '-'}${(effective & Forbids.User) === 0 ? 'u' : '-'}`;
+    const allows = (what: number, letter: string): string => ((effective & what) === 0 ? letter : '-');
+    const allowed = `r${allows(Forbids.Write, 'w')}${allows(Forbids.Execute, 'x')}${allows(Forbids.User, 'u')}`;
     const flags = FLAGS.map(([mask, name]) => ((lo & mask) !== 0 ? name : '.'.padEnd(name.length)));
     return [`${hexAddress(start)}-${hexAddress(end)}`, hexAddress(pa), ptdumpSize(end - start, 'KMGT', 1024), level.toUpperCase(), allowed, ...flags].join(' ').trimEnd();
   },

@@ -26,7 +26,9 @@ export interface RootRegister {
  */
 export function decodePgroot(value: bigint): RootRegister {
   if (value < 0n || value >= 1n << 64n || (value & 0xfffn) !== 0n) {
-    throw new PgtableError('EINVAL', `pgroot 0x${value.toString(16)} cannot be a root register`, { hint: 'give the whole register: root table in bits 47:12, address space in bits 63:48' });
+    throw new PgtableError('EINVAL', `pgroot 0x${value.toString(16)} cannot be a root register`, {
+      hint: 'give the whole register: root table in bits 47:12, address space in bits 63:48',
+    });
   }
   return { asid: Number(value >> 48n), table: Number(value & 0xffff_ffff_f000n) };
 }
@@ -54,7 +56,8 @@ export async function findRoots(facts: MachineFacts): Promise<RootSearch> {
 
   const found = kernel === undefined ? undefined : fromVmcoreinfo(kernel);
   if (kernel !== undefined && found !== undefined) candidates.push(candidate(found, config));
-  else missing.push(kernel === undefined ? `no VMCOREINFO with NUMBER(${OFFSET_KEY}): give --pgroot` : `${kernel.source} has no SYMBOL(swapper_pg_dir): give --pgroot`);
+  else if (kernel === undefined) missing.push(`no VMCOREINFO with NUMBER(${OFFSET_KEY}): give --pgroot`);
+  else missing.push(`${kernel.source} has no SYMBOL(swapper_pg_dir): give --pgroot`);
   if (candidates.length === 0) candidates.push(...(await fromScan(facts, config)));
   return { candidates, missing };
 }
@@ -78,7 +81,14 @@ function fromVmcoreinfo(vmcoreinfo: Vmcoreinfo): Found | undefined {
 /** By shape alone. With several variants try the one with most levels first: its lower tables look like roots of the smaller ones. */
 async function fromScan(facts: MachineFacts, config: TrioConfig): Promise<RootCandidate[]> {
   const guesses = await scanForRoots(facts.memory, {
-    geometry: TRIO_GEOMETRY, formats: trioFormats(), littleEndian: true, top: 'pgd', rootBytes: ROOT_BYTES, rootAlign: ROOT_BYTES, windows: TRIO_WINDOWS, userLeafMask: U_LO,
+    geometry: TRIO_GEOMETRY,
+    formats: trioFormats(),
+    littleEndian: true,
+    top: 'pgd',
+    rootBytes: ROOT_BYTES,
+    rootAlign: ROOT_BYTES,
+    windows: TRIO_WINDOWS,
+    userLeafMask: U_LO,
   });
   return guesses.map(({ table, score, evidence }) =>
     candidate({ role: 'kernel', source: 'structural-scan', table, score, evidence, registers: { pgroot: BigInt(table) } }, config),

@@ -36,7 +36,9 @@ function formatOf(level: Level): ValueFormat {
     invalidClears: mask(P_LO),
     invalidSets: mask(NONE_LO),
     // Table or leaf; mkhuge sets what makes a leaf.
-    ...(last ? { badMask: mask(H_LO, RESERVED_HI) } : { tableMask: mask(H_LO), tableValue: 0n, badMask: mask(A_LO | D_LO | G_LO | NC_LO, RESERVED_HI), leafSets: mask(H_LO) }),
+    ...(last
+      ? { badMask: mask(H_LO, RESERVED_HI) }
+      : { tableMask: mask(H_LO), tableValue: 0n, badMask: mask(A_LO | D_LO | G_LO | NC_LO, RESERVED_HI), leafSets: mask(H_LO) }),
     // A large page's frame number counts in pages of the smallest size; its low bits are zero.
     pfnMask: address & ~((1n << BigInt(shift)) - 1n),
     pfnShift: 12,
