@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { TableMemory, type MachineFacts, type RootCandidate } from '@pgtable/core';
+import { TableMemory, Vmcoreinfo, type MachineFacts, type RootCandidate } from '@pgtable/core';
 import { bytesSource, openMemory, type PhysicalMemory } from '@pgtable/memory';
 import { checkInsecure, ptdump, TableLoader, Translator, vmcoreinfoNotes } from '@pgtable/walk';
 import { run } from 'pgtable';
@@ -98,6 +98,33 @@ describe('roots', () => {
     const bare = await plugin.findRoots({ ...facts, vmcoreinfo: [] });
     expect(bare.candidates).toEqual([]);
     expect(bare.missing[0]).toContain('--pgdh');
+  });
+});
+
+describe('a VMCOREINFO', () => {
+  const text = (lines: string): Vmcoreinfo => new Vmcoreinfo(lines, 'a text in memory at 0x1000');
+
+  it('of another kernel, or of a root that is not in the dump, gives no root', async () => {
+    const { facts } = await factsOf(sampleDump('16KB_3LEVEL'));
+    const other = await plugin.findRoots({ ...facts, vmcoreinfo: [text('SYMBOL(swapper_pg_dir)=ffffffff81a0a000\n')] });
+    expect(other.candidates).toEqual([]);
+    const absent = await plugin.findRoots({ ...facts, vmcoreinfo: [text('PAGESIZE=16384\nSYMBOL(swapper_pg_dir)=9000000040000000\n')] });
+    expect(absent.candidates).toEqual([]);
+    expect(absent.missing[0]).toBe('a text in memory at 0x1000 puts swapper_pg_dir at physical address 0x40000000, which is not in this dump: give --pgdh.');
+  });
+
+  it('of a root whose empty entries lead nowhere comes after one that is sound, and says so', async () => {
+    const { facts } = await factsOf(sampleDump('16KB_3LEVEL'));
+    // The kernel's first table of ptes: no pointer in it.
+    const wrong = text('PAGESIZE=16384\nSYMBOL(swapper_pg_dir)=9000000006004000\n');
+    const right = text(`PAGESIZE=16384\nSYMBOL(swapper_pg_dir)=${(0x9000_0000_0000_0000n + BigInt(SWAPPER)).toString(16)}\n`);
+    const { candidates } = await plugin.findRoots({ ...facts, notes: [], vmcoreinfo: [wrong, right] });
+    expect(candidates.map(({ table, source }) => [table, source])).toEqual([[SWAPPER, 'vmcoreinfo-scan'], [0x600_4000, 'vmcoreinfo-scan']]);
+    expect(candidates[1]?.evidence[2]).toContain('so zero is taken for empty. It was read as 16KB_3LEVEL; give --pwcl and --pwch');
+  });
+
+  it('says how far the kernel was moved, if it does', () => {
+    expect([plugin.kernelOffset(undefined), plugin.kernelOffset(text('KERNELOFFSET=1a000000\n'))]).toEqual([0n, 0x1a00_0000n]);
   });
 });
 
