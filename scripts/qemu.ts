@@ -20,6 +20,8 @@ import { Filler, TableRoom, writeTables, type Asking } from './qemu/space.js';
 
 /** Addresses that are asked of each configuration. */
 const ASKED = 20_000;
+/** Those of them that code is fetched from, one by one, where that can be asked. */
+const FETCHED = 400;
 /** Differences that are shown of each configuration. */
 const SHOWN = 10;
 
@@ -58,6 +60,8 @@ async function compare(trial: Trial, seed: number): Promise<Counts> {
   const machine = await Machine.start(kind);
   let tables = 0;
   let leaves: readonly { readonly address: bigint; readonly permissions: string }[];
+  let writes: Readonly<Record<Asking, readonly (bigint | undefined)[]>> | undefined;
+  const fetches: { readonly address: bigint; readonly found: boolean }[] = [];
   const answers: { readonly asking: Asking; readonly found: readonly (bigint | undefined)[] }[] = [];
   try {
     for (const memory of memories) tables += writeTables(memory.tables, memory.arch, (address, bytes) => { machine.write(address, bytes); });
@@ -68,6 +72,9 @@ async function compare(trial: Trial, seed: number): Promise<Counts> {
       await setup.becomeUser(machine);
       answers.push({ asking: 'user', found: await machine.gva2gpa(addresses) });
     }
+    writes = await setup.writes?.(machine, addresses);
+    // Instructions are aligned.
+    for (const address of setup.executes === undefined ? [] : addresses.slice(0, FETCHED).map((one) => one & ~3n)) fetches.push({ address, found: await setup.executes!(machine, address) });
   } finally {
     await machine.stop();
   }
@@ -90,6 +97,32 @@ async function compare(trial: Trial, seed: number): Promise<Counts> {
       const forbidden = mapped === expected ? '' : `, which the ${asking} may not read`;
       if (shown.length < SHOWN) shown.push(`        ${hex(address)}: mapped to ${hex(mapped)}${forbidden}; QEMU as the ${asking} ${hex(found[at])}, Translator ${hex(ours)}`);
     }
+  }
+
+  const say = (agrees: boolean, text: () => string): void => {
+    counts.asked++;
+    if (agrees) {
+      counts.agree++;
+    } else {
+      counts.differ++;
+      if (shown.length < SHOWN) shown.push(`        ${text()}`);
+    }
+  };
+  const ownerOf = (address: bigint) => fillers.find((filler) => filler.mapped(address) !== undefined);
+  for (const asking of writes === undefined ? [] : ['kernel', 'user'] as const) {
+    for (const [at, address] of addresses.entries()) {
+      const owner = ownerOf(address);
+      // The kernel may write what users may.
+      const expected = asking === 'kernel' || owner?.part.half === 'user' ? owner?.written(address) : undefined;
+      const found = writes![asking][at];
+      say(found === expected, () => `${hex(address)}: a write as the ${asking} must go to ${hex(expected)}; QEMU ${hex(found)}`);
+    }
+  }
+  for (const { address, found } of fetches) {
+    const owner = ownerOf(address);
+    // The kernel executes no users' pages.
+    const expected = owner?.part.half === 'kernel' && owner.permissionsAt(address)?.endsWith('x') === true;
+    say(found === expected, () => `${hex(address)}: the kernel may ${expected ? '' : 'not '}execute it; QEMU's ${found ? 'does' : 'does not'}`);
   }
 
   // A `?` stands for what the mode cannot say.

@@ -4,7 +4,7 @@ import type { PagingMode } from '@pgtable/arch-x86';
 import { geometryOf, VmFlags, type TableMemory } from '@pgtable/core';
 import { asceOf, CONFIGURATIONS, HALVES, memoryOf, type ArchitectureName, type Half } from '../../packages/arch-testkit/test/configurations.js';
 import type { Machine, MachineKind } from './machine.js';
-import type { Part, Rules, TableRoom } from './space.js';
+import type { Asking, Part, Rules, TableRoom } from './space.js';
 
 /** A machine with empty tables, and what switches its MMU on. */
 export interface Setup {
@@ -15,6 +15,10 @@ export interface Setup {
   start(machine: Machine): Promise<void>;
   /** Takes the processor to user mode. Left out where QEMU's lookup does not care who asks. */
   becomeUser?(machine: Machine): Promise<void>;
+  /** Where writes to addresses go, as the kernel and as the user; undefined where they fault. Left out where QEMU's processor cannot be asked. */
+  writes?(machine: Machine, addresses: readonly bigint[]): Promise<Readonly<Record<Asking, readonly (bigint | undefined)[]>>>;
+  /** Whether the kernel can execute what is at an address. After {@link writes}. Left out where QEMU's processor cannot be asked. */
+  executes?(machine: Machine, address: bigint): Promise<boolean>;
   /** Every leaf as QEMU's own listing of tables has it: an address in it, and what it allows as `Filler.permissionsAt` says it. Left out where there is no listing. */
   leaves?(machine: Machine): Promise<{ readonly address: bigint; readonly permissions: string }[]>;
 }
@@ -95,21 +99,60 @@ const ARM64_CODE = [
   0xd5182041, // msr tcr_el1, x1
   0xd5182002, // msr ttbr0_el1, x2
   0xd5182023, // msr ttbr1_el1, x3
-  0xd5033fdf, // isb
+  0xd51c1105, // msr hcr_el2, x5
   0xd5181004, // msr sctlr_el1, x4
+  0xd5033fdf, // isb
 ] as const;
 const ARM64_CODE_AT = 0x4080_0000;
+/**
+ * Asks for the translation of writes, which EL2 may do for EL1 and EL0 (AT, Arm ARM C5.5). X6: addresses, X7: where PAR_EL1 goes, twice for
+ * each address; X10: how many addresses.
+ */
+const ARM64_ASK = [
+  0xf84084c8, // ldr x8, [x6], #8
+  0xd5087828, // at s1e1w, x8
+  0xd5033fdf, // isb
+  0xd5387409, // mrs x9, par_el1
+  0xf80084e9, // str x9, [x7], #8
+  0xd5087868, // at s1e0w, x8
+  0xd5033fdf, // isb
+  0xd5387409, // mrs x9, par_el1
+  0xf80084e9, // str x9, [x7], #8
+  0xf100054a, // subs x10, x10, #1
+  0x54fffec1, // b.ne to the first
+  0xd503201f, // nop
+] as const;
+const ARM64_ASK_AT = 0x4081_0000;
+const ARM64_ADDRESSES_AT = 0x4090_0000;
+const ARM64_ANSWERS_AT = 0x40a0_0000;
+/** HCR_EL2.RW: EL1 is 64-bit. */
+const HCR = 1n << 31n;
+/** PAR_EL1: F says that there is a fault; else the address is in bits 51:12. */
+const PAR_F = 1n;
+const PAR_ADDRESS = 0xf_ffff_ffff_f000n;
+/** ESR_EL1's exception class of an instruction abort in EL1, and the status that says that a translation was found, and no memory there. */
+const INSTRUCTION_ABORT = 0x21n;
+const EXTERNAL_ABORT = 0x10n;
+/** Where exceptions of EL1 go after reset: VBAR_EL1 is 0. */
+const VECTOR = 0x200n;
+
+/** Instructions as they stand in memory. */
+function little(words: readonly number[]): Uint8Array {
+  return new Uint8Array(words.flatMap((word) => [word & 0xff, (word >>> 8) & 0xff, (word >>> 16) & 0xff, word >>> 24]));
+}
 /** Device-nGnRnE, Device-nGnRE, and so on, as Linux orders them: MAIR_EL1_SET in arch/arm64/mm/proc.S (Linux 6.12). */
 const MAIR = 0x0000_00f0_4404_ffffn;
 /** SCTLR_EL1: its reserved bits that are one, SPAN, and M. */
 const SCTLR = 0x30d0_0801n;
-/** PSTATE: EL0, interrupts masked. */
+/** PSTATE: interrupts masked; EL0, and EL1 and EL2 with their own stack pointers. */
 const PSTATE_EL0 = 0x3c0n;
+const PSTATE_EL1 = 0x3c5n;
+const PSTATE_EL2 = 0x3c9n;
 const TG0 = { 4096: 0n, 65536: 1n, 16384: 2n } as const satisfies Record<Granule, bigint>;
 const TG1 = { 16384: 1n, 4096: 2n, 65536: 3n } as const satisfies Record<Granule, bigint>;
 
 const ARM64_MACHINE: MachineKind = {
-  command: 'qemu-system-aarch64', packages: ['qemu-system-arm'], args: ['-machine', 'virt,memory-backend=ram', '-cpu', 'max'], ramBase: 0x4000_0000, ramBytes: 512 * MEBIBYTE, littleEndian: true,
+  command: 'qemu-system-aarch64', packages: ['qemu-system-arm'], args: ['-machine', 'virt,virtualization=on,memory-backend=ram', '-cpu', 'max'], ramBase: 0x4000_0000, ramBytes: 512 * MEBIBYTE, littleEndian: true,
 };
 
 function arm64(configuration: Known<'arm64'>): Trial[] {
@@ -134,11 +177,35 @@ function arm64(configuration: Known<'arm64'>): Trial[] {
         },
         becomeUser: async ({ gdb }) => { await gdb.setRegister('cpsr', PSTATE_EL0); },
         start: async (machine) => {
-          machine.write(ARM64_CODE_AT, new Uint8Array(ARM64_CODE.flatMap((word) => [word & 0xff, (word >>> 8) & 0xff, (word >>> 16) & 0xff, word >>> 24])));
+          machine.write(ARM64_CODE_AT, little(ARM64_CODE));
+          machine.write(ARM64_ASK_AT, little(ARM64_ASK));
           const { gdb } = machine;
-          for (const [at, value] of [MAIR, tcr, BigInt(low!.root.table), BigInt(high!.root.table), SCTLR].entries()) await gdb.setRegister(`x${at}`, value);
+          for (const [at, value] of [MAIR, tcr, BigInt(low!.root.table), BigInt(high!.root.table), SCTLR, HCR].entries()) await gdb.setRegister(`x${at}`, value);
           await gdb.setRegister('pc', BigInt(ARM64_CODE_AT));
           for (const _ of ARM64_CODE) await gdb.step();
+          await gdb.setRegister('cpsr', PSTATE_EL1);
+        },
+        writes: async (machine, addresses) => {
+          const { gdb } = machine;
+          machine.write(ARM64_ADDRESSES_AT, new Uint8Array(BigUint64Array.from(addresses).buffer));
+          await gdb.setRegister('cpsr', PSTATE_EL2);
+          for (const [name, value] of [['x6', ARM64_ADDRESSES_AT], ['x7', ARM64_ANSWERS_AT], ['x10', addresses.length], ['pc', ARM64_ASK_AT]] as const) await gdb.setRegister(name, BigInt(value));
+          await gdb.runTo(ARM64_ASK_AT + (ARM64_ASK.length - 1) * 4);
+          // The stub writes PSTATE, and QEMU goes on to translate as for the level that was left, until an exception is taken: that of an odd PC.
+          await gdb.setRegister('cpsr', PSTATE_EL1);
+          await gdb.setRegister('pc', 1n);
+          await gdb.step();
+          const answers = new BigUint64Array(machine.read(ARM64_ANSWERS_AT, addresses.length * 16).buffer);
+          const found = (at: number, address: bigint): bigint | undefined => ((answers[at]! & PAR_F) === 0n ? (answers[at]! & PAR_ADDRESS) | (address & 0xfffn) : undefined);
+          return { kernel: addresses.map((address, at) => found(at * 2, address)), user: addresses.map((address, at) => found(at * 2 + 1, address)) };
+        },
+        executes: async ({ gdb }, address) => {
+          await gdb.setRegister('pc', address);
+          await gdb.setRegister('cpsr', PSTATE_EL1);
+          await gdb.step();
+          if (await gdb.register('pc') !== VECTOR) return true;
+          const syndrome = await gdb.register('ESR_EL1');
+          return ((syndrome >> 26n) & 0x3fn) !== INSTRUCTION_ABORT || (syndrome & 0x3fn) === EXTERNAL_ABORT;
         },
       };
     },

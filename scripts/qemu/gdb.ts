@@ -96,6 +96,15 @@ export class Gdb {
     if (!/^[TS]05/.test(answer)) throw new Error(`the processor did not execute one instruction: ${answer}`);
   }
 
+  /** Lets the processor run until it comes to an address. */
+  async runTo(address: number): Promise<void> {
+    const place = `0,${address.toString(16)},4`;
+    if (await this.request(`Z${place}`) !== 'OK') throw new Error("QEMU's debugger stub sets no breakpoint");
+    const answer = await this.request('c');
+    if (!/^[TS]05/.test(answer)) throw new Error(`the processor did not come to 0x${address.toString(16)}: ${answer}`);
+    await this.request(`z${place}`);
+  }
+
   /** A command of QEMU's monitor for people. Returns: what it printed. */
   async monitor(command: string): Promise<string> {
     const { packet, printed } = await this.send(`qRcmd,${Buffer.from(command, 'latin1').toString('hex')}`);

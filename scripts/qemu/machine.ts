@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -85,6 +85,13 @@ export class Machine {
     const offset = address - this.kind.ramBase;
     if (offset < 0 || offset + bytes.length > this.kind.ramBytes) throw new Error(`0x${address.toString(16)} is outside of the machine's memory`);
     writeSync(this.ram, bytes, 0, bytes.length, offset);
+  }
+
+  /** Reads physical memory. */
+  read(address: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length);
+    if (readSync(this.ram, bytes, 0, length, address - this.kind.ramBase) !== length) throw new Error(`0x${address.toString(16)} is outside of the machine's memory`);
+    return bytes;
   }
 
   /**

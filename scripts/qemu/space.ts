@@ -19,6 +19,8 @@ interface Segment {
   readonly pa: bigint;
   /** Who may do what: of {@link VmFlags}. */
   readonly flags: number;
+  /** Written to, or as if: what is clean and may be written faults first on hardware that does not set dirty itself. */
+  readonly dirty: boolean;
 }
 
 /** The privilege that the processor has when it is asked. */
@@ -126,9 +128,13 @@ export class Filler {
   permissionsAt(address: bigint): string | undefined {
     const found = this.find(address);
     if (found === undefined) return undefined;
-    const user = this.part.half === 'user';
-    const writable = (found.flags & VmFlags.Write) !== 0 && (!user || (found.flags & VmFlags.Shared) !== 0);
-    return `${user ? 'u' : '-'}${writable ? 'w' : '-'}${(found.flags & VmFlags.Exec) === 0 ? '-' : 'x'}`;
+    return `${this.part.half === 'user' ? 'u' : '-'}${this.writable(found.flags) ? 'w' : '-'}${(found.flags & VmFlags.Exec) === 0 ? '-' : 'x'}`;
+  }
+
+  /** Where a write must go, without a fault in which software notes it; undefined where there must be one. */
+  written(address: bigint): bigint | undefined {
+    const found = this.find(address);
+    return found !== undefined && found.dirty && this.writable(found.flags) ? found.pa + (address - found.start) : undefined;
   }
 
   /** Where the tables must map an address, whether or not it can be read. */
@@ -206,8 +212,8 @@ export class Filler {
       this.changes.PROT_NONE++;
       return;
     }
-    this.touch(start, end);
-    this.segments.push({ start, end, pa: BigInt(pa), flags });
+    const dirty = this.touch(start, end, flags);
+    this.segments.push({ start, end, pa: BigInt(pa), flags, dirty });
   }
 
   private unmap(): void {
@@ -226,12 +232,14 @@ export class Filler {
     if (piece === undefined) return;
     const { prot, flags } = this.permissions();
     protectRange(this.space, piece.start, Number(piece.end - piece.start), prot).ignore('no machine runs on these tables yet');
-    if (allowed(flags)) this.touch(piece.start, piece.end);
-    else {
+    let dirty = false;
+    if (allowed(flags)) {
+      dirty = this.touch(piece.start, piece.end, flags);
+    } else {
       this.taken.push(piece);
       this.changes.PROT_NONE++;
     }
-    this.cut(piece, allowed(flags) ? flags : undefined);
+    this.cut(piece, allowed(flags) ? flags : undefined, dirty);
     this.changes.protected++;
   }
 
@@ -269,9 +277,9 @@ export class Filler {
     const { prot, flags } = this.permissions();
     if (!allowed(flags)) return false;
     mapRange(this.space, start, pa, bytes, prot, { largestPage: smaller, groups: false });
-    this.touch(start, end);
+    const dirty = this.touch(start, end, flags);
     this.collapseAt(start, level, prot);
-    const segment = { start, end, pa: BigInt(pa), flags };
+    const segment = { start, end, pa: BigInt(pa), flags, dirty };
     this.segments.push(segment);
     if (random.below(2) === 0) return true;
     const after = this.splitAt(segment);
@@ -318,10 +326,14 @@ export class Filler {
 
   /**
    * Makes every leaf of a range young, as the first access does: where that is software's work (s390, whose old entries are invalid)
-   * the kernel does it in the fault.
+   * the kernel does it in the fault. Half of those that may be written to are made dirty, as the first write does.
+   *
+   * @param flags the permissions; left out if nothing is written
+   * Returns: whether the range is dirty if it can be.
    */
-  private touch(start: bigint, end: bigint): void {
+  private touch(start: bigint, end: bigint, flags = 0): boolean {
     const { arch } = this.part;
+    const write = this.writable(flags) && this.random.below(2) === 0;
     for (let address = start; address < end;) {
       let bytes = arch.geometry.pageBytes;
       this.visit(address, (level, entry) => {
@@ -330,11 +342,19 @@ export class Filler {
         const value = ops.get(entry);
         if (!values.leaf(value)) return false;
         bytes = 2 ** geometryOf(arch.geometry, level).shift;
-        if (!values.young(value)) ops.setAccessFlags(this.space.mm, address, entry, values.mkyoung(value)).ignore('no machine runs on these tables yet');
+        const touched = write ? values.mkdirty(values.mkyoung(value)) : values.mkyoung(value);
+        if (touched !== value) ops.setAccessFlags(this.space.mm, address, entry, touched).ignore('no machine runs on these tables yet');
         return true;
       });
       address += BigInt(bytes);
     }
+    // What the kernel maps for itself is dirty from the beginning.
+    return write || (this.part.half === 'kernel' && this.writable(flags));
+  }
+
+  /** Whether a leaf with these permissions is writable. A user's private page is only after its copy was made. */
+  private writable(flags: number): boolean {
+    return (flags & VmFlags.Write) !== 0 && (this.part.half === 'kernel' || (flags & VmFlags.Shared) !== 0);
   }
 
   private leafBytes(address: bigint): number | undefined {
@@ -441,7 +461,7 @@ export class Filler {
   }
 
   /** Takes a piece out of the record, or makes it a record of its own. */
-  private cut(piece: { readonly start: bigint; readonly end: bigint }, flags: number | undefined): void {
+  private cut(piece: { readonly start: bigint; readonly end: bigint }, flags: number | undefined, dirty = false): void {
     this.segments = this.segments.flatMap((segment) => {
       const start = segment.start > piece.start ? segment.start : piece.start;
       const end = segment.end < piece.end ? segment.end : piece.end;
@@ -449,7 +469,7 @@ export class Filler {
       const from = (at: bigint): bigint => segment.pa + (at - segment.start);
       return [
         ...(segment.start < start ? [{ ...segment, end: start }] : []),
-        ...(flags === undefined ? [] : [{ start, end, pa: from(start), flags }]),
+        ...(flags === undefined ? [] : [{ start, end, pa: from(start), flags, dirty: segment.dirty || dirty }]),
         ...(end < segment.end ? [{ ...segment, start: end, pa: from(end) }] : []),
       ];
     });
