@@ -1,4 +1,4 @@
-import { isSwapPte, PgtableError, ptePfn, ptePresent, pteSpecial, pteToSwpEntry, pteNone, pteWrite, hwPteNext, ptepGet, type PteVal } from '@pgtable/core';
+import { hwPteNext, isSwapPte, PgtableError, pteNone, ptePfn, ptepGet, ptePresent, pteSpecial, pteToSwpEntry, pteWrite, type PteVal } from '@pgtable/core';
 import type { Kernel } from './kernel.js';
 import { isPrivate, PAGE, pteLookup, pteRanges, type Mm } from './mm.js';
 

@@ -1,6 +1,6 @@
 import {
-  hexAddress, isSwapPte, pteDirty, pteNone, ptePfn, ptePresent, pteProtnone, pteSpecial, pteToSwpEntry, pteWrite, pteYoung, hwPgdNext, hwPmdNext, hwPteDistance, hwPteNext,
-  pgdNone, pgdpGet, pmdNone, pmdpGet, ptepGet, type EntryPtr, type PteVal,
+  hexAddress, hwPgdNext, hwPmdNext, hwPteDistance, hwPteNext, isSwapPte, pgdNone, pgdpGet, pmdNone, pmdpGet, pteDirty, pteNone, ptePfn, ptepGet, ptePresent,
+  pteProtnone, pteSpecial, pteToSwpEntry, pteWrite, pteYoung, type EntryPtr, type PteVal,
 } from '@pgtable/core';
 import { R_LO, U_LO, X_LO } from '@pgtable/arch-riscv';
 import type { Ptep } from './family.js';

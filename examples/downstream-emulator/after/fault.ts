@@ -1,6 +1,6 @@
 import {
-  isSwapPte, pteDirty, pteMkclean, pteMkdirty, pteMkold, pteMkspecial, pteMkwriteNovma, pteMkyoung, pteNone, ptePfn, ptePresent, pteSame, pteSpecial, pteToSwpEntry, pteWrite, pteWrprotect,
-  PgtableError, ptepClearFlush, ptepGet, ptepGetOnce, ptepSetAccessFlags, setPte, VmFlags, type EntryPtr, type PteVal,
+  isSwapPte, PgtableError, pteDirty, pteMkclean, pteMkdirty, pteMkold, pteMkspecial, pteMkwriteNovma, pteMkyoung, pteNone, ptepClearFlush, ptePfn, ptepGet,
+  ptepGetOnce, ptePresent, ptepSetAccessFlags, pteSame, pteSpecial, pteToSwpEntry, pteWrite, pteWrprotect, setPte, VmFlags, type EntryPtr, type PteVal,
 } from '@pgtable/core';
 import type { Ptep } from './family.js';
 import type { Kernel } from './kernel.js';

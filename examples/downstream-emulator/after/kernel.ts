@@ -80,7 +80,9 @@ export class Kernel {
       if (pfn !== undefined) return pfn;
       for (const mm of this.mms) this.swapper.reclaim(mm, 8);
     }
-    throw new PgtableError('ENOMEM', `no frame is left of ${this.ram.frames}, and nothing can go to swap`, { hint: 'give the machine more RAM, or run less on it' });
+    throw new PgtableError('ENOMEM', `no frame is left of ${this.ram.frames}, and nothing can go to swap`, {
+      hint: 'give the machine more RAM, or run less on it',
+    });
   }
 
   /** A frame that reads as zeros. */

@@ -1,4 +1,6 @@
-import { hwPteNext, ptepClearFlush, ptepGet, ptepSetWrprotect, setPte, pteDirty, ptePfn, ptePresent, pteSpecial, pteWrprotect, type PteVal } from '@pgtable/core';
+import {
+  hwPteNext, pteDirty, ptepClearFlush, ptePfn, ptepGet, ptePresent, ptepSetWrprotect, pteSpecial, pteWrprotect, setPte, type PteVal,
+} from '@pgtable/core';
 import type { Ptep } from './family.js';
 import { isPrivate, pteRanges, PAGE, type Mm } from './mm.js';
 

@@ -1,6 +1,6 @@
 import {
-  PgtableError, VmFlags, p4dOffset, pgdNone, pgdOffset, pgdPopulate, pgdpGet, pgdUnlink, pmdNone, pmdOffset, pmdPopulate, pmdpGet, pmdUnlink, pteOffset, ptepGet,
-  hwPmdNext, hwPteNext, pudOffset, pteNone, type FlushLedger, type MmContext, type Root, type TableMemory, type UnlinkedTable,
+  hwPmdNext, hwPteNext, p4dOffset, pgdNone, pgdOffset, pgdpGet, pgdPopulate, pgdUnlink, PgtableError, pmdNone, pmdOffset, pmdpGet, pmdPopulate, pmdUnlink,
+  pteNone, pteOffset, ptepGet, pudOffset, VmFlags, type FlushLedger, type MmContext, type Root, type TableMemory, type UnlinkedTable,
 } from '@pgtable/core';
 import { riscvRoot } from '@pgtable/arch-riscv';
 import type { Family, Pgdp, Pmdp, Ptep, Riscv } from './family.js';
@@ -71,7 +71,10 @@ export class Mm implements MmContext {
   addVma(vma: Vma): void {
     const other = this.vmas.find(({ start, end }) => vma.start < end && start < vma.end);
     if (other !== undefined || vma.start >= vma.end || vma.start % PAGE !== 0n || vma.end % PAGE !== 0n) {
-      throw new PgtableError('EINVAL', `0x${vma.start.toString(16)}-0x${vma.end.toString(16)} cannot be mapped`, { address: vma.start, hint: 'whole pages that are free' });
+      throw new PgtableError('EINVAL', `0x${vma.start.toString(16)}-0x${vma.end.toString(16)} cannot be mapped`, {
+        address: vma.start,
+        hint: 'give whole pages that are free',
+      });
     }
     this.vmas.push(vma);
     this.vmas.sort((a, b) => (a.start < b.start ? -1 : 1));

@@ -1,4 +1,4 @@
-import { pteDirty, ptePfn, pteMkdirty, pteMkyoung, ptepGetOnce, ptepSetAccessFlags, pteWrite, type PteVal } from '@pgtable/core';
+import { pteDirty, pteMkdirty, pteMkyoung, ptePfn, ptepGetOnce, ptepSetAccessFlags, pteWrite, type PteVal } from '@pgtable/core';
 import { R_LO, X_LO } from '@pgtable/arch-riscv';
 import type { Riscv } from './family.js';
 import { pteLookup, type Mm } from './mm.js';

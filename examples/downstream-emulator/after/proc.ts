@@ -1,5 +1,5 @@
 import {
-  isSwapPte, pteMkdirty, pteNone, ptePfn, ptePresent, pteSpecial, pteYoung, hwPteNext, ptepClearFlush, ptepClearFlushYoung, ptepGet, setPte, type PteVal,
+  hwPteNext, isSwapPte, pteMkdirty, pteNone, ptepClearFlush, ptepClearFlushYoung, ptePfn, ptepGet, ptePresent, pteSpecial, pteYoung, setPte, type PteVal,
 } from '@pgtable/core';
 import type { Ptep, Riscv } from './family.js';
 import type { Kernel } from './kernel.js';

@@ -1,6 +1,6 @@
 import {
-  EntryBuffer, isSwapPte, pteDirty, pteMkclean, ptePfn, ptePresent, pteSame, pteSpecial, pteYoung, swpEntryToPte, hwPteNext, ptepClearFlush, ptepClearFlushYoung, ptepGet, ptepModifyProtCommit,
-  ptepModifyProtStart, setPte, type EntryPtr, type PteVal,
+  EntryBuffer, hwPteNext, isSwapPte, pteDirty, pteMkclean, ptepClearFlush, ptepClearFlushYoung, ptePfn, ptepGet, ptepModifyProtCommit, ptepModifyProtStart,
+  ptePresent, pteSame, pteSpecial, pteYoung, setPte, swpEntryToPte, type EntryPtr, type PteVal,
 } from '@pgtable/core';
 import type { Kernel } from './kernel.js';
 import { isPrivate, PAGE, pteLookup, pteRanges, type Mm } from './mm.js';

@@ -1,6 +1,7 @@
 import {
-  EntryBuffer, isSwapPte, PgtableError, pteDirty, pteMkdirty, pteMkyoung, pteModify, pteNone, ptePfn, ptePresent, pteSpecial, pteToSwpEntry, pteWrite, hwPteAdvance, hwPteNext,
-  MmuGather, ptepClearFlush, ptepClearFlushYoung, ptepGet, ptepGetAndClear, ptepModifyProtCommit, ptepModifyProtStart, ptepSetAccessFlags, ptepSetWrprotect, setPte, VmFlags, type EntryPtr,
+  EntryBuffer, hwPteAdvance, hwPteNext, isSwapPte, MmuGather, PgtableError, pteDirty, pteMkdirty, pteMkyoung, pteModify, pteNone, ptepClearFlush,
+  ptepClearFlushYoung, ptePfn, ptepGet, ptepGetAndClear, ptepModifyProtCommit, ptepModifyProtStart, ptePresent, ptepSetAccessFlags, ptepSetWrprotect,
+  pteSpecial, pteToSwpEntry, pteWrite, setPte, VmFlags, type EntryPtr,
 } from '@pgtable/core';
 import { faultIn } from './fault.js';
 import type { Ptep } from './family.js';

@@ -191,7 +191,8 @@ function outside(): string[] {
   lines.push(`cold ${madviseCold(mm, DATA, 6)}`, `made ${populate(mm, DATA, 4)}`, residency(mm, DATA, 12));
   madviseDontneed(mm, dataPage(4), 1);
   lines.push(`zeros again: ${userLoad(mm, dataPage(4))}`);
-  lines.push(`idle ${idleBitmap(mm, DATA, 12).toString(2)}`, `failing: ${softOffline(mm, dataPage(10))} ${softOffline(mm, dataPage(3))} ${softOffline(mm, dataPage(8))}`);
+  lines.push(`idle ${idleBitmap(mm, DATA, 12).toString(2)}`);
+  lines.push(`failing: ${softOffline(mm, dataPage(10))} ${softOffline(mm, dataPage(3))} ${softOffline(mm, dataPage(8))}`);
   lines.push(`laundered ${kernel.swapper.launder(mm)}`, residency(mm, DATA, 12), JSON.stringify(countPages(mm)), `contents ${checksum(mm)}`, summary(kernel));
   return lines;
 }

@@ -1,4 +1,4 @@
-import { isSwapPte, PgtableError, ptePfn, ptePresent, pteSpecial, pteToSwpEntry, pteNone, pteWrite, type PteVal } from '@pgtable/core';
+import { entryVal, isSwapPte, PgtableError, pteNone, ptePfn, ptePresent, pteSpecial, pteToSwpEntry, pteWrite, type PteVal } from '@pgtable/core';
 import type { Kernel } from './kernel.js';
 import { isPrivate, PAGE, pteLookup, pteRanges, type Mm } from './mm.js';
 
@@ -26,7 +26,7 @@ export function audit(kernel: Kernel): Audit {
     for (const vma of mm.vmas) {
       for (const range of pteRanges(mm, vma.start, vma.end)) {
         for (let index = 0; index < range.count; index++) {
-          const pte = tables.elements[range.first + index]! as PteVal;
+          const pte = entryVal('pte', tables.elements[range.first + index]!);
           if (isSwapPte(arch, pte)) {
             add(slots, Number(pteToSwpEntry(arch, pte).offset));
           } else if (ptePresent(arch, pte) && !pteSpecial(arch, pte)) {
@@ -60,7 +60,7 @@ export function isEmpty(mm: Mm, start: bigint, pages: number): boolean {
   const { arch, tables } = mm;
   for (let address = start; address < start + BigInt(pages) * PAGE; address += PAGE) {
     const ptep = pteLookup(mm, address);
-    if (ptep !== undefined && !pteNone(arch, tables.elements[ptep]! as PteVal)) return false;
+    if (ptep !== undefined && !pteNone(arch, entryVal('pte', tables.elements[ptep]!))) return false;
   }
   return true;
 }

@@ -1,5 +1,5 @@
 import {
-  hexAddress, isSwapPte, pteDirty, pteNone, ptePfn, ptePresent, pteProtnone, pteSpecial, pteToSwpEntry, pteWrite, pteYoung, type PgdVal, type PmdVal, type PteVal,
+  entryVal, hexAddress, isSwapPte, pteDirty, pteNone, ptePfn, ptePresent, pteProtnone, pteSpecial, pteToSwpEntry, pteWrite, pteYoung, type PteVal,
 } from '@pgtable/core';
 import { R_LO, U_LO, X_LO } from '@pgtable/arch-riscv';
 import type { Ptep } from './family.js';
@@ -25,10 +25,10 @@ function dumpRange(mm: Mm, range: PteRange, lines: string[]): void {
   const { arch, kernel, tables } = mm;
   let run = 0;
   // The entry that began the run, as it was when it was looked at.
-  let began: Ptep = kernel.stack.push(tables.elements[range.first]! as PteVal);
+  let began: Ptep = kernel.stack.push(entryVal('pte', tables.elements[range.first]!));
   const end = (range.first + range.count) as Ptep;
   for (let ptep = range.first; ptep < end; ptep++) {
-    const pte = tables.elements[ptep]! as PteVal;
+    const pte = entryVal('pte', tables.elements[ptep]!);
     if (describe(mm, pte) === describe(mm, kernel.stack.get(began))) {
       run++;
       continue;
@@ -70,7 +70,7 @@ export function residency(mm: Mm, start: bigint, pages: number): string {
       continue;
     }
     const { [ptep]: bits } = tables.elements;
-    const pte = bits! as PteVal;
+    const pte = entryVal('pte', bits!);
     if (pteNone(arch, pte)) map += '.';
     else if (isSwapPte(arch, pte)) map += 'S';
     else if (pteSpecial(arch, pte)) map += 'z';
@@ -97,7 +97,7 @@ export function countPages(mm: Mm): PageCounts {
   for (const vma of mm.vmas) {
     for (const range of pteRanges(mm, vma.start, vma.end)) {
       for (let index = 0; index < range.count; index++) {
-        const pte = tables.elements[range.first + index]! as PteVal;
+        const pte = entryVal('pte', tables.elements[range.first + index]!);
         if (isSwapPte(arch, pte)) counts.swap++;
         if (!ptePresent(arch, pte)) continue;
         if (pteSpecial(arch, pte)) counts.zero++;
@@ -119,7 +119,7 @@ export function pagemap(mm: Mm, start: bigint, pages: number): string[] {
     let address = range.address;
     let ptep = range.first;
     for (let left = range.count; left > 0; left--) {
-      const pte = tables.elements[ptep]! as PteVal;
+      const pte = entryVal('pte', tables.elements[ptep]!);
       ptep++;
       if (isSwapPte(arch, pte)) lines.push(`${hexAddress(address, DIGITS)} swap ${pteToSwpEntry(arch, pte).offset}`);
       else if (ptePresent(arch, pte)) lines.push(`${hexAddress(address, DIGITS)} frame ${ptePfn(arch, pte)}`);
@@ -136,13 +136,13 @@ export function countTables(mm: Mm): { pmd: number; pte: number; entries: number
   // The lower half of the root is the program's.
   let pgdp = pgdLookup(mm, 0n);
   for (let top = 0; top < ENTRIES / 2; top++) {
-    const pgd = tables.elements[pgdp]! as PgdVal;
+    const pgd = entryVal('pgd', tables.elements[pgdp]!);
     pgdp++;
     if (pgd === 0n) continue;
     counts.pmd++;
     let pmdp = pmdLookup(mm, BigInt(top) << 30n)!;
     for (let middle = 0; middle < ENTRIES; middle++) {
-      const pmd = tables.elements[pmdp]! as PmdVal;
+      const pmd = entryVal('pmd', tables.elements[pmdp]!);
       pmdp++;
       if (pmd === 0n) continue;
       counts.pte++;
@@ -169,7 +169,7 @@ export function checksum(mm: Mm): string {
     for (let address = vma.start; address < vma.end; address += PAGE) {
       const ptep = pteLookup(mm, address);
       if (ptep === undefined) continue;
-      const pte = tables.elements[ptep]! as PteVal;
+      const pte = entryVal('pte', tables.elements[ptep]!);
       if (isSwapPte(arch, pte)) add(kernel.swap.peek(Number(pteToSwpEntry(arch, pte).offset)));
       else if (ptePresent(arch, pte)) add(kernel.ram.frame(ptePfn(arch, pte)));
     }

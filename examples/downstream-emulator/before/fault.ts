@@ -1,6 +1,6 @@
 import {
-  isSwapPte, pteDirty, pteMkclean, pteMkdirty, pteMkold, pteMkspecial, pteMkwriteNovma, pteMkyoung, pteNone, ptePfn, ptePresent, pteSame, pteSpecial, pteToSwpEntry, pteWrite, pteWrprotect,
-  PgtableError, VmFlags, type EntryPtr, type PteVal,
+  entryVal, isSwapPte, PgtableError, pteDirty, pteMkclean, pteMkdirty, pteMkold, pteMkspecial, pteMkwriteNovma, pteMkyoung, pteNone, ptePfn, ptePresent,
+  pteSame, pteSpecial, pteToSwpEntry, pteWrite, pteWrprotect, VmFlags, type EntryPtr, type PteVal,
 } from '@pgtable/core';
 import type { Ptep } from './family.js';
 import type { Kernel } from './kernel.js';
@@ -36,7 +36,7 @@ export function handleFault(mm: Mm, where: bigint, access: AccessKind): FaultRes
   }
   const address = where & -PAGE;
   const ptep = pteAlloc(mm, address);
-  const orig: Ptep = kernel.stack.push(Atomics.load(tables.elements, ptep) as PteVal);
+  const orig: Ptep = kernel.stack.push(entryVal('pte', Atomics.load(tables.elements, ptep)));
   try {
     handlePteFault({ mm, vma, address, access, ptep, orig });
   } finally {
@@ -123,7 +123,7 @@ function faultAround(fault: Fault): void {
   for (let address = start; address < start + block; address += PAGE) {
     const pfn = address >= vma.start && address < vma.end ? vma.file!.cached(vma.filePage + Number((address - vma.start) / PAGE)) : undefined;
     const ptep = pteLookup(mm, address);
-    if (pfn === undefined || ptep === undefined || !pteNone(arch, tables.elements[ptep]! as PteVal)) continue;
+    if (pfn === undefined || ptep === undefined || !pteNone(arch, entryVal('pte', tables.elements[ptep]!))) continue;
     kernel.frames.get(pfn);
     const entry = pteMkold(arch, arch.values.pte.ofPfn(pfn, arch.vmProt(vma.flags)));
     tables.elements[ptep] = entry;
@@ -179,7 +179,7 @@ function copyPage(fault: Fault, from: number): void {
   const { arch, kernel, tables } = mm;
   const pfn = kernel.allocFrame();
   kernel.ram.copyFrame(from, pfn);
-  const now = tables.elements[ptep]! as PteVal;
+  const now = entryVal('pte', tables.elements[ptep]!);
   if (!samePte(fault, now, fault.orig)) {
     kernel.counters.raced++;
     kernel.frames.put(pfn);
@@ -203,7 +203,7 @@ function samePte(fault: Fault, now: PteVal, orig: Ptep): boolean {
 function noteYoung(fault: Fault): void {
   const { mm, address, ptep } = fault;
   const { arch, tables } = mm;
-  const pte = tables.elements[ptep]! as PteVal;
+  const pte = entryVal('pte', tables.elements[ptep]!);
   if (!ptePresent(arch, pte)) return;
   tables.elements[ptep] = pteMkyoung(arch, pte);
   flushPage(mm, address);
@@ -214,7 +214,7 @@ export function faultIn(mm: Mm, address: bigint, access: AccessKind): Ptep {
   const { arch, tables } = mm;
   for (let tried = 0; tried < 4; tried++) {
     const ptep = pteAlloc(mm, address);
-    const pte = tables.elements[ptep]! as PteVal;
+    const pte = entryVal('pte', tables.elements[ptep]!);
     if (arch.values.pte.valid(pte) && (access !== 'write' || pteWrite(arch, pte))) return ptep;
     if (handleFault(mm, address, access) === 'refused') break;
   }

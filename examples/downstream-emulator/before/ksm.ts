@@ -1,4 +1,4 @@
-import { pteDirty, ptePfn, ptePresent, pteSpecial, pteWrite, pteWrprotect, type PteVal } from '@pgtable/core';
+import { entryVal, pteDirty, ptePfn, ptePresent, pteSpecial, pteWrite, pteWrprotect, type PteVal } from '@pgtable/core';
 import type { Ptep } from './family.js';
 import { flushPage, isPrivate, pteRanges, PAGE, type Mm } from './mm.js';
 
@@ -23,8 +23,9 @@ export function mergePages(mms: readonly Mm[]): number {
     for (const vma of mm.vmas.filter(isPrivate)) {
       for (const range of pteRanges(mm, vma.start, vma.end)) {
         let address = range.address;
-        for (let ptep = range.first; ptep < range.first + range.count; ptep++, address += PAGE) {
-          const pte = tables.elements[ptep]! as PteVal;
+        const stop = (range.first + range.count) as Ptep;
+        for (let ptep = range.first; ptep < stop; ptep++, address += PAGE) {
+          const pte = entryVal('pte', tables.elements[ptep]!);
           if (!ptePresent(arch, pte) || pteSpecial(arch, pte)) continue;
           const key = contents(mm, pte);
           const first = seen.get(key);
@@ -46,8 +47,8 @@ function contents({ arch, kernel }: Mm, pte: PteVal): string {
 function merge(first: Seen, second: Seen): boolean {
   const { mm, address, ptep } = second;
   const { arch, kernel, tables } = mm;
-  const pte = tables.elements[ptep]! as PteVal;
-  const kept = tables.elements[first.ptep]! as PteVal;
+  const pte = entryVal('pte', tables.elements[ptep]!);
+  const kept = entryVal('pte', tables.elements[first.ptep]!);
   if (ptePfn(arch, kept) === ptePfn(arch, pte)) return false;
   protect(first);
   tables.elements[ptep] = 0n;
@@ -64,7 +65,7 @@ function merge(first: Seen, second: Seen): boolean {
 /** Nobody may write to a page that two programs show: the next write makes a copy. */
 function protect({ mm, address, ptep }: Seen): void {
   const { arch, tables } = mm;
-  const pte = tables.elements[ptep]! as PteVal;
+  const pte = entryVal('pte', tables.elements[ptep]!);
   if (!pteWrite(arch, pte)) return;
   tables.elements[ptep] = pteWrprotect(arch, pte);
   flushPage(mm, address);

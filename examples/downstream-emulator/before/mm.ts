@@ -1,5 +1,5 @@
 import {
-  PgtableError, VmFlags, pteNone, type FlushLedger, type MmContext, type PgdVal, type PmdVal, type PteVal, type Root, type TableMemory, type UnlinkedTable,
+  entryVal, PgtableError, pteNone, VmFlags, type FlushLedger, type MmContext, type PteVal, type Root, type TableMemory, type UnlinkedTable,
 } from '@pgtable/core';
 import { riscvRoot } from '@pgtable/arch-riscv';
 import type { Family, Pgdp, Pmdp, Ptep, Riscv } from './family.js';
@@ -72,7 +72,10 @@ export class Mm implements MmContext {
   addVma(vma: Vma): void {
     const other = this.vmas.find(({ start, end }) => vma.start < end && start < vma.end);
     if (other !== undefined || vma.start >= vma.end || vma.start % PAGE !== 0n || vma.end % PAGE !== 0n) {
-      throw new PgtableError('EINVAL', `0x${vma.start.toString(16)}-0x${vma.end.toString(16)} cannot be mapped`, { address: vma.start, hint: 'whole pages that are free' });
+      throw new PgtableError('EINVAL', `0x${vma.start.toString(16)}-0x${vma.end.toString(16)} cannot be mapped`, {
+        address: vma.start,
+        hint: 'give whole pages that are free',
+      });
     }
     this.vmas.push(vma);
     this.vmas.sort((a, b) => (a.start < b.start ? -1 : 1));
@@ -126,7 +129,7 @@ export function pgdLookup(mm: Mm, address: bigint): Pgdp {
 export function pmdLookup(mm: Mm, address: bigint): Pmdp | undefined {
   const { arch, tables } = mm;
   const pgdp = pgdLookup(mm, address);
-  const pgd = tables.elements[pgdp]! as PgdVal;
+  const pgd = entryVal('pgd', tables.elements[pgdp]!);
   if (pgd === 0n) return undefined;
   return (tables.find('pmd', arch.values.pgd.table(pgd)) + indexIn(PMD_SHIFT, address)) as Pmdp;
 }
@@ -136,7 +139,7 @@ export function pteLookup(mm: Mm, address: bigint): Ptep | undefined {
   const { arch, tables } = mm;
   const pmdp = pmdLookup(mm, address);
   if (pmdp === undefined) return undefined;
-  const pmd = tables.elements[pmdp]! as PmdVal;
+  const pmd = entryVal('pmd', tables.elements[pmdp]!);
   if (pmd === 0n) return undefined;
   return (tables.find('pte', arch.values.pmd.table(pmd)) + indexIn(12n, address)) as Ptep;
 }
@@ -145,14 +148,14 @@ export function pteLookup(mm: Mm, address: bigint): Ptep | undefined {
 export function pteAlloc(mm: Mm, address: bigint): Ptep {
   const { arch, kernel, tables } = mm;
   const pgdp = pgdLookup(mm, address);
-  const pgd = tables.elements[pgdp]! as PgdVal;
+  const pgd = entryVal('pgd', tables.elements[pgdp]!);
   if (pgd === 0n) {
     const table = arch.newTable('pmd', kernel.allocFrame() * PAGE_BYTES, true);
     mm.keep(table);
     tables.elements[pgdp] = arch.values.pgd.ofTable(table.address, true);
   }
   const pmdp = pmdLookup(mm, address)!;
-  const pmd = tables.elements[pmdp]! as PmdVal;
+  const pmd = entryVal('pmd', tables.elements[pmdp]!);
   if (pmd === 0n) {
     const table = arch.newTable('pte', kernel.allocFrame() * PAGE_BYTES, true);
     mm.keep(table);
@@ -178,7 +181,7 @@ export function usedEntries(mm: Mm, first: Ptep): number {
   let used = 0;
   const end = (first + ENTRIES) as Ptep;
   for (let ptep = first; ptep < end; ptep++) {
-    if (!pteNone(arch, tables.elements[ptep]! as PteVal)) used++;
+    if (!pteNone(arch, entryVal('pte', tables.elements[ptep]!))) used++;
   }
   return used;
 }
@@ -190,7 +193,7 @@ export function freeEmptyTables(mm: Mm, start: bigint, end: bigint): void {
     const pmdp = pmdLookup(mm, address);
     const first = pteLookup(mm, address);
     if (pmdp === undefined || first === undefined || usedEntries(mm, first) > 0) continue;
-    const pmd = tables.elements[pmdp]! as PmdVal;
+    const pmd = entryVal('pmd', tables.elements[pmdp]!);
     tables.elements[pmdp] = 0n;
     mm.tlb.flush({ start: address, end: address + (1n << PMD_SHIFT), level: 'pte', tables: true });
     mm.drop(arch.values.pmd.table(pmd));
@@ -205,7 +208,7 @@ export function freeEmptyTables(mm: Mm, start: bigint, end: bigint): void {
       pmdp++;
     }
     if (used > 0) continue;
-    const pgd = tables.elements[pgdp]! as PgdVal;
+    const pgd = entryVal('pgd', tables.elements[pgdp]!);
     tables.elements[pgdp] = 0n;
     mm.drop(arch.values.pgd.table(pgd));
   }
@@ -218,7 +221,7 @@ export interface Entries {
 
 /** The value of an entry. */
 export function readPte(entries: Entries, ptep: Ptep): PteVal {
-  return entries.elements[ptep]! as PteVal;
+  return entryVal('pte', entries.elements[ptep]!);
 }
 
 /** Changes an entry. */

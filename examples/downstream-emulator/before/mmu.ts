@@ -1,4 +1,4 @@
-import { pteDirty, ptePfn, pteMkdirty, pteMkyoung, pteWrite, type PteVal } from '@pgtable/core';
+import { entryVal, pteDirty, pteMkdirty, pteMkyoung, ptePfn, pteWrite, type PteVal } from '@pgtable/core';
 import { R_LO, X_LO } from '@pgtable/arch-riscv';
 import type { Riscv } from './family.js';
 import { pteLookup, type Mm } from './mm.js';
@@ -45,7 +45,7 @@ function walk(mm: Mm, address: bigint, access: AccessKind): PteVal | undefined {
   const ptep = pteLookup(mm, address);
   if (ptep === undefined) return undefined;
   for (;;) {
-    const pte = Atomics.load(tables.elements, ptep) as PteVal;
+    const pte = entryVal('pte', Atomics.load(tables.elements, ptep));
     if (!allows(arch, pte, access)) return undefined;
     const noted = noteAccess(arch, pte, access);
     if (noted === pte || Atomics.compareExchange(tables.elements, ptep, pte, noted) === pte) return noted;

@@ -1,6 +1,4 @@
-import {
-  isSwapPte, pteMkdirty, pteNone, ptePfn, ptePresent, pteSpecial, pteYoung, type PteVal,
-} from '@pgtable/core';
+import { entryVal, isSwapPte, pteMkdirty, pteNone, ptePfn, ptePresent, pteSpecial, pteYoung, type PteVal } from '@pgtable/core';
 import { A_LO } from '@pgtable/arch-riscv';
 import type { Ptep, Riscv } from './family.js';
 import type { Kernel } from './kernel.js';
@@ -19,7 +17,7 @@ export function clearRefs(mm: Mm): number {
       const stop = (range.first + range.count) as Ptep;
       for (let ptep = range.first; ptep < stop; ptep++, address += PAGE) {
         const low = view.getInt32(ptep * 8, true);
-        if ((low & A_LO) === 0 || !ptePresent(arch, tables.elements[ptep]! as PteVal)) continue;
+        if ((low & A_LO) === 0 || !ptePresent(arch, entryVal('pte', tables.elements[ptep]!))) continue;
         view.setInt32(ptep * 8, low & ~A_LO, true);
         flushPage(mm, address);
         young++;
@@ -35,7 +33,7 @@ export function mincore(mm: Mm, start: bigint, pages: number): string {
   let result = '';
   for (let address = start; address < start + BigInt(pages) * PAGE; address += PAGE) {
     const ptep = pteLookup(mm, address);
-    result += ptep !== undefined && ptePresent(arch, tables.elements[ptep]! as PteVal) ? '1' : '0';
+    result += ptep !== undefined && ptePresent(arch, entryVal('pte', tables.elements[ptep]!)) ? '1' : '0';
   }
   return result;
 }
@@ -52,7 +50,7 @@ export function compact(mm: Mm): number {
     for (const range of pteRanges(mm, vma.start, vma.end)) {
       for (let index = 0; index < range.count; index++) {
         const address = range.address + BigInt(index) * PAGE;
-        if (movable(arch, kernel, tables.elements[range.first + index]! as PteVal) && migrate(mm, address, (range.first + index) as Ptep)) moved++;
+        if (movable(arch, kernel, entryVal('pte', tables.elements[range.first + index]!)) && migrate(mm, address, (range.first + index) as Ptep)) moved++;
       }
     }
   }
@@ -68,7 +66,7 @@ function movable(arch: Riscv, kernel: Kernel, pte: PteVal): boolean {
 function migrate(mm: Mm, address: bigint, ptep: Ptep): boolean {
   const { arch, kernel, tables } = mm;
   const target = kernel.frames.lowest();
-  const old = tables.elements[ptep]! as PteVal;
+  const old = entryVal('pte', tables.elements[ptep]!);
   const from = ptePfn(arch, old);
   if (target === undefined || target > from) return false;
   tables.elements[ptep] = 0n;
@@ -91,7 +89,7 @@ export function softOffline(mm: Mm, address: bigint): boolean {
   const { arch, kernel, tables } = mm;
   const target = kernel.allocFrame();
   const ptep = pteLookup(mm, address);
-  const old = ptep === undefined ? arch.values.pte.empty : (tables.elements[ptep]! as PteVal);
+  const old = ptep === undefined ? arch.values.pte.empty : entryVal('pte', tables.elements[ptep]!);
   if (ptep === undefined || !movable(arch, kernel, old)) {
     kernel.frames.put(target);
     return false;
@@ -113,7 +111,7 @@ export function idleBitmap(mm: Mm, start: bigint, pages: number): bigint {
   for (const range of pteRanges(mm, start, start + BigInt(pages) * PAGE)) {
     let bit = 1n << ((range.address - start) / PAGE);
     for (let index = 0; index < range.count; index++, bit <<= 1n) {
-      const pte = tables.elements[range.first + index]! as PteVal;
+      const pte = entryVal('pte', tables.elements[range.first + index]!);
       if (ptePresent(arch, pte) && !pteYoung(arch, pte)) bitmap |= bit;
     }
   }
@@ -130,7 +128,7 @@ export function status(mm: Mm): string {
     for (let address = vma.start; address < vma.end; address += PAGE) {
       const ptep = pteLookup(mm, address);
       if (ptep === undefined) continue;
-      const pte = Atomics.load(tables.elements, ptep) as PteVal;
+      const pte = entryVal('pte', Atomics.load(tables.elements, ptep));
       if (pteNone(arch, pte)) continue;
       if (isSwapPte(arch, pte)) swapped++;
       else resident++;

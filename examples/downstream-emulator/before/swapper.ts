@@ -1,5 +1,5 @@
 import {
-  EntryBuffer, isSwapPte, pteDirty, pteMkclean, pteMkold, ptePfn, ptePresent, pteSame, pteSpecial, pteYoung, swpEntryToPte, type PteVal,
+  EntryBuffer, entryVal, isSwapPte, pteDirty, pteMkclean, pteMkold, ptePfn, ptePresent, pteSame, pteSpecial, pteYoung, swpEntryToPte, type PteVal,
 } from '@pgtable/core';
 import type { Ptep } from './family.js';
 import type { Kernel } from './kernel.js';
@@ -60,7 +60,7 @@ export class Swapper {
         for (let ptep = range.first; ptep < stop; ptep++, address += PAGE) {
           if (this.addresses.length >= limit) return;
           mm.hand = address + PAGE;
-          const pte = tables.elements[ptep]! as PteVal;
+          const pte = entryVal('pte', tables.elements[ptep]!);
           if (!this.candidate(pte)) continue;
           if (pteYoung(arch, pte)) {
             tables.elements[ptep] = pteMkold(arch, pte);
@@ -92,10 +92,10 @@ export class Swapper {
     this.addresses.forEach((address, index) => {
       const ptep = pteLookup(mm, address);
       if (ptep === undefined) return;
-      const snapshot: Ptep = this.snapshots.at(index);
+      const snapshot = this.snapshots.at(index);
       const pte = readPte(this.snapshots, snapshot);
       if (pteYoung(arch, pte)) return;
-      const now = tables.elements[ptep]! as PteVal;
+      const now = entryVal('pte', tables.elements[ptep]!);
       if (!ptePresent(arch, now) || ptePfn(arch, now) !== ptePfn(arch, this.snapshots.get(snapshot))) return;
       this.evictPage(mm, address);
       done++;
@@ -109,7 +109,7 @@ export class Swapper {
     const { arch, kernel, tables } = mm;
     const { counters, stack, swap, swapCache } = kernel;
     const ptep = pteLookup(mm, address)!;
-    const saved: Ptep = stack.push(tables.elements[ptep]! as PteVal);
+    const saved: Ptep = stack.push(entryVal('pte', tables.elements[ptep]!));
     tables.elements[ptep] = 0n;
     flushPage(mm, address);
     const old = stack.get(saved);
@@ -138,7 +138,7 @@ export class Swapper {
       for (const range of pteRanges(mm, vma.start, vma.end)) {
         for (let index = 0; index < range.count; index++) {
           const address = range.address + BigInt(index) * PAGE;
-          const pte = tables.elements[range.first + index]! as PteVal;
+          const pte = entryVal('pte', tables.elements[range.first + index]!);
           if (!this.candidate(pte) || !pteDirty(arch, pte)) continue;
           tables.elements[range.first + index] = pteMkclean(arch, pte);
           flushPage(mm, address);
@@ -162,13 +162,13 @@ export class Swapper {
         for (let index = 0; index < range.count; index++) {
           const address = range.address + BigInt(index) * PAGE;
           const ptep = (range.first + index) as Ptep;
-          const pte = tables.elements[ptep]! as PteVal;
+          const pte = entryVal('pte', tables.elements[ptep]!);
           if (!isSwapPte(arch, pte)) continue;
           const slot = Number(arch.values.pte.swapOffset(pte));
           const pfn = kernel.allocFrame();
           kernel.swap.read(slot, kernel.ram.frame(pfn));
           kernel.swap.put(slot);
-          if (!pteSame(arch, tables.elements[ptep]! as PteVal, pte)) continue;
+          if (!pteSame(arch, entryVal('pte', tables.elements[ptep]!), pte)) continue;
           const entry = arch.values.pte.mkdirty(arch.values.pte.ofPfn(pfn, arch.vmProt(vma.flags)));
           tables.elements[ptep] = entry;
           flushPage(mm, address);

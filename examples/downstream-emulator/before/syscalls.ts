@@ -1,6 +1,6 @@
 import {
-  EntryBuffer, isSwapPte, PgtableError, pteDirty, pteMkdirty, pteMkyoung, pteModify, pteNone, ptePfn, ptePresent, pteSpecial, pteToSwpEntry, pteWrite, pteMkold, pteWrprotect, pteYoung, VmFlags,
-  type EntryPtr, type PteVal,
+  EntryBuffer, entryVal, isSwapPte, PgtableError, pteDirty, pteMkdirty, pteMkold, pteMkyoung, pteModify, pteNone, ptePfn, ptePresent, pteSpecial,
+  pteToSwpEntry, pteWrite, pteWrprotect, pteYoung, VmFlags, type EntryPtr,
 } from '@pgtable/core';
 import { faultIn } from './fault.js';
 import type { Ptep } from './family.js';
@@ -36,7 +36,7 @@ function zapVma(mm: Mm, vma: Vma): void {
     let ptep = range.first;
     const end = (range.first + range.count) as Ptep;
     while (ptep < end) {
-      if (!pteNone(arch, tables.elements[ptep]! as PteVal)) zapPte(mm, vma, address, ptep);
+      if (!pteNone(arch, entryVal('pte', tables.elements[ptep]!))) zapPte(mm, vma, address, ptep);
       ptep++;
       address += PAGE;
     }
@@ -46,7 +46,7 @@ function zapVma(mm: Mm, vma: Vma): void {
 /** Takes one page out of an address space. */
 function zapPte(mm: Mm, vma: Vma, address: bigint, ptep: Ptep): void {
   const { arch, kernel, tables } = mm;
-  const saved: Ptep = kernel.stack.push(tables.elements[ptep]! as PteVal);
+  const saved: Ptep = kernel.stack.push(entryVal('pte', tables.elements[ptep]!));
   tables.elements[ptep] = 0n;
   flushPage(mm, address);
   const old = kernel.stack.get(saved);
@@ -82,7 +82,7 @@ export function mprotect(mm: Mm, start: bigint, pages: number, flags: number): v
       let address = range.address;
       const stop = (range.first + range.count) as Ptep;
       for (let ptep = range.first; ptep < stop; ptep++, address += PAGE) {
-        const pte = tables.elements[ptep]! as PteVal;
+        const pte = entryVal('pte', tables.elements[ptep]!);
         if (!ptePresent(arch, pte)) continue;
         const saved: Ptep = kernel.stack.push(pte);
         tables.elements[ptep] = 0n;
@@ -119,7 +119,7 @@ function movePtes(mm: Mm, from: bigint, to: bigint, count: number): void {
     const slot: Ptep = taken.at(index);
     const ptep = pteLookup(mm, address);
     if (ptep === undefined) continue;
-    taken.set(slot, tables.elements[ptep]! as PteVal);
+    taken.set(slot, entryVal('pte', tables.elements[ptep]!));
     tables.elements[ptep] = 0n;
     flushPage(mm, address);
   }
@@ -149,7 +149,7 @@ function copyPtes(parent: Mm, child: Mm, vma: Vma, start: bigint, first: Ptep, c
     const address = start + BigInt(index) * PAGE;
     // Before the parent's entry is read: a frame for a table may be found by taking the parent's page.
     const ptep = pteAlloc(child, address);
-    let pte = tables.elements[first + index]! as PteVal;
+    let pte = entryVal('pte', tables.elements[first + index]!);
     if (pteNone(arch, pte)) continue;
     if (isSwapPte(arch, pte)) {
       kernel.swap.get(Number(pteToSwpEntry(arch, pte).offset));
@@ -172,7 +172,7 @@ export function madviseWillneed(mm: Mm, start: bigint, pages: number): number {
   for (const range of pteRanges(mm, start, start + BigInt(pages) * PAGE)) {
     for (let index = 0; index < range.count; index++) {
       const address = range.address + BigInt(index) * PAGE;
-      const ptep = kernel.stack.push(tables.elements[range.first + index]! as PteVal);
+      const ptep = kernel.stack.push(entryVal('pte', tables.elements[range.first + index]!));
       const pte = kernel.stack.get(ptep);
       if (ptePresent(arch, pte)) {
         there++;
@@ -192,7 +192,7 @@ export function madviseCold(mm: Mm, start: bigint, pages: number): number {
   for (let address = start; address < start + BigInt(pages) * PAGE; address += PAGE) {
     const ptep = pteLookup(mm, address);
     if (ptep === undefined) continue;
-    const pte = tables.elements[ptep]! as PteVal;
+    const pte = entryVal('pte', tables.elements[ptep]!);
     if (!ptePresent(arch, pte) || !pteYoung(arch, pte)) continue;
     tables.elements[ptep] = pteMkold(arch, pte);
     flushPage(mm, address);
@@ -208,7 +208,7 @@ export function madviseDontneed(mm: Mm, start: bigint, pages: number): void {
     const vma = mm.findVma(address);
     const ptep = pteLookup(mm, address);
     if (vma === undefined || ptep === undefined) continue;
-    if (!pteNone(arch, tables.elements[ptep]! as PteVal)) zapPte(mm, vma, address, ptep);
+    if (!pteNone(arch, entryVal('pte', tables.elements[ptep]!))) zapPte(mm, vma, address, ptep);
   }
 }
 
@@ -218,7 +218,7 @@ export function populate(mm: Mm, start: bigint, pages: number): number {
   let made = 0;
   for (let address = start; address < start + BigInt(pages) * PAGE; address += PAGE) {
     const ptep = pteAlloc(mm, address);
-    if (ptePresent(arch, tables.elements[ptep]! as PteVal)) continue;
+    if (ptePresent(arch, entryVal('pte', tables.elements[ptep]!))) continue;
     faultIn(mm, address, 'write');
     made++;
   }
@@ -234,7 +234,7 @@ export function msync(mm: Mm, start: bigint, pages: number): number {
     let address = range.address;
     const stop = (range.first + range.count) as Ptep;
     for (let ptep = range.first; ptep < stop; ptep++, address += PAGE) {
-      const pte = tables.elements[ptep]! as PteVal;
+      const pte = entryVal('pte', tables.elements[ptep]!);
       if (!ptePresent(arch, pte) || !pteDirty(arch, pte)) continue;
       vma.file.markDirty(filePageOf(vma, address));
       tables.elements[ptep] = arch.values.pte.mkclean(pte);
@@ -253,7 +253,7 @@ export function copyToUser(mm: Mm, to: bigint, bytes: Uint8Array): void {
     const offset = Number(at - address);
     const part = bytes.subarray(done, done + PAGE_BYTES - offset);
     const ptep = faultIn(mm, address, 'write');
-    const seen = kernel.stack.push(tables.elements[ptep]! as PteVal);
+    const seen = kernel.stack.push(entryVal('pte', tables.elements[ptep]!));
     const pte = kernel.stack.get(seen);
     kernel.ram.frame(ptePfn(arch, pte)).set(part, offset);
     // The program's hardware did not see this write.
@@ -274,7 +274,7 @@ export function copyFromUser(mm: Mm, from: bigint, length: number): Uint8Array {
     const offset = Number(at - address);
     const count = Math.min(length - done, PAGE_BYTES - offset);
     const ptep = faultIn(mm, address, 'read');
-    const pfn = ptePfn(arch, tables.elements[ptep]! as PteVal);
+    const pfn = ptePfn(arch, entryVal('pte', tables.elements[ptep]!));
     bytes.set(kernel.ram.frame(pfn).subarray(offset, offset + count), done);
     done += count;
   }

@@ -7,9 +7,9 @@ export const ROOT = join(import.meta.dirname, '..');
 
 /** What a site is, in a line of `before`; README.md says what each kind is. */
 export type SiteKind =
-  | 'get' | 'set' | 'once' | 'next' | 'zero'
-  | 'word' | 'view' | 'atomic' | 'order' | 'text' | 'number' | 'destructure' | 'other' | 'cast'
-  | 'stack' | 'bug' | 'use';
+  | 'get' | 'set' | 'once' | 'next' | 'recast' | 'zero'
+  | 'word' | 'view' | 'times' | 'atomic' | 'order' | 'text' | 'number' | 'destructure' | 'other' | 'beside' | 'step' | 'cast'
+  | 'stack' | 'bug' | 'use' | 'useindex';
 
 /** A place in `before` that the conversion is about. */
 export interface Site {
@@ -17,9 +17,11 @@ export interface Site {
   readonly file: string;
   readonly line: number;
   readonly kind: SiteKind;
+  /** Who mends it: the lint's fix, a person, nobody (it is right), or whoever mends the place that it follows from. */
   readonly class: 'rote' | 'thought' | 'stack' | 'bug' | 'follows';
-  /** The rule that is about it; null where the line is wrong only because another one is. */
-  readonly rule: string | null;
+  /** The rule that is about it. */
+  readonly rule: string;
+  /** Its number in README.md. */
   readonly bug?: number;
 }
 
