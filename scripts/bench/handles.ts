@@ -212,8 +212,9 @@ interface Variant {
 function getAll<H extends TableHandles>({ arch, tables }: Setting<H>): void {
   const ops = arch.ops.pte;
   for (const table of tables) {
+    const { entries } = table;
     let entry = table.entry(0);
-    for (let index = 0; index < table.entries; index++) {
+    for (let index = 0; index < entries; index++) {
       sink[index & 7] = ops.get(entry);
       entry = ops.advance(entry, 1);
     }
@@ -249,8 +250,8 @@ function gatherAll<H extends TableHandles>({ arch, tables }: Setting<H>): void {
 
 // The same with indices and words. Nothing of an architecture is called.
 
-function rawGet(elements: BigUint64Array, entries: number): void {
-  for (let index = 0; index < entries; index++) sink[index & 7] = elements[index]!;
+function rawGet(elements: BigUint64Array, first: number, count: number): void {
+  for (let index = first; index < first + count; index++) sink[index & 7] = elements[index]!;
 }
 
 function rawSet(words: Int32Array, first: number, count: number, value: bigint, step: number): void {
@@ -351,7 +352,7 @@ export const handles: Case = {
         what: `${name}: ${operation}`, entries, memories, variants: works.map((work, at): Variant => ({ prepare: prepares[at]!, work })),
       });
       return [
-        one('get', [() => { getAll(strong); }, () => { getAll(alias); }, () => { rawGet(elements, entries); }]),
+        one('get', [() => { getAll(strong); }, () => { getAll(alias); }, () => { overTables((first) => { rawGet(elements, first, each); }); }]),
         one('scan', [() => scanAll(strong, out), () => scanAll(alias, out), () => { overTables((first) => rawScan(words, first, each, step, rowsOfRaw)); }]),
         one('set', [() => { setAll(strong); }, () => { setAll(alias); }, () => { overTables((first) => { rawSet(words, first, each, value, step); }); }]),
         one('wrprotect', [() => { wrprotectAll(strong); }, () => { wrprotectAll(alias); }, () => { overTables((first) => wrprotect(words, first, each)); }]),

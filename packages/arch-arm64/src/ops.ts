@@ -178,6 +178,9 @@ function gatherWords(words: Int32Array, index: number, count: number): number {
 export class Arm64PteOps<H extends TableHandles, L extends Level> extends Arm64LevelOps<H, L> {
   /** Entries of a block, a power of two: CONT_PTES. */
   private readonly blockEntries: number;
+  /** As fields these are read faster in {@link get} than as constants of other modules. */
+  private readonly high = HIGH_WORD;
+  private readonly cont = CONT_HI;
 
   constructor(level: L, config: ResolvedConfig, context: TableOpsContext, all: LevelTable<H>) {
     super(level, config, context, all);
@@ -185,7 +188,10 @@ export class Arm64PteOps<H extends TableHandles, L extends Level> extends Arm64L
   }
 
   override get(entry: H[L]): EntryVal<L> {
-    if (this.plain(entry)) return super.get(entry);
+    // What plain() says, written out: with it and the generic getter a call takes half a nanosecond more of ten.
+    const { tables } = this;
+    const index = indexOf<H, L>(entry);
+    if (!tables.shared && (tables.words[index * 2 + this.high]! & this.cont) === 0) return entryVal(this.level, tables.elements[index]!);
     const value = this.load(entry);
     if (!this.inBlock(value)) return value;
     return this.hide(this.withNotesOfGroup(value, this.blockOf(entry), this.blockEntries));
@@ -378,7 +384,8 @@ export class Arm64PteOps<H extends TableHandles, L extends Level> extends Arm64L
    * may be another by the time that it is read.
    */
   private plain(entry: H[L]): boolean {
-    return !this.tables.shared && (this.tables.words[indexOf<H, L>(entry) * 2 + HIGH_WORD]! & CONT_HI) === 0;
+    const { tables } = this;
+    return !tables.shared && (tables.words[indexOf<H, L>(entry) * 2 + this.high]! & this.cont) === 0;
   }
 
   /** Valid and contiguous. In an entry that is not valid the bit means something else. */
