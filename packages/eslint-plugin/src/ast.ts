@@ -32,3 +32,8 @@ const ORDER: ReadonlySet<string> = new Set(['<', '>', '<=', '>=']);
 export function isOrder(operator: string): boolean {
   return ORDER.has(operator);
 }
+
+/** The nodes around a node, from the innermost on. The program's own parent is null in ESLint, whatever its type says. */
+export function* ancestors(node: TSESTree.Node): Generator<TSESTree.Node, undefined> {
+  for (let at = node.parent; at; at = at.parent) yield at;
+}

@@ -1,5 +1,6 @@
 import { AST_NODE_TYPES, ASTUtils, TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
+import { ancestors } from '../ast.js';
 import type { Typed } from '../typed.js';
 import { CORE } from '../types/types.js';
 
@@ -57,7 +58,7 @@ function refersHere(context: Context, node: TSESTree.Node, name: string, scope: 
 
 function fieldInReach(typed: Typed, node: TSESTree.Node, fits: (type: ts.Type, name: string) => boolean): string | undefined {
   const { checker } = typed.types;
-  for (let at: TSESTree.Node | undefined = node; at !== undefined; at = at.parent) {
+  for (const at of [node, ...ancestors(node)]) {
     // Inside of a function of its own, `this` is another.
     if (at.type === AST_NODE_TYPES.FunctionDeclaration || (at.type === AST_NODE_TYPES.FunctionExpression && at.parent.type !== AST_NODE_TYPES.MethodDefinition)) return undefined;
     const isStatic = (at.type === AST_NODE_TYPES.MethodDefinition || at.type === AST_NODE_TYPES.PropertyDefinition || at.type === AST_NODE_TYPES.AccessorProperty) && at.static;

@@ -1,0 +1,99 @@
+import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
+import ts from 'typescript';
+import { bare } from './ast.js';
+import type { Level } from './levels.js';
+import type { Typed } from './typed.js';
+
+/** A call that reads one live entry. */
+export interface EntryRead {
+  readonly node: TSESTree.CallExpression;
+  /** plain: `ptepGet`. once: `ptepGetOnce`. lockless: `ptepGetLockless`. */
+  readonly way: 'plain' | 'once' | 'lockless';
+  /** The handle that it is given. */
+  readonly handle: TSESTree.Expression;
+  readonly level: Level | undefined;
+  /** The identifier that would have to be another for another way: `ptepGet`, or `get` of `ops.get`. */
+  readonly name: TSESTree.Identifier;
+  /** Whether it is a function of `@pgtable/core`, which is imported by its name, or a method. */
+  readonly isFunction: boolean;
+}
+
+const GETTER = /^(?:pte|pmd|pud|p4d|pgd)pGet(Once|Lockless)?$/;
+const METHODS: ReadonlyMap<string, EntryRead['way']> = new Map([['get', 'plain'], ['getOnce', 'once'], ['getLockless', 'lockless']]);
+
+/** What a call reads, if it is a getter: of `@pgtable/core`, of an architecture's accessors, or one that the settings name. */
+export function entryRead(types: Typed, node: TSESTree.CallExpression): EntryRead | undefined {
+  const name = calledName(node);
+  if (name === undefined) return undefined;
+  const found = wayOf(types, node, name);
+  if (found === undefined) return undefined;
+  const handle = found.at === undefined ? node.arguments.find((argument) => types.handleOf(argument) !== undefined) : node.arguments[found.at];
+  if (handle === undefined || handle.type === AST_NODE_TYPES.SpreadElement) return undefined;
+  return { node, way: found.way, handle, level: types.handleOf(handle)?.level, name, isFunction: node.callee.type === AST_NODE_TYPES.Identifier };
+}
+
+function wayOf(types: Typed, node: TSESTree.CallExpression, name: TSESTree.Identifier): { way: EntryRead['way']; at: number | undefined } | undefined {
+  const { accessors } = types.settings;
+  if (accessors.get.has(name.name)) return { way: 'plain', at: undefined };
+  if (accessors.getOnce.has(name.name)) return { way: 'once', at: undefined };
+  const callee = bare(node.callee);
+  if (callee.type === AST_NODE_TYPES.MemberExpression) {
+    const way = METHODS.get(name.name);
+    if (way !== undefined && types.types.isCore(types.typeOf(callee.object), 'LevelOps', 'WritableOps', 'BasicLevelOps', 'TableLevelOps')) return { way, at: 0 };
+  }
+  const symbol = types.types.checker.getSymbolAtLocation(types.services.esTreeNodeToTSNodeMap.get(name));
+  const original = symbol === undefined ? undefined : types.types.resolved(symbol);
+  const match = original === undefined ? null : GETTER.exec(original.name);
+  if (original === undefined || match === null || !types.types.isCoreSymbol(original, original.name)) return undefined;
+  return { way: match[1] === undefined ? 'plain' : match[1] === 'Once' ? 'once' : 'lockless', at: 1 };
+}
+
+/** The identifier of what is called: `f` of `f()` and of `a.b.f()`. */
+export function calledName(node: TSESTree.CallExpression | TSESTree.NewExpression): TSESTree.Identifier | undefined {
+  const callee = bare(node.callee);
+  if (callee.type === AST_NODE_TYPES.Identifier) return callee;
+  if (callee.type === AST_NODE_TYPES.MemberExpression && !callee.computed && callee.property.type === AST_NODE_TYPES.Identifier) return callee.property;
+  return undefined;
+}
+
+/** Whether a call writes a live entry: every accessor that does takes the address space, and whatever else is given both may. */
+export function isEntryWrite(types: Typed, node: TSESTree.CallExpression): boolean {
+  const name = calledName(node)?.name ?? '';
+  if (types.settings.accessors.set.has(name)) return true;
+  const given = node.arguments.filter((argument) => argument.type !== AST_NODE_TYPES.SpreadElement);
+  return given.some((argument) => types.handleOf(argument) !== undefined) && given.some((argument) => types.types.isCore(types.typeOf(argument), 'MmContext'));
+}
+
+/** Whether a call takes or gives back a lock, enters or leaves a section, or waits: by the field's words in its name. */
+export function isLocking(node: TSESTree.CallExpression): boolean {
+  const name = calledName(node)?.name ?? '';
+  return LOCKING.test(name) && !GETTER.test(name) && name !== 'getLockless';
+}
+
+const LOCKING = /(lock|acquire|release|barrier|fence|schedule|resched|yield|relax|synchronize|grace|rcuread|enter|leave|exclusive|critical)/i;
+
+/**
+ * Something that stays the same entry as long as its parts are not assigned: `ptep`, `this.ptep`, `fault.ptep`. As a text that is equal for equal ones, with
+ * the variables by what they resolve to.
+ */
+export function stablePath(types: Typed, node: TSESTree.Node): string | undefined {
+  const inner = bare(node as TSESTree.Expression);
+  if (inner.type === AST_NODE_TYPES.ThisExpression) return 'this';
+  if (inner.type === AST_NODE_TYPES.Identifier) {
+    const symbol = types.types.checker.getSymbolAtLocation(types.services.esTreeNodeToTSNodeMap.get(inner));
+    return symbol === undefined ? undefined : `${inner.name}#${idOf(symbol)}`;
+  }
+  if (inner.type !== AST_NODE_TYPES.MemberExpression || inner.computed || inner.property.type !== AST_NODE_TYPES.Identifier) return undefined;
+  const object = stablePath(types, inner.object);
+  return object === undefined ? undefined : `${object}.${inner.property.name}`;
+}
+
+const ids = new WeakMap<ts.Symbol, number>();
+let last = 0;
+
+function idOf(symbol: ts.Symbol): number {
+  const known = ids.get(symbol);
+  if (known !== undefined) return known;
+  ids.set(symbol, ++last);
+  return last;
+}
