@@ -64,11 +64,14 @@ function build(io: Io, architectures: readonly ArchPlugin[], finish: (code: Exit
     .showHelpAfterError('(pgtable --help lists the commands)')
     .addHelpText('after', EPILOGUE);
 
+  // Before the command's name or after it: it was looked for in the whole line already.
+  const withPlugin = (command: Command): Command => command.option('--plugin <module>', 'a package or file with one more architecture; may be repeated', collect);
+  withPlugin(program);
   const common = (command: Command): void => {
     command.exitOverride().configureOutput(output).showHelpAfterError(`(pgtable ${command.name()} --help lists the options)`);
     command.optionsGroup('About the dump:');
     command.option('--arch <name>', `the architecture, where the dump does not say: ${architectures.map(({ name }) => name).join(', ')}`);
-    command.option('--plugin <module>', 'a package or file with one more architecture; may be repeated', collect);
+    withPlugin(command);
     command.option('--root <which>', 'kernel, current, user, or a number from pgtable roots');
     command.option('--symbols <file>', 'System.map or kallsyms of the kernel, to name its regions and findings');
     command.option('--no-zero-fill', 'what an ELF segment leaves out of the file is not in the dump, instead of zero (dumps of makedumpfile -E)');

@@ -85,6 +85,7 @@ describe('help', () => {
 
       Options:
         -V, --version                          output the version number
+        --plugin <module>                      a package or file with one more architecture; may be repeated
         -h, --help                             display help for command
 
       Commands:

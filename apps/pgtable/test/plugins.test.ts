@@ -27,6 +27,12 @@ describe('--plugin', () => {
     expect(byRegister.out + byRegister.err).toContain('no TOYROOT in this dump');
   });
 
+  it('may stand before the command', async () => {
+    const path = module('early.mjs', 'export default arch;');
+    const { out, err } = await pgtable(['--plugin', path, 'roots', `${raw}@0`, '--arch', 'toy']);
+    expect(out + err).toContain('no TOYROOT');
+  });
+
   it('comes before the architectures that are known', async () => {
     const path = module('own.mjs', "export default { ...arch, name: 'riscv' };");
     const { out, err } = await pgtable(['roots', `${raw}@0`, '--arch', 'riscv', '--plugin', path]);

@@ -1,6 +1,6 @@
 import { createColors } from 'picocolors';
 import { EntryKind, geometryOf, hexAddress, LEVELS, PgtableError, type Attributes, type Level, type Marker } from '@pgtable/core';
-import { mergedRuns, ptdump as kernelListing, RunKind, walkRuns, wholeSpace, type Run, type VaRange } from '@pgtable/walk';
+import { mergedRuns, ptdump as kernelListing, RunKind, Translator, walkRuns, wholeSpace, type Run, type VaRange } from '@pgtable/walk';
 import { attributeWords, endAddress, isWritableExecutable, kernelAccess, levelTitle, nonPresentWords, pageSize, size, userAccess } from '../describe.js';
 import { ExitCode } from '../exit-codes.js';
 import { parseFilter } from '../filter.js';
@@ -211,7 +211,7 @@ const writers: Readonly<Record<Exclude<ListingFormat, 'kernel'>, Writer>> = {
         pageBytes: row.entryBytes,
         ...(attributes === undefined
           ? row.kind === RunKind.NonPresent || row.kind === RunKind.Bad
-            ? { entry: entryHex(row), text: entryText(opened, row) }
+            ? { entry: entryHex(opened, row), text: entryText(opened, row) }
             : {}
           : {
               pa: hexAddress(row.pa),
@@ -223,7 +223,7 @@ const writers: Readonly<Record<Exclude<ListingFormat, 'kernel'>, Writer>> = {
               memoryType: attributes.memoryType,
               group: attributes.group,
               flags: attributes.flags,
-              entry: entryHex(row),
+              entry: entryHex(opened, row),
             }),
       });
     },
@@ -248,7 +248,7 @@ const writers: Readonly<Record<Exclude<ListingFormat, 'kernel'>, Writer>> = {
         memory_type: attributes?.memoryType ?? '',
         group: attributes === undefined ? '' : String(attributes.group),
         flags: attributes?.flags.join(' ') ?? '',
-        entry: row.kind === RunKind.Absent ? '' : entryHex(row),
+        entry: row.kind === RunKind.Absent ? '' : entryHex(opened, row),
       };
       return CSV_COLUMNS.map((column) => quote(fields[column])).join(',');
     },
@@ -264,17 +264,25 @@ const KIND_WORDS: Readonly<Record<RunKind, string>> = {
   [RunKind.Absent]: 'absent',
 };
 
-/** The entry's words, high and low. */
-function entryHex({ lo, hi }: Row): string {
-  return hexAddress((BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0));
+/**
+ * The first entry of a row. A row has an entry of up to 64 bits as it stands in memory; of a longer one it has what the architecture made attribute words of,
+ * and the entry is where a walk of the row's first address stops.
+ */
+function entryOf({ space }: OpenedRoot, { start, lo, hi }: Row): bigint {
+  if (space.arch.geometry.entryBytes <= 8) return (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
+  return new Translator(space).explain(BigInt(start)).steps.at(-1)!.entry;
+}
+
+function entryHex(opened: OpenedRoot, row: Row): string {
+  return hexAddress(entryOf(opened, row), Math.max(16, opened.space.arch.geometry.entryBytes * 2));
 }
 
 function entryText(opened: OpenedRoot, row: Row): string {
   if (row.kind === RunKind.Absent) return `${levelTitle(opened.space.arch, row.level)} entry, its table not in the dump`;
   if (row.kind === (EntryKind.NonPresent as RunKind)) {
-    return nonPresentWords(opened.space.arch.decodeNonPresent(row.level, (BigInt(row.hi >>> 0) << 32n) | BigInt(row.lo >>> 0)));
+    return nonPresentWords(opened.space.arch.decodeNonPresent(row.level, entryOf(opened, row)));
   }
-  return `reserved bits are set in ${entryHex(row)}`;
+  return `reserved bits are set in ${entryHex(opened, row)}`;
 }
 
 function flagText(flag: boolean | undefined): string {
