@@ -21,7 +21,6 @@ const LOOKS: Readonly<Record<SiteKind, RegExp>> = {
   destructure: /\[ptep\]: /,
   other: /entries\.elements\[ptep\]/,
   beside: /\.elements\[[^\]]+\] = |Atomics\.load\(/,
-  step: /\.elements\[[\w.]+ \+ index\]/,
   cast: / as (?:Ptep|Pmdp|Pgdp)/,
   stack: /: Ptep = |fault\.orig|began = |readPte\(entries, held\)/,
   bug: /readPte\(kernel\.stack\.values, |readPte\(this\.snapshots, |writePte\(kernel\.stack\.values, |wasWritten\(mm, tables, /,
