@@ -1,12 +1,12 @@
 import { PgtableError, type TableHandles, type TableMemory, type WritableArch } from '@pgtable/core';
-import { pgdOffsetIn, rootTableIn } from '@pgtable/core/arch';
+import { freeTableIn, newTableIn, pgdOffsetIn, rootTableIn } from '@pgtable/core/arch';
 import { d128Describe, inherit } from './attributes.js';
 import { resolveConfig, variantOf, type D128Config } from './config.js';
 import { d128Formats } from './format.js';
 import { d128Geometry, ENTRY_BYTES } from './geometry.js';
 import type { D128Handles } from './handles.js';
 import { d128NonPresent } from './nonpresent.js';
-import { d128Ops, freeTable, newTable, type D128OpsContext } from './ops.js';
+import { d128Ops, type D128OpsContext } from './ops.js';
 import { d128HugePages, kernelProt, vmProt } from './prot.js';
 import { d128Ptdump } from './ptdump.js';
 import { d128LiveChange, d128Values } from './values.js';
@@ -47,9 +47,9 @@ export function d128Arch<H extends TableHandles = D128Handles>(config: D128Confi
     decodeNonPresent: d128NonPresent(resolved, geometry),
     vmProt,
     kernelProt,
-    newTable: (level, address, user) => newTable<H, typeof level>(context, ops, level, address, user),
+    newTable: (level, address, user) => newTableIn<H, typeof level>(context, ops, level, address, user),
     freeTable: (table) => {
-      freeTable<H>(context, table);
+      freeTableIn<H>(context, table);
     },
     liveChange: d128LiveChange(values),
     ptdump: d128Ptdump(resolved, geometry),

@@ -3,7 +3,7 @@ import { decodeSwapEntry, type SwapDecoding } from '@pgtable/core/arch';
 import { leafFlags } from './attributes.js';
 import { LOWER_LO, SWP_EXCLUSIVE, SWP_UFFD_WP, UPPER_SHIFT } from './bits.js';
 import type { ResolvedConfig } from './config.js';
-import { addressMask, isPresentInvalid, upperOfInvalid } from './format.js';
+import { addressMask, isPresentInvalid } from './format.js';
 import { manualLevel } from './geometry.js';
 import { SWAP } from './values.js';
 
@@ -15,8 +15,6 @@ const SWAP_ZERO = 3n | (3n << 4n) | (1n << 11n) | (((1n << 72n) - 1n) << 56n);
  *
  * Linux's patches for D128 could not be had, so this is what Linux 6.12 keeps in 64-bit entries, but for the offset of a swap entry, which ends
  * at bit 55.
- *
- * It takes an entry, or the 64 bits of one that a row of a scan has (see format.ts): listings have nothing else.
  */
 export function d128NonPresent(config: ResolvedConfig, geometry: Geometry): (level: Level, value: bigint) => NonPresent {
   const swap: SwapDecoding = {
@@ -29,8 +27,7 @@ export function d128NonPresent(config: ResolvedConfig, geometry: Geometry): (lev
     if (isPresentInvalid(config, value)) {
       const { shift } = geometryOf(geometry, level);
       const lo = Number(value & BigInt(LOWER_LO));
-      // Whoever lists tables has a row of a scan and no more, 64 bits: what is left of the upper attributes is at the top of those.
-      const upper = value >> 64n === 0n ? upperOfInvalid(Number(BigInt.asIntN(32, value >> 32n))) : Number(BigInt.asIntN(32, value >> UPPER_SHIFT));
+      const upper = Number(BigInt.asIntN(32, value >> UPPER_SHIFT));
       return { kind: 'protected', pa: value & addressMask(shift), flags: leafFlags(manualLevel(config.pageShift, shift), lo, upper) };
     }
     if ((value & SWAP_ZERO) !== 0n) return { kind: 'unknown', flags: [] };

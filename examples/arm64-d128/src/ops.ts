@@ -1,5 +1,5 @@
 import {
-  EntryKind, geometryOf, HIGH_WORD, levelNumber, LEVELS, LOW_WORD, PgtableError, UnlinkedTable, type Below, type EntryVal, type Geometry, type Level, type ScanBuffer,
+  EntryKind, geometryOf, HIGH_WORD, levelNumber, LEVELS, LOW_WORD, UnlinkedTable, type Below, type EntryVal, type Geometry, type Level, type ScanBuffer,
   type ScanFilter, type TableHandles, type TableMemory, type TableOf, type WritableOps,
 } from '@pgtable/core';
 import { BasicLevelOps, entryIndex, handleAt, indexOf, tableAt } from '@pgtable/core/arch';
@@ -161,8 +161,9 @@ export class D128LevelOps<H extends TableHandles, L extends Level> extends Basic
   }
 
   protected unlinked({ level, table }: TableOf<H>, address: number, user: boolean): UnlinkedTable<H> {
+    const { entries, shift } = geometryOf(this.geometry, level);
     // Level and handle go together in a TableOf, which no type can say once they are apart: 'pte' stands for whichever it is.
-    return unlinkedTable<H, 'pte'>(this.geometry, this.all, level as 'pte', indexOf<H, 'pte'>(table as H['pte']), address, user);
+    return new UnlinkedTable<H, 'pte'>(this.all[level as 'pte'], table as H['pte'], { address, entries, shift, user });
   }
 
   /** Index of the first entry of the table that an entry points to; -1 if it points to none, or to one that is not here. */
@@ -213,33 +214,4 @@ export function d128Ops<H extends TableHandles>(context: D128OpsContext): AllOps
   all.p4d = new D128LevelOps('p4d', context, all);
   all.pgd = new D128LevelOps('pgd', context, all);
   return all;
-}
-
-/** {@link WritableArch.newTable}. */
-export function newTable<H extends TableHandles, L extends Level>(
-  { tables, geometry }: D128OpsContext, all: AllOps<H>, level: L, address: number, user: boolean,
-): UnlinkedTable<H, L> {
-  const { entries, folded } = geometryOf(geometry, level);
-  if (folded) throw new PgtableError('EINVAL', `there are no ${level} tables in this configuration: the level is folded`);
-  const bytes = entries * geometry.entryBytes;
-  if (!Number.isSafeInteger(address) || address < 0 || address % bytes !== 0) {
-    throw new PgtableError('EINVAL', `0x${address.toString(16)} cannot be the address of a ${level} table`, { hint: `tables of this level are aligned to their ${bytes} bytes` });
-  }
-  const index = tables.allocate(level, address, entries);
-  tables.elements.fill(0n, index * 2, (index + entries) * 2);
-  return unlinkedTable(geometry, all, level, index, address, user);
-}
-
-/** {@link WritableArch.freeTable}. */
-export function freeTable<H extends TableHandles>({ tables }: D128OpsContext, table: UnlinkedTable<H>): void {
-  const index = indexOf<H, Level>(table.entry(0));
-  tables.elements.fill(0n, index * 2, (index + table.entries) * 2);
-  tables.release(table.level, table.address, table.entries);
-}
-
-function unlinkedTable<H extends TableHandles, L extends Level>(
-  geometry: Geometry, all: AllOps<H>, level: L, index: number, address: number, user: boolean,
-): UnlinkedTable<H, L> {
-  const { entries, shift } = geometryOf(geometry, level);
-  return new UnlinkedTable<H, L>(all[level], handleAt<H, L>(level, index), { address, entries, shift, user });
 }

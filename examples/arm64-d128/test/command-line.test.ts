@@ -76,6 +76,24 @@ describe('the command, given the architecture', () => {
     expect(rows.filter(({ kind }) => kind === 'non-present')).toMatchObject([{ start: '0x0000000000403000', text: 'protected, memory 0x9000 kept (ATTRINDX(0) NDIRTY ISH AF NG PIINDEX(12))' }]);
   });
 
+  it('shows the entries whole, of leaves and of what is not present, merged or not', async () => {
+    for (const more of [[], ['--no-merge']]) {
+      const { code, out } = await pgtable(['ptdump', dump, '--user', '--format', 'json', ...more, ...ROOTS], [arm64D128]);
+      expect(code).toBe(0);
+      const rows = out.split('\n').slice(0, -1).map((line) => JSON.parse(line) as { start: string; entry?: string }).filter(({ entry }) => entry !== undefined);
+      expect(rows.length).toBe(more.length === 0 ? 4 : 5);
+      for (const { start, entry } of rows) {
+        const { out: walked } = await pgtable(['vtop', dump, start, '--format', 'json', ...ROOTS], [arm64D128]);
+        const { steps } = JSON.parse(walked) as { steps: readonly { entry: string }[] };
+        expect([start, entry]).toEqual([start, steps.at(-1)!.entry]);
+      }
+      // By hand: PIIndex 15 (a user's, writable, PXN, UXN) above; nG, AF, SH 3, nDirty and valid below.
+      expect(rows.find(({ start }) => start === '0x0000000000400000')!.entry).toBe('0x00780000000000000000000123456f81');
+    }
+    const { out } = await pgtable(['ptdump', dump, '--user', '--format', 'csv', ...ROOTS], [arm64D128]);
+    expect(out).toContain(',0x00780000000000000000000123456f81\n');
+  });
+
   it('says which roots it read, and finds nothing insecure', async () => {
     const { out } = await pgtable(['roots', dump, ...ROOTS], [arm64D128]);
     expect(out).toContain('D128, 4K granule, 48-bit');

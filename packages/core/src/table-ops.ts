@@ -38,6 +38,9 @@ export interface TableOpsContext {
   readonly values: { readonly [L in Level]: EntryValues<L> };
 }
 
+/** What of it tables are made with, which needs no {@link EntryFormat}. */
+type TablesContext = Pick<TableOpsContext, 'tables' | 'geometry' | 'values'>;
+
 /** The accessors of all levels, for one level to find another; complete when the first accessor is called. */
 export type LevelTable<H extends TableHandles> = { [L in Level]: WritableOps<H, L> };
 
@@ -45,7 +48,9 @@ export type LevelTable<H extends TableHandles> = { [L in Level]: WritableOps<H, 
  * The generic accessors of one level, over table memory: entries of 32 or 64 bits that an {@link EntryFormat} and
  * {@link EntryValues} describe.
  *
- * An architecture that differs in one thing extends this class and overrides that one.
+ * An architecture that differs in one thing extends this class and overrides that one. Entries of 128 bits are for {@link BasicLevelOps}.
+ *
+ * @throws PgtableError `EINVAL` from the constructor, if the table memory has entries of 128 bits
  */
 export class TableLevelOps<H extends TableHandles, L extends Level> extends BasicLevelOps<H, L> {
   protected readonly tables: TableMemory;
@@ -63,6 +68,11 @@ export class TableLevelOps<H extends TableHandles, L extends Level> extends Basi
   constructor(level: L, context: TableOpsContext, all: LevelTable<H>) {
     const number = levelNumber(level);
     super(level, context.geometry, context.values[level]);
+    if (context.tables.entryBytes === 16) {
+      throw new PgtableError('EINVAL', `the generic accessors of a ${level} were given a table memory whose entries have 128 bits; theirs have 32 or 64`, {
+        hint: 'extend BasicLevelOps, which takes an entry as a value: examples/arm64-d128 does',
+      });
+    }
     this.number = number;
     this.tables = context.tables;
     this.format = context.formats[number]!;
@@ -338,11 +348,9 @@ function fillLeaves(words: Int32Array, elements: BigUint64Array, index: number, 
   return true;
 }
 
-/**
- * {@link WritableArch.newTable} over table memory.
- */
+/** {@link WritableArch.newTable} over table memory, whatever the size of its entries. */
 export function newTableIn<H extends TableHandles, L extends Level>(
-  context: TableOpsContext, all: { readonly [K in Level]: WritableOps<H, K> }, level: L, address: number, user: boolean,
+  context: TablesContext, all: { readonly [K in Level]: WritableOps<H, K> }, level: L, address: number, user: boolean,
 ): UnlinkedTable<H, L> {
   const { tables, geometry, values } = context;
   const { entries, folded } = geometryOf(geometry, level);
@@ -356,16 +364,23 @@ export function newTableIn<H extends TableHandles, L extends Level>(
   return unlinkedTable(geometry, all, level, handleAt<H, L>(level, index), address, user);
 }
 
-/** {@link WritableArch.freeTable} over table memory. */
-export function freeTableIn<H extends TableHandles>(context: TableOpsContext, table: UnlinkedTable<H>): void {
+/** {@link WritableArch.freeTable} over table memory, whatever the size of its entries. */
+export function freeTableIn<H extends TableHandles>(context: TablesContext, table: UnlinkedTable<H>): void {
   const index = indexOf<H, Level>(table.entry(0));
   fillTable(context.tables, index, table.entries, context.values[table.level].empty);
   context.tables.release(table.level, table.address, table.entries);
 }
 
 function fillTable(tables: TableMemory, index: number, entries: number, empty: bigint): void {
-  if (tables.entryBytes === 4) tables.words.fill(Number(BigInt.asIntN(32, empty)), index, index + entries);
-  else tables.elements.fill(empty, index, index + entries);
+  const end = index + entries;
+  if (tables.entryBytes === 4) tables.words.fill(Number(BigInt.asIntN(32, empty)), index, end);
+  else if (tables.entryBytes === 8) tables.elements.fill(empty, index, end);
+  else {
+    for (let at = index * 2; at < end * 2; at += 2) {
+      tables.elements[at + LOW_WORD] = BigInt.asUintN(64, empty);
+      tables.elements[at + HIGH_WORD] = empty >> 64n;
+    }
+  }
 }
 
 function unlinkedTable<H extends TableHandles, L extends Level>(

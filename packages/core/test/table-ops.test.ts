@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  entryFormat, entryIndex, handleAt, hwPteAdvance, hwPteNext, indexOf, LEVELS, p4dOffset, pgdOffsetIn, pmdOffset, pteOffset, ptepGet, ptepGetOnce, pudOffset, rootIndex,
+  entryFormat, entryIndex, freeTableIn, handleAt, HIGH_WORD, hwPteAdvance, hwPteNext, indexOf, LEVELS, newTableIn, p4dOffset, pgdOffsetIn, pmdOffset, pteOffset, ptepGet, ptepGetOnce, pudOffset, rootIndex,
   rootTableIn, scanFilter, ScanBuffer, TableMemory, tableOps, type Arch, type AliasHandles, type Level,
   type LevelOps, type LevelTable, type Root, type StrongHandles, type TableHandles,
 } from './all.js';
-import { makeGeometry, makeValues } from './made-up.js';
+import { madeUp, makeGeometry, makeValues } from './made-up.js';
 
 /** Bit 0 valid, bit 1 table (not in a pte), address from bit 12. */
 const format = entryFormat({
@@ -145,6 +145,11 @@ describe('TableLevelOps', () => {
     expect(ops.pte.child(handleAt<AliasHandles, 'pte'>('pte', 0))).toBeUndefined();
   });
 
+  it('refuses a table memory of 128-bit entries, and says what is for those', () => {
+    const context = { tables: new TableMemory({ entryBytes: 16 }), geometry, formats: [pteFormat, format, format, format, format], values: makeValues(geometry) };
+    expect(() => tableOps<AliasHandles>(context)).toThrow(expect.objectContaining({ code: 'EINVAL', hint: expect.stringMatching(/BasicLevelOps/) as string }) as Error);
+  });
+
   it('scans its own level after the memory has moved', () => {
     const { tables, ops } = make(8);
     const base = tables.allocate('pte', 0x2000, 16);
@@ -154,6 +159,39 @@ describe('TableLevelOps', () => {
     expect(ops.pte.scan(handleAt<AliasHandles, 'pte'>('pte', base), 2, 5, scanFilter(true), out)).toBe(5);
     expect(Array.from(out.index.subarray(0, out.count))).toEqual([2, 3, 4]);
     expect(out.pa[1]).toBe(0x5000);
+  });
+});
+
+describe('newTableIn and freeTableIn', () => {
+  const geometry = makeGeometry({ pte: 4, pmd: 4, pgd: 4 });
+  // The made-up values write entries of 64 bits; of the accessors, none is called here but those of handles.
+  const { ops } = madeUp().arch;
+
+  it.each([4, 8, 16] as const)('fill a table of %i-byte entries, both ends included, and nothing beside it', (entryBytes) => {
+    const empty = (1n << BigInt(entryBytes * 8 - 1)) | 0x1234n;
+    const tables = new TableMemory({ entryBytes, entries: 64 });
+    const context = { tables, geometry: { ...geometry, entryBytes }, values: makeValues(geometry, empty) };
+    tables.words.fill(-1);
+    const before = tables.allocate('pte', 0x10000, 16);
+    const table = newTableIn<StrongHandles, 'pmd'>(context, ops, 'pmd', 0x20000, true);
+    const after = tables.allocate('pte', 0x30000, 16);
+    const base = tables.find('pmd', 0x20000);
+    expect([before, base, after]).toEqual([0, 16, 32]);
+
+    /** Entry by entry from its words, least significant first; the machine that runs this may have either order. */
+    const entry = (index: number): bigint => {
+      const words = Array.from(tables.words.subarray((index * entryBytes) / 4, ((index + 1) * entryBytes) / 4), (word) => BigInt(word >>> 0));
+      return (HIGH_WORD === 1 ? words.reverse() : words).reduce((value, word) => (value << 32n) | word, 0n);
+    };
+    const all = Array.from({ length: 48 }, (_, index) => entry(index));
+    const ones = (1n << BigInt(entryBytes * 8)) - 1n;
+    const filled = [...Array<bigint>(16).fill(ones), ...Array<bigint>(16).fill(empty), ...Array<bigint>(16).fill(ones)];
+    expect(all).toEqual(filled);
+
+    tables.words.fill(-1);
+    freeTableIn<StrongHandles>(context, table);
+    expect(Array.from({ length: 48 }, (_, index) => entry(index))).toEqual(filled);
+    expect(tables.find('pmd', 0x20000)).toBe(-1);
   });
 });
 
