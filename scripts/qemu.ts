@@ -19,9 +19,9 @@ import { Random } from './qemu/random.js';
 import { Filler, TableRoom, writeTables, type Asking } from './qemu/space.js';
 
 /** Addresses that are asked of each configuration. */
-const ASKED = 20_000;
-/** Those of them that code is fetched from, one by one, where that can be asked. */
-const FETCHED = 400;
+const ASKED = 12_000;
+/** Those of them that are written to or executed one by one, where that can be asked. */
+const SINGLE = 200;
 /** Differences that are shown of each configuration. */
 const SHOWN = 10;
 
@@ -61,7 +61,7 @@ async function compare(trial: Trial, seed: number): Promise<Counts> {
   let tables = 0;
   let leaves: readonly { readonly address: bigint; readonly permissions: string }[];
   let writes: Readonly<Record<Asking, readonly (bigint | undefined)[]>> | undefined;
-  const fetches: { readonly address: bigint; readonly found: boolean }[] = [];
+  const single: { readonly address: bigint; readonly stored: boolean | undefined; readonly executed: boolean | undefined }[] = [];
   const answers: { readonly asking: Asking; readonly found: readonly (bigint | undefined)[] }[] = [];
   try {
     for (const memory of memories) tables += writeTables(memory.tables, memory.arch, (address, bytes) => { machine.write(address, bytes); });
@@ -74,7 +74,9 @@ async function compare(trial: Trial, seed: number): Promise<Counts> {
     }
     writes = await setup.writes?.(machine, addresses);
     // Instructions are aligned.
-    for (const address of setup.executes === undefined ? [] : addresses.slice(0, FETCHED).map((one) => one & ~3n)) fetches.push({ address, found: await setup.executes!(machine, address) });
+    for (const address of addresses.slice(0, SINGLE).map((one) => one & ~3n)) {
+      single.push({ address, stored: await setup.stores?.(machine, address), executed: await setup.executes?.(machine, address) });
+    }
   } finally {
     await machine.stop();
   }
@@ -118,11 +120,13 @@ async function compare(trial: Trial, seed: number): Promise<Counts> {
       say(found === expected, () => `${hex(address)}: a write as the ${asking} must go to ${hex(expected)}; QEMU ${hex(found)}`);
     }
   }
-  for (const { address, found } of fetches) {
+  for (const { address, stored, executed } of single) {
     const owner = ownerOf(address);
-    // The kernel executes no users' pages.
-    const expected = owner?.part.half === 'kernel' && owner.permissionsAt(address)?.endsWith('x') === true;
-    say(found === expected, () => `${hex(address)}: the kernel may ${expected ? '' : 'not '}execute it; QEMU's ${found ? 'does' : 'does not'}`);
+    const writable = owner?.written(address) !== undefined;
+    if (stored !== undefined) say(stored === writable, () => `${hex(address)}: it may ${writable ? '' : 'not '}be written; QEMU's ${stored ? 'can' : 'cannot'}`);
+    // The kernel executes no users' pages; where each has a root of its own that does not say so.
+    const executable = (owner?.part.half === 'kernel' || setup.stores !== undefined) && owner?.permissionsAt(address)?.endsWith('x') === true;
+    if (executed !== undefined) say(executed === executable, () => `${hex(address)}: it may ${executable ? '' : 'not '}be executed; QEMU's ${executed ? 'can' : 'cannot'}`);
   }
 
   // A `?` stands for what the mode cannot say.

@@ -17,7 +17,12 @@ export interface Setup {
   becomeUser?(machine: Machine): Promise<void>;
   /** Where writes to addresses go, as the kernel and as the user; undefined where they fault. Left out where QEMU's processor cannot be asked. */
   writes?(machine: Machine, addresses: readonly bigint[]): Promise<Readonly<Record<Asking, readonly (bigint | undefined)[]>>>;
-  /** Whether the kernel can execute what is at an address. After {@link writes}. Left out where QEMU's processor cannot be asked. */
+  /** Whether whoever owns an address may write to it. Left out where {@link writes} says it, or QEMU's processor cannot be asked. */
+  stores?(machine: Machine, address: bigint): Promise<boolean>;
+  /**
+   * Whether the kernel can execute what is at an address; of s390, whoever owns the address. After {@link writes}. Left out where QEMU's
+   * processor cannot be asked.
+   */
   executes?(machine: Machine, address: bigint): Promise<boolean>;
   /** Every leaf as QEMU's own listing of tables has it: an address in it, and what it allows as `Filler.permissionsAt` says it. Left out where there is no listing. */
   leaves?(machine: Machine): Promise<{ readonly address: bigint; readonly permissions: string }[]>;
@@ -261,6 +266,17 @@ const PSW_DAT = 0x0400_0001_8000_0000n;
 /** Control register 0: as after reset, with instruction-execution protection. */
 const CR0_S390 = 0xe0n | (1n << 20n);
 
+/** As {@link PSW_DAT}, but operands are in the secondary space, of control register 7. */
+const PSW_SECONDARY = PSW_DAT | 0x0000_8000_0000_0000n;
+/** An ASCE of a space whose addresses are real ones. */
+const REAL_SPACE = 0x20n;
+/** TPROT 0(%r1),0(%r2): whether what is at R1 may be fetched and stored; condition code 0 if stored, too. */
+const S390_TPROT = [0xe5, 0x01, 0x10, 0x00, 0x20, 0x00];
+const S390_TPROT_AT = 0x80_0000;
+/** Where the code of a program interruption is put, and those that say that there is no translation, or not for this access. */
+const PROGRAM_CODE_AT = 0x8e;
+const NOT_EXECUTED: readonly number[] = [0x04, 0x10, 0x11, 0x38, 0x39, 0x3a, 0x3b];
+
 /** QEMU for s390 says that an address is mapped only where there is memory behind it. The file of that much memory has holes. */
 const S390_RAM = 2 ** 36;
 
@@ -286,6 +302,23 @@ function s390(configuration: Known<'s390'>): Trial[] {
           await gdb.setRegister('cr1', asce);
           await gdb.setRegister('cr13', asce);
           await gdb.setRegister('pswm', PSW_DAT);
+        },
+        // Nothing tells the kernel from users but which space they are in.
+        stores: async (machine, address) => {
+          const { gdb } = machine;
+          machine.write(S390_TPROT_AT, Uint8Array.from(S390_TPROT));
+          const registers = { cr1: REAL_SPACE, cr7: asce, r1: address, pswa: BigInt(S390_TPROT_AT), pswm: PSW_SECONDARY };
+          for (const [name, value] of Object.entries(registers)) await gdb.setRegister(name, value);
+          await gdb.step();
+          return ((await gdb.register('pswm') >> 44n) & 3n) === 0n;
+        },
+        executes: async (machine, address) => {
+          const { gdb } = machine;
+          machine.write(PROGRAM_CODE_AT, new Uint8Array(2));
+          for (const [name, value] of Object.entries({ cr1: asce, pswa: address, pswm: PSW_DAT })) await gdb.setRegister(name, value);
+          await gdb.step();
+          const [high, low] = machine.read(PROGRAM_CODE_AT, 2);
+          return !NOT_EXECUTED.includes((high! << 8) | low!);
         },
       };
     },

@@ -326,14 +326,15 @@ export class Filler {
 
   /**
    * Makes every leaf of a range young, as the first access does: where that is software's work (s390, whose old entries are invalid)
-   * the kernel does it in the fault. Half of those that may be written to are made dirty, as the first write does.
+   * the kernel does it in the fault. Half of the users' that may be written to are made
+   * dirty, as the first write does, and all of the kernel's, as s390's set_memory_rw does (arch/s390/mm/pageattr.c of Linux 6.12).
    *
    * @param flags the permissions; left out if nothing is written
    * Returns: whether the range is dirty if it can be.
    */
   private touch(start: bigint, end: bigint, flags = 0): boolean {
     const { arch } = this.part;
-    const write = this.writable(flags) && this.random.below(2) === 0;
+    const write = this.writable(flags) && (this.part.half === 'kernel' || this.random.below(2) === 0);
     for (let address = start; address < end;) {
       let bytes = arch.geometry.pageBytes;
       this.visit(address, (level, entry) => {
@@ -348,8 +349,7 @@ export class Filler {
       });
       address += BigInt(bytes);
     }
-    // What the kernel maps for itself is dirty from the beginning.
-    return write || (this.part.half === 'kernel' && this.writable(flags));
+    return write;
   }
 
   /** Whether a leaf with these permissions is writable. A user's private page is only after its copy was made. */
