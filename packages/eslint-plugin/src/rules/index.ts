@@ -8,6 +8,7 @@ import { noRawDeref } from './no-raw-deref.js';
 import { noStackHandle } from './no-stack-handle.js';
 import { noZeroEntry } from './no-zero-entry.js';
 import { preferGetOnce } from './prefer-get-once.js';
+import { pteOffsetMapResult } from './pte-offset-map-result.js';
 import { requireReason } from './require-reason.js';
 
 /** Every rule by its name. */
@@ -22,6 +23,7 @@ export const rules = {
   'no-stack-handle': noStackHandle,
   'no-zero-entry': noZeroEntry,
   'prefer-get-once': preferGetOnce,
+  'pte-offset-map-result': pteOffsetMapResult,
   'require-reason': requireReason,
 };
 

@@ -1,0 +1,254 @@
+import { AST_NODE_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
+import ts from 'typescript';
+import { bare } from '../ast.js';
+import { createRule } from '../create-rule.js';
+import { NO_TYPES, typed, type Typed } from '../typed.js';
+
+const MESSAGES = {
+  ...NO_TYPES,
+  missing:
+    'These operations of a page walk do not say under which lock they run: set walkLock. Left out, it is the weakest mode by accident, and whoever adds a write later will not notice.',
+  nothing: 'This sets walkLock to nothing: say under which lock the walk runs.',
+  byDefault: 'A switch over the lock modes of a walk has a case for each: with `default:` a mode that is added later does what was meant for another.',
+} as const;
+
+type Messages = keyof typeof MESSAGES;
+type Context = Readonly<TSESLint.RuleContext<Messages, readonly []>>;
+
+/** What a walk's operations are called by whoever declares them. */
+const OPS: ReadonlySet<string> = new Set(['MmWalkOps', 'WalkOps']);
+/** What its lock modes are called: an alias or an enum. */
+const MODES: ReadonlySet<string> = new Set(['PageWalkLock', 'WalkLock']);
+const LOCK = 'walkLock';
+
+/** Functions and methods that walk page tables and take operations. @see include/linux/pagewalk.h of Linux 6.12 */
+const WALKS: ReadonlySet<string> = new Set([
+  'walkPageRange', 'walkPageRangeVma', 'walkPageVma', 'walkPageMapping', 'walkPageRangeNovma', 'walkPageRangeMm', 'walkPageRangeDebug', 'walkKernelPageTableRange', 'walkKernelPageTableRangeLockless',
+]);
+
+/** What tells the operations from other objects that are given to a walk. */
+const CALLBACKS: readonly string[] = ['pgdEntry', 'p4dEntry', 'pudEntry', 'pmdEntry', 'pteEntry', 'pteHole', 'hugetlbEntry', 'testWalk', 'preVma', 'postVma', 'installPte'];
+
+/** A page walk says under which lock it runs, and a switch over the modes knows them all. Holds in the code of architectures too. */
+export const explicitWalkLock = createRule<[], Messages>({
+  name: 'explicit-walk-lock',
+  meta: {
+    type: 'problem',
+    docs: { description: 'The operations of a page walk say which lock they run under', config: 'recommended', typed: true },
+    messages: MESSAGES,
+    schema: [],
+    defaultOptions: [],
+  },
+  create(context) {
+    const types = typed(context, { inArchitecture: true });
+    return types === undefined ? {} : listeners(context, types);
+  },
+});
+
+function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
+  const { checker } = typed.types;
+  const toTs = typed.services.esTreeNodeToTSNodeMap;
+  const toEs = typed.services.tsNodeToESTreeNodeMap;
+  const checked = new Set<TSESTree.Node>();
+
+  /** Whether something of this type is expected to say its lock. */
+  function isOps(type: ts.Type | undefined): boolean {
+    if (type === undefined) return false;
+    // An object that is only a part of the operations may leave it to the others.
+    if (type.aliasSymbol?.name === 'Partial') return false;
+    if (type.isUnion()) {
+      const objects = type.types.filter((member) => (member.flags & (ts.TypeFlags.Object | ts.TypeFlags.Intersection | ts.TypeFlags.TypeParameter)) !== 0);
+      return objects.length > 0 && objects.every(isOps);
+    }
+    if (type.flags & ts.TypeFlags.TypeParameter) {
+      const constraint = checker.getBaseConstraintOfType(type);
+      return constraint !== undefined && constraint !== type && isOps(constraint);
+    }
+    if ((type.flags & (ts.TypeFlags.Object | ts.TypeFlags.Intersection)) === 0) return false;
+    const isNamed = [type.symbol as ts.Symbol | undefined, type.aliasSymbol].some((symbol) => symbol !== undefined && OPS.has(symbol.name));
+    return isNamed || type.getProperty(LOCK) !== undefined;
+  }
+
+  /** What an object is written for. */
+  function expectedOf(node: TSESTree.Expression): ts.Type | undefined {
+    const expected = checker.getContextualType(toTs.get(node) as ts.Expression);
+    if (isOps(expected)) return expected;
+    // Object.freeze({ ... }): what is expected of the call.
+    const call = node.parent;
+    const isFreeze = call.type === AST_NODE_TYPES.CallExpression && call.callee.type === AST_NODE_TYPES.MemberExpression && /^(freeze|seal|preventExtensions)$/.test(ASTUtils.getPropertyName(call.callee) ?? '');
+    return isFreeze && call.arguments[0] === node ? checker.getContextualType(toTs.get(call) as ts.Expression) : expected;
+  }
+
+  function isNothing(type: ts.Type): boolean {
+    return (type.isUnion() ? type.types : [type]).every((member) => (member.flags & (ts.TypeFlags.Undefined | ts.TypeFlags.Null | ts.TypeFlags.Void)) !== 0);
+  }
+
+  /** Whether what a type brings along by a spread says the lock. */
+  function brings(type: ts.Type): boolean {
+    if (type.flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown)) return true;
+    if (type.isUnion()) return type.types.some(brings);
+    const constraint = type.flags & ts.TypeFlags.TypeParameter ? checker.getBaseConstraintOfType(type) : type;
+    const property = constraint === undefined ? undefined : checker.getPropertyOfType(constraint, LOCK);
+    return property !== undefined && !isNothing(checker.getTypeOfSymbol(property));
+  }
+
+  /** What an object says of the lock: the last word counts. */
+  function said(node: TSESTree.ObjectExpression): 'yes' | 'no' | { readonly nothing: TSESTree.Node } {
+    for (const property of [...node.properties].reverse()) {
+      if (property.type === AST_NODE_TYPES.SpreadElement) {
+        const spread = bare(property.argument);
+        if (spread.type === AST_NODE_TYPES.ObjectExpression) {
+          const inner = said(spread);
+          if (inner !== 'no') return inner;
+        } else if (brings(typed.typeOf(property.argument))) return 'yes';
+        continue;
+      }
+      const name = ASTUtils.getPropertyName(property, context.sourceCode.getScope(property));
+      if (name === null) {
+        const key = typed.typeOf(property.key);
+        const names = (key.isUnion() ? key.types : [key]).map((one) => (one.isStringLiteral() ? one.value : undefined));
+        if (names.every((one) => one !== undefined && one !== LOCK)) continue;
+        // A key that may be any says too little.
+        return 'yes';
+      }
+      if (name !== LOCK) continue;
+      return property.kind === 'init' && !property.method && isNothing(typed.typeOf(property.value)) ? { nothing: property } : 'yes';
+    }
+    return 'no';
+  }
+
+  /** Whether `ops.walkLock = ...` follows in the file. */
+  function isSetLater(node: TSESTree.ObjectExpression): boolean {
+    let at: TSESTree.Node = node;
+    while (at.parent !== undefined && (at.parent.type === AST_NODE_TYPES.TSAsExpression || at.parent.type === AST_NODE_TYPES.TSSatisfiesExpression || at.parent.type === AST_NODE_TYPES.TSTypeAssertion)) at = at.parent;
+    if (at.parent?.type !== AST_NODE_TYPES.VariableDeclarator || at.parent.id.type !== AST_NODE_TYPES.Identifier) return false;
+    const references = ASTUtils.findVariable(context.sourceCode.getScope(node), at.parent.id)?.references ?? [];
+    return references.some(({ identifier }) => {
+      const member = identifier.parent;
+      if (member.type !== AST_NODE_TYPES.MemberExpression || member.object !== identifier || ASTUtils.getPropertyName(member) !== LOCK) return false;
+      return member.parent.type === AST_NODE_TYPES.AssignmentExpression && member.parent.left === member && !isNothing(typed.typeOf(member.parent.right));
+    });
+  }
+
+  function checkOps(node: TSESTree.ObjectExpression): void {
+    if (checked.has(node)) return;
+    checked.add(node);
+    const lock = said(node);
+    if (lock === 'yes' || isSetLater(node)) return;
+    if (lock === 'no') context.report({ node, messageId: 'missing' });
+    else context.report({ node: lock.nothing, messageId: 'nothing' });
+  }
+
+  /** Operations that are given to a walk, and are declared as nothing that has a lock. */
+  function checkArgument(argument: TSESTree.Expression): void {
+    const expression = bare(argument);
+    const type = typed.typeOf(expression);
+    if ((type.flags & ts.TypeFlags.Object) === 0 || type.getProperty(LOCK) !== undefined && expression.type !== AST_NODE_TYPES.ObjectExpression && !isNothing(checker.getTypeOfSymbol(type.getProperty(LOCK)!))) return;
+    if (!CALLBACKS.some((name) => type.getProperty(name) !== undefined)) return;
+    if (expression.type === AST_NODE_TYPES.ObjectExpression) {
+      checkOps(expression);
+      return;
+    }
+    const declaration = (expression.type === AST_NODE_TYPES.Identifier ? checker.getSymbolAtLocation(toTs.get(expression)) : undefined)?.valueDeclaration;
+    const initializer = declaration !== undefined && ts.isVariableDeclaration(declaration) && declaration.initializer !== undefined ? (toEs.get(declaration.initializer) as TSESTree.Expression | undefined) : undefined;
+    const made = initializer === undefined ? undefined : bare(initializer);
+    if (made?.type === AST_NODE_TYPES.ObjectExpression) checkOps(made);
+    else if (type.getProperty(LOCK) === undefined && !isOps(type)) context.report({ node: argument, messageId: 'missing' });
+  }
+
+  /** Whether a written type is one of lock modes. */
+  function saysModes(node: ts.TypeNode): boolean {
+    if (ts.isUnionTypeNode(node)) return node.types.some(saysModes);
+    if (ts.isParenthesizedTypeNode(node) || ts.isTypeOperatorNode(node)) return saysModes(node.type);
+    if (ts.isIndexedAccessTypeNode(node)) return ts.isLiteralTypeNode(node.indexType) && ts.isStringLiteral(node.indexType.literal) && node.indexType.literal.text === LOCK;
+    if (!ts.isTypeReferenceNode(node)) return false;
+    const symbol = checker.getSymbolAtLocation(node.typeName);
+    if (symbol === undefined) return false;
+    const original = typed.types.resolved(symbol);
+    if (MODES.has(original.name)) return true;
+    const alias = original.declarations?.find(ts.isTypeAliasDeclaration)?.type;
+    return (alias !== undefined && saysModes(alias)) || (node.typeArguments ?? []).some(saysModes);
+  }
+
+  function isModesType(type: ts.Type): boolean {
+    const symbols = [type.aliasSymbol, type.symbol as ts.Symbol | undefined];
+    if (symbols.some((symbol) => symbol !== undefined && MODES.has(symbol.name))) return true;
+    if (type.isUnion()) return type.types.some(isModesType);
+    if (type.flags & ts.TypeFlags.TypeParameter) {
+      const constraint = checker.getBaseConstraintOfType(type);
+      return constraint !== undefined && constraint !== type && isModesType(constraint);
+    }
+    // A member of an enum knows its enum by its declaration.
+    const member = (type.symbol as ts.Symbol | undefined)?.valueDeclaration;
+    return member !== undefined && ts.isEnumMember(member) && MODES.has(member.parent.name.text);
+  }
+
+  /** Whether an expression is a lock mode: by its type, or by where it was declared, since a union forgets its name where one is taken from it. */
+  function isMode(node: ts.Expression, steps = 0): boolean {
+    if (steps > 8) return false;
+    if (isModesType(checker.getTypeAtLocation(node))) return true;
+    if (ts.isParenthesizedExpression(node) || ts.isNonNullExpression(node) || ts.isAwaitExpression(node)) return isMode(node.expression, steps + 1);
+    if (ts.isAsExpression(node) || ts.isSatisfiesExpression(node)) return saysModes(node.type) || isMode(node.expression, steps + 1);
+    if (ts.isConditionalExpression(node)) return isMode(node.whenTrue, steps + 1) || isMode(node.whenFalse, steps + 1);
+    if (ts.isBinaryExpression(node)) {
+      const { kind } = node.operatorToken;
+      return (kind === ts.SyntaxKind.QuestionQuestionToken || kind === ts.SyntaxKind.BarBarToken) && (isMode(node.left, steps + 1) || isMode(node.right, steps + 1));
+    }
+    if (ts.isCallExpression(node)) {
+      const result = checker.getResolvedSignature(node)?.declaration?.type;
+      return result !== undefined && ts.isTypeNode(result) && saysModes(result);
+    }
+    const name = ts.isPropertyAccessExpression(node) ? node.name : ts.isElementAccessExpression(node) ? node.argumentExpression : node;
+    const symbol = checker.getSymbolAtLocation(name);
+    if (symbol === undefined) return false;
+    if ((symbol.flags & ts.SymbolFlags.Property) !== 0 && symbol.name === LOCK) return true;
+    return (symbol.declarations ?? []).some((declaration) => {
+      if (ts.isBindingElement(declaration)) {
+        const from = declaration.propertyName ?? declaration.name;
+        return ts.isObjectBindingPattern(declaration.parent) && ts.isIdentifier(from) && from.text === LOCK;
+      }
+      const { type, initializer } = declaration as Partial<ts.VariableDeclaration>;
+      if (type !== undefined) return saysModes(type);
+      return initializer !== undefined && ts.isVariableDeclaration(declaration) && isMode(initializer, steps + 1);
+    });
+  }
+
+  /** `const never: never = mode`: a default that the compiler refuses as soon as there is another mode. */
+  function demandsAll(discriminant: TSESTree.Expression, statements: readonly TSESTree.Node[]): boolean {
+    const text = context.sourceCode.getText(discriminant);
+    const inside = (node: ts.Node): boolean => {
+      if (ts.isExpression(node) && node.getText() === text && (checker.getTypeAtLocation(node).flags & ts.TypeFlags.Never) !== 0 && !ts.isExpressionStatement(node.parent)) return true;
+      return ts.forEachChild(node, inside) ?? false;
+    };
+    return statements.some((statement) => inside(toTs.get(statement)));
+  }
+
+  return {
+    ObjectExpression(node) {
+      // What is spread into another is a part of that.
+      if (node.parent.type === AST_NODE_TYPES.SpreadElement) return;
+      if (isOps(expectedOf(node))) checkOps(node);
+    },
+    CallExpression(node) {
+      const callee = bare(node.callee);
+      const name = callee.type === AST_NODE_TYPES.MemberExpression ? callee.property : callee;
+      const symbol = checker.getSymbolAtLocation(toTs.get(name));
+      if (symbol === undefined || !WALKS.has(typed.types.resolved(symbol).name)) return;
+      for (const argument of node.arguments) if (argument.type !== AST_NODE_TYPES.SpreadElement) checkArgument(argument);
+    },
+    'ClassDeclaration, ClassExpression'(node: TSESTree.ClassDeclaration | TSESTree.ClassExpression) {
+      if (node.abstract || !node.implements.some(({ expression }) => isImplemented(expression))) return;
+      const own = checker.getTypeAtLocation(toTs.get(node)).getProperty(LOCK);
+      if (own === undefined) context.report({ node: node.id ?? node, messageId: 'missing' });
+    },
+    SwitchStatement(node) {
+      const byDefault = node.cases.find(({ test }) => test === null);
+      if (byDefault === undefined || !isMode(toTs.get(node.discriminant) as ts.Expression)) return;
+      if (!demandsAll(bare(node.discriminant) as TSESTree.Expression, byDefault.consequent)) context.report({ node: byDefault, messageId: 'byDefault' });
+    },
+  };
+
+  function isImplemented(expression: TSESTree.Expression): boolean {
+    return isOps(checker.getTypeAtLocation(toTs.get(expression.parent)));
+  }
+}

@@ -1,0 +1,259 @@
+import { AST_NODE_TYPES, ASTUtils, TSESLint, type ParserServicesWithTypeInformation, type TSESTree } from '@typescript-eslint/utils';
+import ts from 'typescript';
+import { createRule } from '../create-rule.js';
+import { settingsOf } from '../settings.js';
+import { isDeclaredIn, isOrIsIn, packageOfFile } from '../types/packages.js';
+import { CORE } from '../types/types.js';
+
+const PRIVILEGED = `${CORE}/arch`;
+
+const MESSAGES = {
+  module:
+    'This is for the code of an architecture: it says what a handle is at run time. Use what {{core}} exports, or name this file in settings.pgtable.architecture.',
+  name:
+    '"{{name}}" comes from {{privileged}} by way of another module, and is for the code of an architecture: it says what a handle is at run time. Use what {{core}} exports, or name this file in settings.pgtable.architecture.',
+} as const;
+
+type Context = Readonly<TSESLint.RuleContext<keyof typeof MESSAGES, readonly []>>;
+
+/** `@pgtable/core/arch` belongs to architectures. Works without types too; with them it sees through paths, and through modules that pass its names on. */
+export const noPrivilegedImport = createRule<[], keyof typeof MESSAGES>({
+  name: 'no-privileged-import',
+  meta: {
+    type: 'problem',
+    docs: { description: 'What only architectures may know is imported by nobody else', config: 'recommended', typed: false },
+    messages: MESSAGES,
+    schema: [],
+    defaultOptions: [],
+  },
+  create(context) {
+    // An architecture may, and so may the package itself.
+    if (settingsOf(context).isArchitecture(context.filename, context.cwd) || packageOfFile(context.filename) === CORE) return {};
+    return listeners(context);
+  },
+});
+
+function listeners(context: Context): TSESLint.RuleListener {
+  const services = context.sourceCode.parserServices;
+  const passedOn = services?.program === undefined || services.program === null ? undefined : PassedOn.of(services as ParserServicesWithTypeInformation);
+
+  function reportModule(node: TSESTree.Node): void {
+    context.report({ node, messageId: 'module', data: { core: CORE } });
+  }
+
+  function reportName(node: TSESTree.Node, name: string): void {
+    context.report({ node, messageId: 'name', data: { core: CORE, privileged: PRIVILEGED, name } });
+  }
+
+  function isPrivileged(specifier: TSESTree.Node): boolean {
+    const text = ASTUtils.getStringIfConstant(specifier, context.sourceCode.getScope(specifier));
+    return text !== null && (isOrIsIn(text, PRIVILEGED) || passedOn?.isPrivilegedModule(specifier) === true);
+  }
+
+  /** Reports a module. Returns: whether it did. */
+  function checkModule(specifier: TSESTree.Node | null | undefined, report: TSESTree.Node): boolean {
+    if (specifier === null || specifier === undefined || !isPrivileged(specifier)) return false;
+    reportModule(report);
+    return true;
+  }
+
+  /** Reports what is used of a module that is known under a name. */
+  function checkUses(local: TSESTree.Identifier, names: ReadonlySet<string>): void {
+    const variable = ASTUtils.findVariable(context.sourceCode.getScope(local), local);
+    for (const { identifier } of variable?.references ?? []) {
+      const { parent } = identifier;
+      if (parent?.type === AST_NODE_TYPES.MemberExpression && parent.object === identifier) {
+        const name = ASTUtils.getPropertyName(parent, context.sourceCode.getScope(parent));
+        if (name !== null && names.has(name)) reportName(parent, name);
+      } else if (parent?.type === AST_NODE_TYPES.TSQualifiedName && parent.left === identifier && names.has(parent.right.name)) reportName(parent, parent.right.name);
+      else if (parent?.type === AST_NODE_TYPES.VariableDeclarator && parent.init === identifier && parent.id.type === AST_NODE_TYPES.ObjectPattern) checkPattern(parent.id, names);
+    }
+  }
+
+  function checkPattern(pattern: TSESTree.ObjectPattern, names: ReadonlySet<string>): void {
+    for (const property of pattern.properties) {
+      if (property.type !== AST_NODE_TYPES.Property || property.computed) continue;
+      const name = property.key.type === AST_NODE_TYPES.Identifier ? property.key.name : property.key.type === AST_NODE_TYPES.Literal ? String(property.key.value) : '';
+      if (names.has(name)) reportName(property, name);
+    }
+  }
+
+  /** What is awaited or required, and taken apart at once or used at once. */
+  function checkTaken(module: TSESTree.Expression, specifier: TSESTree.Node): void {
+    const names = passedOn?.namesOf(specifier);
+    if (names === undefined || names.size === 0) return;
+    const taken = module.parent.type === AST_NODE_TYPES.AwaitExpression ? module.parent : module;
+    const { parent } = taken;
+    if (parent?.type === AST_NODE_TYPES.VariableDeclarator && parent.init === taken) {
+      if (parent.id.type === AST_NODE_TYPES.ObjectPattern) checkPattern(parent.id, names);
+      else if (parent.id.type === AST_NODE_TYPES.Identifier) checkUses(parent.id, names);
+    } else if (parent?.type === AST_NODE_TYPES.MemberExpression && parent.object === taken) {
+      const name = ASTUtils.getPropertyName(parent, context.sourceCode.getScope(parent));
+      if (name !== null && names.has(name)) reportName(parent, name);
+    }
+  }
+
+  function isRequire(callee: TSESTree.Expression): boolean {
+    if (callee.type === AST_NODE_TYPES.MemberExpression) {
+      return callee.object.type === AST_NODE_TYPES.Identifier && callee.object.name === 'module' && !isDefined(callee.object) && ASTUtils.getPropertyName(callee) === 'require';
+    }
+    if (callee.type === AST_NODE_TYPES.CallExpression) return isCreateRequire(callee);
+    if (callee.type !== AST_NODE_TYPES.Identifier) return false;
+    const definition = ASTUtils.findVariable(context.sourceCode.getScope(callee), callee)?.defs[0];
+    if (definition === undefined) return callee.name === 'require';
+    if (definition.type === TSESLint.Scope.DefinitionType.Variable && definition.node.init !== null) return isCreateRequire(definition.node.init);
+    // `declare const require: ...` says what is there anyway.
+    return callee.name === 'require' && 'declare' in (definition.parent ?? definition.node) && ((definition.parent ?? definition.node) as { declare?: boolean }).declare === true;
+  }
+
+  function isDefined(identifier: TSESTree.Identifier): boolean {
+    return (ASTUtils.findVariable(context.sourceCode.getScope(identifier), identifier)?.defs.length ?? 0) > 0;
+  }
+
+  /** `createRequire(import.meta.url)`, however that was imported. */
+  function isCreateRequire(node: TSESTree.Expression): boolean {
+    if (node.type !== AST_NODE_TYPES.CallExpression) return false;
+    const { callee } = node;
+    if (callee.type === AST_NODE_TYPES.MemberExpression) return ASTUtils.getPropertyName(callee) === 'createRequire';
+    if (callee.type !== AST_NODE_TYPES.Identifier) return false;
+    const definition = ASTUtils.findVariable(context.sourceCode.getScope(callee), callee)?.defs[0]?.node;
+    return definition?.type === AST_NODE_TYPES.ImportSpecifier && (definition.imported.type === AST_NODE_TYPES.Identifier ? definition.imported.name : definition.imported.value) === 'createRequire';
+  }
+
+  return {
+    ImportDeclaration(node) {
+      if (checkModule(node.source, node)) return;
+      const names = passedOn?.namesOf(node.source);
+      if (names === undefined || names.size === 0) return;
+      for (const specifier of node.specifiers) {
+        if (specifier.type === AST_NODE_TYPES.ImportNamespaceSpecifier) checkUses(specifier.local, names);
+        else {
+          const name = specifier.type === AST_NODE_TYPES.ImportDefaultSpecifier ? 'default' : nameOf(specifier.imported);
+          if (names.has(name)) reportName(specifier, name);
+        }
+      }
+    },
+    ExportNamedDeclaration(node) {
+      if (node.source === null || checkModule(node.source, node)) return;
+      const names = passedOn?.namesOf(node.source);
+      for (const specifier of node.specifiers) {
+        const name = nameOf(specifier.local);
+        if (names?.has(name) === true) reportName(specifier, name);
+      }
+    },
+    ExportAllDeclaration(node) {
+      if (checkModule(node.source, node)) return;
+      const [name] = passedOn?.namesOf(node.source) ?? [];
+      if (name !== undefined) reportName(node, name);
+    },
+    ImportExpression(node) {
+      if (!checkModule(node.source, node)) checkTaken(node, node.source);
+    },
+    TSImportType(node) {
+      const { source } = node;
+      if (checkModule(source, node)) return;
+      const [first] = node.qualifier === null ? [] : namesIn(node.qualifier);
+      if (first !== undefined && passedOn?.namesOf(source)?.has(first) === true) reportName(node, first);
+    },
+    TSExternalModuleReference(node) {
+      if (checkModule(node.expression, node.parent)) return;
+      const names = passedOn?.namesOf(node.expression);
+      if (names !== undefined && names.size > 0 && node.parent.type === AST_NODE_TYPES.TSImportEqualsDeclaration) checkUses(node.parent.id, names);
+    },
+    CallExpression(node) {
+      const [specifier] = node.arguments;
+      if (specifier === undefined || !isRequire(node.callee)) return;
+      if (!checkModule(specifier, node)) checkTaken(node, specifier);
+    },
+  };
+}
+
+function nameOf(node: TSESTree.Identifier | TSESTree.StringLiteral): string {
+  return node.type === AST_NODE_TYPES.Identifier ? node.name : node.value;
+}
+
+/** `a.b.c`: its names, the first first. */
+function namesIn(node: TSESTree.EntityName): string[] {
+  if (node.type === AST_NODE_TYPES.TSQualifiedName) return [...namesIn(node.left), node.right.name];
+  return node.type === AST_NODE_TYPES.Identifier ? [node.name] : [];
+}
+
+/** Which modules of a program pass on what only the privileged entry point exports. */
+class PassedOn {
+  private readonly services: ParserServicesWithTypeInformation;
+  private readonly checker: ts.TypeChecker;
+  /** What the privileged entry point exports and the other does not. */
+  private readonly symbols: ReadonlySet<ts.Symbol>;
+  private readonly byModule = new Map<ts.Symbol, ReadonlySet<string>>();
+
+  private static readonly made = new WeakMap<ts.Program, PassedOn>();
+
+  static of(services: ParserServicesWithTypeInformation): PassedOn {
+    const known = PassedOn.made.get(services.program);
+    // The nodes of another file are found by the services of that file; the rest is the program's.
+    const made = new PassedOn(services, known);
+    if (known === undefined) PassedOn.made.set(services.program, made);
+    return made;
+  }
+
+  private constructor(services: ParserServicesWithTypeInformation, known: PassedOn | undefined) {
+    this.services = services;
+    this.checker = services.program.getTypeChecker();
+    this.symbols = known?.symbols ?? this.privilegedSymbols();
+    this.byModule = known?.byModule ?? this.byModule;
+  }
+
+  /** Whether a specifier leads to the privileged entry point, by whatever path. */
+  isPrivilegedModule(specifier: TSESTree.Node): boolean {
+    const module = this.moduleOf(specifier);
+    return module !== undefined && isEntry(module, 'arch');
+  }
+
+  /** The exports of a module of the project that come from the privileged entry point. */
+  namesOf(specifier: TSESTree.Node): ReadonlySet<string> | undefined {
+    if (this.symbols.size === 0) return undefined;
+    const module = this.moduleOf(specifier);
+    if (module === undefined) return undefined;
+    const known = this.byModule.get(module);
+    if (known !== undefined) return known;
+    const names = new Set<string>();
+    const isElsewhere = (module.declarations ?? []).some((declaration) => {
+      const file = declaration.getSourceFile();
+      return this.services.program.isSourceFileFromExternalLibrary(file) || packageOfFile(file.fileName) === CORE;
+    });
+    if (!isElsewhere) {
+      for (const exported of this.checker.getExportsOfModule(module)) if (this.symbols.has(this.original(exported))) names.add(exported.name);
+    }
+    this.byModule.set(module, names);
+    return names;
+  }
+
+  private moduleOf(specifier: TSESTree.Node): ts.Symbol | undefined {
+    const node = this.services.esTreeNodeToTSNodeMap.get(specifier) as ts.Node | undefined;
+    if (node === undefined || !ts.isStringLiteralLike(node)) return undefined;
+    return this.checker.getSymbolAtLocation(node);
+  }
+
+  private original(symbol: ts.Symbol): ts.Symbol {
+    return symbol.flags & ts.SymbolFlags.Alias ? this.checker.getAliasedSymbol(symbol) : symbol;
+  }
+
+  private privilegedSymbols(): ReadonlySet<ts.Symbol> {
+    const modules = [
+      ...this.services.program.getSourceFiles().filter(({ fileName }) => packageOfFile(fileName) === CORE).map((file) => this.checker.getSymbolAtLocation(file)),
+      ...this.checker.getAmbientModules(),
+    ].filter((symbol) => symbol !== undefined);
+    const of = (entry: 'arch' | 'index'): ts.Symbol[] =>
+      modules.filter((module) => isEntry(module, entry)).flatMap((module) => this.checker.getExportsOfModule(module)).map((symbol) => this.original(symbol));
+    const open = new Set(of('index'));
+    return new Set(of('arch').filter((symbol) => !open.has(symbol)));
+  }
+}
+
+/** Whether a module is an entry point of `@pgtable/core`. */
+function isEntry(module: ts.Symbol, entry: 'arch' | 'index'): boolean {
+  if (module.name === `"${entry === 'arch' ? PRIVILEGED : CORE}"`) return true;
+  return (module.declarations ?? []).some(
+    (declaration) => ts.isSourceFile(declaration) && new RegExp(`/(src|dist)/${entry}\\.(d\\.)?[cm]?ts$`).test(declaration.fileName) && isDeclaredIn(module, CORE),
+  );
+}

@@ -1,0 +1,96 @@
+import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
+import ts from 'typescript';
+import type { Typed } from '../typed.js';
+import { isDeclaredIn } from '../types/packages.js';
+import { CORE } from '../types/types.js';
+
+/** `pte_offset_map` and its siblings, and what locks a table of the level above and maps it. */
+const MAP = /^(?:pteOffsetMap(?:Lock|Nolock|RoNolock|RwNolock)?|pmdLockMap\w*)$/;
+const UNMAP = /^(?:pte|pmd)Unmap(?:Unlock)?$/;
+/** Methods of a result that give it back. */
+const UNMAP_METHOD = /^(?:unmap|unmapUnlock|unlock|release|dispose|close)$/;
+
+/** Which calls map a table, give it back, or merely read an entry: by the name that a function was declared with, whatever it is called here. */
+export class MapNames {
+  private readonly typed: Typed;
+  private readonly checker: ts.TypeChecker;
+
+  constructor(types: Typed) {
+    this.typed = types;
+    this.checker = types.types.checker;
+  }
+
+  /** Whether a call may give a mapped table. */
+  isMap(call: TSESTree.CallExpression): boolean {
+    const name = this.nameOf(call);
+    return name !== undefined && (MAP.test(name) || this.typed.settings.accessors.map.has(name));
+  }
+
+  /** Whether a call gives back what is among its arguments, or what it is a method of. */
+  isUnmap(call: TSESTree.CallExpression): boolean {
+    const name = this.nameOf(call);
+    return name !== undefined && (UNMAP.test(name) || this.typed.settings.accessors.unmap.has(name));
+  }
+
+  /** Whether a call of a result's own method gives it back: `mapped.unmap()`, `mapped[Symbol.dispose]()`. */
+  isUnmapMethod(call: TSESTree.CallExpression): boolean {
+    const callee = call.callee;
+    if (callee.type !== AST_NODE_TYPES.MemberExpression) return false;
+    if (callee.computed) return callee.property.type === AST_NODE_TYPES.MemberExpression && callee.property.property.type === AST_NODE_TYPES.Identifier && /^(?:asyncD|d)ispose$/.test(callee.property.property.name);
+    return callee.property.type === AST_NODE_TYPES.Identifier && this.isUnmapName(callee.property.name);
+  }
+
+  isUnmapName(name: string): boolean {
+    return UNMAP_METHOD.test(name) || UNMAP.test(name) || this.typed.settings.accessors.unmap.has(name);
+  }
+
+  /** Whether what is called merely reads or writes the entry that it is given, so that who called still holds it. */
+  isAccessor(call: TSESTree.CallExpression): boolean {
+    const node = this.typed.services.esTreeNodeToTSNodeMap.get(call);
+    const signature = this.checker.getResolvedSignature(node);
+    if (signature !== undefined && this.checker.getTypePredicateOfSignature(signature) !== undefined) return true;
+    const symbol = this.symbolOf(node.expression);
+    if (symbol === undefined) return false;
+    const { get, getOnce, set } = this.typed.settings.accessors;
+    if (get.has(symbol.name) || getOnce.has(symbol.name) || set.has(symbol.name)) return true;
+    const global = node.expression.getText();
+    if (global === 'Boolean' || global.startsWith('console.')) return true;
+    if (isDeclaredIn(symbol, CORE)) return true;
+    const callee = ts.isPropertyAccessExpression(node.expression) ? this.checker.getTypeAtLocation(node.expression.expression) : undefined;
+    return callee !== undefined && this.typed.types.isCore(callee, 'LevelOps', 'WritableOps', 'Arch', 'WritableArch', 'BasicLevelOps');
+  }
+
+  /** The name that what is called was declared with. */
+  nameOf(call: TSESTree.CallExpression): string | undefined {
+    const node = this.typed.services.esTreeNodeToTSNodeMap.get(call);
+    return this.symbolOf(node.expression)?.name;
+  }
+
+  /** The symbol behind imports, re-exports, `const other = name` and `const { name: other } = object`. */
+  private symbolOf(expression: ts.Expression, step = 0): ts.Symbol | undefined {
+    let at = expression;
+    while (ts.isParenthesizedExpression(at) || ts.isNonNullExpression(at) || ts.isAsExpression(at) || ts.isSatisfiesExpression(at)) at = at.expression;
+    if (!ts.isIdentifier(at) && !ts.isPropertyAccessExpression(at) && !ts.isElementAccessExpression(at)) return undefined;
+    const found = this.checker.getSymbolAtLocation(ts.isIdentifier(at) ? at : ts.isPropertyAccessExpression(at) ? at.name : at.argumentExpression);
+    if (found === undefined) return undefined;
+    const symbol = this.typed.types.resolved(found);
+    const declaration = symbol.valueDeclaration;
+    if (declaration === undefined || step > 4) return symbol;
+    if (ts.isVariableDeclaration(declaration) && declaration.initializer !== undefined && (ts.getCombinedNodeFlags(declaration) & ts.NodeFlags.Const) !== 0) {
+      return this.bound(declaration.initializer, step) ?? symbol;
+    }
+    if (ts.isBindingElement(declaration)) {
+      const from = this.checker.getTypeAtLocation(declaration.parent);
+      const name = declaration.propertyName ?? declaration.name;
+      return (ts.isIdentifier(name) ? from.getProperty(name.text) : undefined) ?? symbol;
+    }
+    if (ts.isPropertyAssignment(declaration)) return this.bound(declaration.initializer, step) ?? symbol;
+    return symbol;
+  }
+
+  /** `mm.pteOffsetMap`, `pteOffsetMap` or `pteOffsetMap.bind(mm)` as a value. */
+  private bound(value: ts.Expression, step: number): ts.Symbol | undefined {
+    const isBind = ts.isCallExpression(value) && ts.isPropertyAccessExpression(value.expression) && value.expression.name.text === 'bind';
+    return this.symbolOf(isBind ? (value.expression).expression : value, step + 1);
+  }
+}

@@ -1,0 +1,62 @@
+import { AST_NODE_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
+import { createRule } from '../create-rule.js';
+import { NO_TYPES, typed } from '../typed.js';
+import { MapNames } from './pte-offset-map-names.js';
+import { findPaths, type Finding } from './pte-offset-map-paths.js';
+
+const MESSAGES = {
+  ...NO_TYPES,
+  unchecked: '{{name}} may give nothing, and nobody looked whether it did before it is used here. Compare it with undefined first, and try again or leave.',
+  dropped: '{{name}} maps a table and may lock it, and nobody can give back what is thrown away here. Keep the result, and unmap it.',
+  notUnmapped: 'What {{name}} gives is not unmapped on the way that ends at line {{line}}. Unmap it on every way out, or declare it with `using`.',
+  usedAfterUnmap: 'What {{name}} gave has been unmapped before it is used here: the table may be gone. Use it before, or map it again.',
+  unmappedTwice: 'What {{name}} gave has been unmapped already on a way that leads here. Unmap it once on each way.',
+} as const;
+
+type Messages = keyof typeof MESSAGES;
+
+/**
+ * A mapped table is something that is held: it may not be had, and it must be given back. Each function that maps one is gone through way by way, and on each
+ * way it is known whether the table was there, and whether it was given back, or passed on to somebody else.
+ */
+export const pteOffsetMapResult = createRule<[], Messages>({
+  name: 'pte-offset-map-result',
+  meta: {
+    type: 'problem',
+    docs: { description: 'What pteOffsetMap and its siblings return is looked at before it is used, and unmapped once on every way', config: 'recommended', typed: true },
+    messages: MESSAGES,
+    schema: [],
+    defaultOptions: [],
+  },
+  create(context) {
+    const types = typed(context, { inArchitecture: true });
+    if (types === undefined) return {};
+    const names = new MapNames(types);
+    const byFunction = new Map<TSESTree.Node, TSESTree.CallExpression[]>();
+    const listeners: TSESLint.RuleListener = {
+      CallExpression(node) {
+        if (!names.isMap(node)) return;
+        const made = functionOf(node);
+        byFunction.set(made, [...(byFunction.get(made) ?? []), node]);
+      },
+      'Program:exit'() {
+        for (const [made, calls] of byFunction) {
+          for (const { kind, node, call, line } of findPaths(context, types, names, made, calls)) {
+            context.report({ node, messageId: kind satisfies Finding['kind'], data: { name: names.nameOf(call) ?? 'this call', line: String(line) } });
+          }
+        }
+      },
+    };
+    return listeners;
+  },
+});
+
+/** The function, or the module, or the static block, in which something stands. */
+function functionOf(node: TSESTree.Node): TSESTree.Node {
+  let at = node;
+  while (at.type !== AST_NODE_TYPES.Program) {
+    at = at.parent!;
+    if (ASTUtils.isFunction(at) || at.type === AST_NODE_TYPES.StaticBlock || at.type === AST_NODE_TYPES.PropertyDefinition) return at;
+  }
+  return at;
+}
