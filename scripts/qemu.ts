@@ -2,9 +2,10 @@
  * npm run qemu [ARCH...] [-- --seed N]: the MMU that QEMU has must agree with address spaces that our accessors wrote.
  *
  * For each configuration of each architecture: builds an address space at random with the writing accessors (every page size,
- * groups, permissions, holes, entries that are not present), puts the tables into the memory of a virtual machine that never runs anything,
+ * groups, permissions, holes, entries that are not present), puts the tables into the memory of a virtual machine that never boots,
  * sets its root registers, and asks its MMU (`gva2gpa`, as the kernel and, where it makes a difference, as a user) and our Translator about
- * many addresses. Both must answer what was mapped. Where QEMU lists tables (`info tlb`, `info mem`), each leaf must allow what was asked for.
+ * many addresses. Both must answer what was mapped. Where QEMU lists tables (`info tlb`, `info mem`), each leaf must allow what was asked for;
+ * where its processor can be asked about writing and executing (arm64, s390), the rights of addresses must be those.
  *
  * Exit code: 1 if anything differs, 2 for wrong arguments. A QEMU that is not installed is installed where that may be done
  * (scripts/debian.ts); else it is named, and is no error.
