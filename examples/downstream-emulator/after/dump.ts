@@ -1,6 +1,6 @@
 import {
-  hexAddress, hwPgdNext, hwPmdNext, hwPteDistance, hwPteNext, isSwapPte, pgdNone, pgdpGet, pmdNone, pmdpGet, pteDirty, pteNone, ptePfn, ptepGet, ptePresent,
-  pteProtnone, pteSpecial, pteToSwpEntry, pteWrite, pteYoung, type EntryPtr, type PteVal,
+  hexAddress, hwPgdNext, hwPmdNext, hwPteDistance, hwPteNext, isSwapPte, pgdNone, pgdpGet, PgtableError, pmdNone, pmdpGet, pteDirty, pteNone, ptePfn, ptepGet,
+  ptePresent, pteProtnone, pteSpecial, pteToSwpEntry, pteWrite, pteYoung, type EntryPtr, type PteVal,
 } from '@pgtable/core';
 import { R_LO, U_LO, X_LO } from '@pgtable/arch-riscv';
 import type { Ptep } from './family.js';
@@ -43,7 +43,7 @@ function dumpRange(mm: Mm, range: PteRange, lines: string[]): void {
   }
   lines.push(runLine(mm, range, first, run, began));
   kernel.stack.pop();
-  if (run > arch.geometry.levels[0].entries) throw new Error(`a run of ${run} entries is longer than a table`);
+  if (run > arch.geometry.levels[0].entries) throw new PgtableError('EINVAL', `a run of ${run} entries is longer than a table`);
 }
 
 /** @param began what the first entry of the run was */

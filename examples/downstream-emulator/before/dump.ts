@@ -1,5 +1,6 @@
 import {
-  entryVal, hexAddress, isSwapPte, pteDirty, pteNone, ptePfn, ptePresent, pteProtnone, pteSpecial, pteToSwpEntry, pteWrite, pteYoung, type PteVal,
+  entryVal, hexAddress, isSwapPte, PgtableError, pteDirty, pteNone, ptePfn, ptePresent, pteProtnone, pteSpecial, pteToSwpEntry, pteWrite, pteYoung,
+  type PteVal,
 } from '@pgtable/core';
 import { R_LO, U_LO, X_LO } from '@pgtable/arch-riscv';
 import type { Ptep } from './family.js';
@@ -40,7 +41,7 @@ function dumpRange(mm: Mm, range: PteRange, lines: string[]): void {
   }
   lines.push(runLine(mm, range, (end - run) as Ptep, run, began));
   kernel.stack.pop();
-  if (run > arch.geometry.levels[0].entries) throw new Error(`a run of ${run} entries ends at entry ${end}`);
+  if (run > arch.geometry.levels[0].entries) throw new PgtableError('EINVAL', `a run of ${run} entries ends at entry ${end}`);
 }
 
 /** @param began what the first entry of the run was */
