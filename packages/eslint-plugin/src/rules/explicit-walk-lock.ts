@@ -73,10 +73,17 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   function expectedOf(node: TSESTree.Expression): ts.Type | undefined {
     const expected = checker.getContextualType(toTs.get(node) as ts.Expression);
     if (isOps(expected)) return expected;
-    // Object.freeze({ ... }): what is expected of the call.
     const call = node.parent;
+    if ((call.type === AST_NODE_TYPES.CallExpression || call.type === AST_NODE_TYPES.NewExpression) && call.arguments.includes(node)) {
+      // A type parameter has become the type of the object itself; its declaration still says what it extends.
+      const declaration = checker.getResolvedSignature(toTs.get(call) as ts.CallLikeExpression)?.declaration;
+      const parameter = declaration === undefined || ts.isJSDocSignature(declaration) ? undefined : declaration.parameters[call.arguments.indexOf(node)];
+      const declared = parameter === undefined ? undefined : checker.getTypeAtLocation(parameter);
+      if (isOps(declared)) return declared;
+    }
+    // Object.freeze({ ... }): what is expected of the call.
     const isFreeze = call.type === AST_NODE_TYPES.CallExpression && call.callee.type === AST_NODE_TYPES.MemberExpression && /^(freeze|seal|preventExtensions)$/.test(ASTUtils.getPropertyName(call.callee) ?? '');
-    return isFreeze && call.arguments[0] === node ? checker.getContextualType(toTs.get(call) as ts.Expression) : expected;
+    return isFreeze && call.arguments[0] === node ? checker.getContextualType(toTs.get(call)) : expected;
   }
 
   function isNothing(type: ts.Type): boolean {
@@ -119,8 +126,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
 
   /** Whether `ops.walkLock = ...` follows in the file. */
   function isSetLater(node: TSESTree.ObjectExpression): boolean {
-    let at: TSESTree.Node = node;
-    while (at.parent !== undefined && (at.parent.type === AST_NODE_TYPES.TSAsExpression || at.parent.type === AST_NODE_TYPES.TSSatisfiesExpression || at.parent.type === AST_NODE_TYPES.TSTypeAssertion)) at = at.parent;
+    let at = node as TSESTree.Node;
+    while (at.parent?.type === AST_NODE_TYPES.TSAsExpression || at.parent?.type === AST_NODE_TYPES.TSSatisfiesExpression || at.parent?.type === AST_NODE_TYPES.TSTypeAssertion) at = at.parent;
     if (at.parent?.type !== AST_NODE_TYPES.VariableDeclarator || at.parent.id.type !== AST_NODE_TYPES.Identifier) return false;
     const references = ASTUtils.findVariable(context.sourceCode.getScope(node), at.parent.id)?.references ?? [];
     return references.some(({ identifier }) => {

@@ -62,18 +62,18 @@ function listeners(context: Context): TSESLint.RuleListener {
     const variable = ASTUtils.findVariable(context.sourceCode.getScope(local), local);
     for (const { identifier } of variable?.references ?? []) {
       const { parent } = identifier;
-      if (parent?.type === AST_NODE_TYPES.MemberExpression && parent.object === identifier) {
+      if (parent.type === AST_NODE_TYPES.MemberExpression && parent.object === identifier) {
         const name = ASTUtils.getPropertyName(parent, context.sourceCode.getScope(parent));
         if (name !== null && names.has(name)) reportName(parent, name);
-      } else if (parent?.type === AST_NODE_TYPES.TSQualifiedName && parent.left === identifier && names.has(parent.right.name)) reportName(parent, parent.right.name);
-      else if (parent?.type === AST_NODE_TYPES.VariableDeclarator && parent.init === identifier && parent.id.type === AST_NODE_TYPES.ObjectPattern) checkPattern(parent.id, names);
+      } else if (parent.type === AST_NODE_TYPES.TSQualifiedName && parent.left === identifier && names.has(parent.right.name)) reportName(parent, parent.right.name);
+      else if (parent.type === AST_NODE_TYPES.VariableDeclarator && parent.init === identifier && parent.id.type === AST_NODE_TYPES.ObjectPattern) checkPattern(parent.id, names);
     }
   }
 
   function checkPattern(pattern: TSESTree.ObjectPattern, names: ReadonlySet<string>): void {
     for (const property of pattern.properties) {
       if (property.type !== AST_NODE_TYPES.Property || property.computed) continue;
-      const name = property.key.type === AST_NODE_TYPES.Identifier ? property.key.name : property.key.type === AST_NODE_TYPES.Literal ? String(property.key.value) : '';
+      const name = property.key.type === AST_NODE_TYPES.Identifier ? property.key.name : String(property.key.value);
       if (names.has(name)) reportName(property, name);
     }
   }
@@ -84,10 +84,10 @@ function listeners(context: Context): TSESLint.RuleListener {
     if (names === undefined || names.size === 0) return;
     const taken = module.parent.type === AST_NODE_TYPES.AwaitExpression ? module.parent : module;
     const { parent } = taken;
-    if (parent?.type === AST_NODE_TYPES.VariableDeclarator && parent.init === taken) {
+    if (parent.type === AST_NODE_TYPES.VariableDeclarator && parent.init === taken) {
       if (parent.id.type === AST_NODE_TYPES.ObjectPattern) checkPattern(parent.id, names);
       else if (parent.id.type === AST_NODE_TYPES.Identifier) checkUses(parent.id, names);
-    } else if (parent?.type === AST_NODE_TYPES.MemberExpression && parent.object === taken) {
+    } else if (parent.type === AST_NODE_TYPES.MemberExpression && parent.object === taken) {
       const name = ASTUtils.getPropertyName(parent, context.sourceCode.getScope(parent));
       if (name !== null && names.has(name)) reportName(parent, name);
     }

@@ -1,4 +1,4 @@
-import type { TSESLint, TSESTree } from '@typescript-eslint/utils';
+import { AST_TOKEN_TYPES, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import { createRule } from '../create-rule.js';
 import { settingsOf } from '../settings.js';
 import { Types } from '../types/types.js';
@@ -34,7 +34,8 @@ export const requireReason = createRule<[], keyof typeof MESSAGES>({
   create(context) {
     settingsOf(context);
     const own = context.id.slice(0, context.id.lastIndexOf('/') + 1);
-    const isOurs = (name: string): boolean => name.startsWith('pgtable/') || (own !== '' && name.startsWith(own));
+    // A name with more behind it, such as a reason that begins with a colon, is that of no rule and turns nothing off.
+    const isOurs = (name: string): boolean => /^[\w@/-]+$/.test(name) && (name.startsWith('pgtable/') || (own !== '' && name.startsWith(own)));
     return {
       Program() {
         for (const comment of context.sourceCode.getAllComments()) {
@@ -55,7 +56,7 @@ function turnedOff(comment: TSESTree.Comment): { readonly rules: readonly string
   const [, kind, rest] = DIRECTIVE.exec(comment.value.trim()) ?? [];
   if (kind === undefined || rest === undefined) return undefined;
   // ESLint listens to these only where they are in a block.
-  if (comment.type === 'Line' && (kind === 'eslint' || kind === 'eslint-disable')) return undefined;
+  if (comment.type === AST_TOKEN_TYPES.Line && (kind === 'eslint' || kind === 'eslint-disable')) return undefined;
   const reason = REASON.exec(`${rest} `);
   const what = reason === null ? rest : rest.slice(0, reason.index);
   const words = reason === null ? 0 : countWords(rest.slice(reason.index + reason[0].length));
