@@ -72,9 +72,8 @@ const MAKERS: readonly Maker[] = [
         const lo = words[at + low]!;
         valid |= lo;
         if ((lo & 0x101) !== 0) notes |= lo | ((words[at + high]! >>> 20) & 0x40);
-        words[at + low] = 0;
-        words[at + high] = 0;
       }
+      elements.fill(0n, first, first + count);
       return { value: value | BigInt(notes & 0x60), stale: (valid & 1) !== 0 };
     },
   },
@@ -114,9 +113,8 @@ const MAKERS: readonly Maker[] = [
           young |= lo;
           dirty |= hi | (((hi >>> 19) & ~(lo >>> 7)) << 23);
         }
-        words[at + low] = 0;
-        words[at + high] = 0;
       }
+      elements.fill(0n, first, first + count);
       const noted = value | BigInt(young & 0x400);
       return { value: (dirty & 0x0080_0000) === 0 ? noted : noted | 0x0080_0000_0000_0000n, stale: (valid & 1) !== 0 };
     },
@@ -138,7 +136,6 @@ const MAKERS: readonly Maker[] = [
     },
     gather(words, elements, first, count) {
       const low = LOW_WORD | 0;
-      const high = HIGH_WORD | 0;
       const end = ((first + count) * 2) | 0;
       const value = elements[first]!;
       let notes = 0;
@@ -147,9 +144,8 @@ const MAKERS: readonly Maker[] = [
         const lo = words[at + low]!;
         valid |= lo;
         if ((lo & 0x21) !== 0) notes |= lo;
-        words[at + low] = 0;
-        words[at + high] = 0;
       }
+      elements.fill(0n, first, first + count);
       return { value: value | BigInt(notes & 0xc0), stale: (valid & 1) !== 0 };
     },
   },
@@ -171,7 +167,6 @@ const MAKERS: readonly Maker[] = [
     },
     gather(words, elements, first, count) {
       const low = LOW_WORD | 0;
-      const high = HIGH_WORD | 0;
       const end = ((first + count) * 2) | 0;
       const value = elements[first]!;
       let notes = 0;
@@ -180,9 +175,8 @@ const MAKERS: readonly Maker[] = [
         const lo = words[at + low]!;
         invalid &= lo;
         if ((lo & 1) !== 0 || (lo & 0x400) === 0) notes |= lo;
-        words[at + low] = 0x400;
-        words[at + high] = 0;
       }
+      elements.fill(0x400n, first, first + count);
       return { value: value | BigInt(notes & 0xc), stale: (invalid & 0x400) === 0 };
     },
   },
@@ -260,6 +254,14 @@ function rawSet(words: Int32Array, first: number, count: number, value: bigint, 
   const end = ((first + count) * 2) | 0;
   let lo = Number(BigInt.asIntN(32, value)) | 0;
   let hi = Number(BigInt.asIntN(32, value >> 32n)) | 0;
+  if ((lo >>> 0) + step * (count - 1) < 2 ** 32) {
+    for (let at = (first * 2) | 0; at < end; at = (at + 2) | 0) {
+      words[at + low] = lo;
+      words[at + high] = hi;
+      lo = (lo + step) | 0;
+    }
+    return;
+  }
   for (let at = (first * 2) | 0; at < end; at = (at + 2) | 0) {
     words[at + low] = lo;
     words[at + high] = hi;

@@ -114,13 +114,19 @@ function wrprotectAt(words: Int32Array, at: number, presentLo: number, keep: num
 /** A and D of all entries that are present. */
 function gatherWords(words: Int32Array, index: number, count: number, stride: 1 | 2, presentLo: number): number {
   const low = (stride === 1 ? 0 : LOW_WORD) | 0;
+  const third = (stride * 2) | 0;
+  const fourth = (stride * 3) | 0;
   const step = (stride * 4) | 0;
   const end = ((index + count) * stride + low) | 0;
+  const last = (end - fourth) | 0;
   let at = (index * stride + low) | 0;
   let notes = 0;
-  for (; at < end - step + stride; at = (at + step) | 0) {
-    notes |= ifPresent(words[at]!, presentLo) | ifPresent(words[(at + stride) | 0]!, presentLo)
-      | ifPresent(words[(at + stride * 2) | 0]!, presentLo) | ifPresent(words[(at + stride * 3) | 0]!, presentLo);
+  for (; at < last; at = (at + step) | 0) {
+    const a = words[at]!;
+    const b = words[(at + stride) | 0]!;
+    const c = words[(at + third) | 0]!;
+    const d = words[(at + fourth) | 0]!;
+    notes |= ifPresent(a, presentLo) | ifPresent(b, presentLo) | ifPresent(c, presentLo) | ifPresent(d, presentLo);
   }
   for (; at < end; at = (at + stride) | 0) notes |= ifPresent(words[at]!, presentLo);
   return notes & (A_LO | D_LO);
