@@ -1,6 +1,6 @@
 import type { MachineFacts, RootCandidate, RootSearch, TableMemory, Vmcoreinfo } from '@pgtable/core';
 import { loongarchArch } from './arch.js';
-import { CACHED_WINDOW, G_LO, H_LO, PA_BITS } from './bits.js';
+import { CACHED_WINDOW, G_LO, PA_BITS } from './bits.js';
 import type { InvalidTables, LoongarchConfig } from './config.js';
 import { LAYOUTS, loongarchGeometry, loongarchRoot, pageShift, type LoongarchLayout } from './geometry.js';
 import { decodePageWalk, decodePgd, encodePageWalk } from './registers.js';
@@ -113,7 +113,8 @@ async function followEmpty(facts: MachineFacts, root: readonly bigint[], layout:
   let next = pointer;
   const tables: { pte?: number; pmd?: number; pud?: number } = {};
   for (const level of levels) {
-    if (next === 0n || (next & BigInt(H_LO)) !== 0n || level === 'p4d' || level === 'pgd') return undefined;
+    if (level === 'p4d' || level === 'pgd') return undefined;
+    // With H or any other flag it is no address of a table, and not aligned.
     const address = Number(next & ADDRESS);
     const entries = await readTable(facts, address, layout);
     if (entries === undefined || address === 0) return undefined;

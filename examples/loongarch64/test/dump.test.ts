@@ -92,6 +92,21 @@ describe('roots', () => {
     await expect(plugin.findRoots({ ...facts, registers: new Map([['pgdh', 0x1d4_0800n]]) })).rejects.toMatchObject({ code: 'EINVAL' });
   });
 
+  it('of which most entries lead to a table that is in use have no table that maps nothing', async () => {
+    // 16KB_3LEVEL from 0x10000 on: a root of one pointer, a table of pmds with two, and two empty tables of ptes.
+    const words = new BigUint64Array(4 * 2048).fill(0x14000n, 0, 2048);
+    words.fill(0x18000n, 2048, 4096);
+    words[2049] = 0x1c000n;
+    const memory = await openMemory([{ source: bytesSource(new Uint8Array(words.buffer)), address: 0x10000 }]);
+    const { pwcl, pwch } = encodePageWalk('16KB_3LEVEL');
+    const registers = new Map([['pgdh', 0x10000n], ['pwcl', pwcl], ['pwch', pwch]]);
+    const { facts } = await factsOf(sampleDump('16KB_3LEVEL'), { memory, notes: [], vmcoreinfo: [], registers });
+    expect((await plugin.findRoots(facts)).candidates[0]?.evidence[1]).toContain('lead to no table that maps nothing');
+    words[2049] = 0x18000n;
+    const same = await openMemory([{ source: bytesSource(new Uint8Array(words.buffer)), address: 0x10000 }]);
+    expect((await plugin.findRoots({ ...facts, memory: same })).candidates[0]?.evidence[1]).toContain('invalid_pmd_table is at 0x14000, invalid_pte_table is at 0x18000');
+  });
+
   it('are not found in a dump of another machine, or without VMCOREINFO and registers', async () => {
     const { facts } = await factsOf(sampleDump('16KB_3LEVEL'));
     expect(await plugin.findRoots({ ...facts, elfMachine: 62 })).toEqual({ candidates: [], missing: [] });
@@ -106,7 +121,7 @@ describe('a VMCOREINFO', () => {
 
   it('of another kernel, or of a root that is not in the dump, gives no root', async () => {
     const { facts } = await factsOf(sampleDump('16KB_3LEVEL'));
-    const other = await plugin.findRoots({ ...facts, vmcoreinfo: [text('SYMBOL(swapper_pg_dir)=ffffffff81a0a000\n')] });
+    const other = await plugin.findRoots({ ...facts, vmcoreinfo: [text('SYMBOL(swapper_pg_dir)=ffff000001d40000\n')] });
     expect(other.candidates).toEqual([]);
     const absent = await plugin.findRoots({ ...facts, vmcoreinfo: [text('PAGESIZE=16384\nSYMBOL(swapper_pg_dir)=9000000040000000\n')] });
     expect(absent.candidates).toEqual([]);

@@ -48,6 +48,7 @@ describe('entries as the hardware reads them', () => {
     ['a huge page of 512 MiB', '64KB_2LEVEL', 'pgd', 0xa000_01d3n, Leaf, 0xa000_0000],
     ['a huge page of 1 GiB', '4KB_4LEVEL', 'pud', 0x1_4000_01d3n, Leaf, 0x1_4000_0000],
     ['a huge page of 512 GiB', '4KB_4LEVEL', 'pgd', 0x0080_0000_01d3n, Leaf, 0x80_0000_0000],
+    ['the same, whose address bits below that do not count', '4KB_4LEVEL', 'pgd', 0x00ff_0000_01d3n, Leaf, 0x80_0000_0000],
     ['a huge page without V', '4KB_4LEVEL', 'pmd', 0x8020_01d0n, NonPresent, 0],
     ['a table, by the kernel\'s pointer', '4KB_4LEVEL', 'pmd', 0x9000_0000_8020_3000n, Table, 0x8020_3000],
     ['a table, by its physical address', '4KB_4LEVEL', 'pmd', 0x8020_3000n, Table, 0x8020_3000],
@@ -93,6 +94,7 @@ describe('what entries allow', () => {
     ['a user\'s alone', 0x19fn | RPLV, user],
     ['a user\'s, read-only', 0x09dn | NX, KernelRead | UserRead],
     ['a user\'s, clean: the first store sets D', 0x19dn | NX, KernelRead | KernelWrite | UserRead | UserWrite],
+    ['D without W, which the TLB does not look at', 0xd3n, kernel],
     ['PLV 1', 0x1d7n, kernel],
     ['PLV 1 alone', 0x1d7n | RPLV, 0],
     ['PLV 0 alone', 0x1d3n | RPLV, kernel],
@@ -157,6 +159,8 @@ describe('entries as the kernel makes them', () => {
 
   it('an old page stays old when its protection changes, and one from PROT_NONE is young', () => {
     expect(pte.modify(entryVal('pte', 0x8020_319cn), arch.vmProt(Read))).toBe(0x8020_309cn | NX);
+    // Whose page it is stays, whatever the new protection says (_PAGE_CHG_MASK).
+    expect(pte.modify(entryVal('pte', 0x8020_319dn), arch.kernelProt(Read | Write | Exec))).toBe(0x8020_31dfn);
     const none = pte.modify(entryVal('pte', 0x8020_319dn), arch.vmProt(0));
     expect([none, pte.protnone(none), pte.valid(none), pte.present(none)]).toEqual([0x8020_341cn | NX | NR, true, false, true]);
     expect(pte.modify(none, arch.vmProt(Read))).toBe(0x8020_309dn | NX);
@@ -223,7 +227,7 @@ describe('addresses', () => {
     expect(untagAddress(0x80_0000_1000n)).toBe(0x1000n);
     // No address: the bits above bit 47 are not equal to it.
     expect(untagAddress(0x9000_0000_0000_0000n)).toBe(0x9000_0000_0000_0000n);
-    expect(make('16KB_3LEVEL').untagAddress?.(0xffff_ffff_fffd_e000n)).toBe(0xffff_ffff_fffd_e000n);
+    for (const layout of ['16KB_3LEVEL', '4KB_4LEVEL', '64KB_3LEVEL'] as const) expect(make(layout).untagAddress?.(0xffff_ffff_fffd_e000n)).toBe(0xffff_ffff_fffd_e000n);
   });
 });
 
