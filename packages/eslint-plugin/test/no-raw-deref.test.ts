@@ -43,3 +43,23 @@ for (const [mode, family] of [['alias', ALIAS], ['strong', STRONG]] as const) {
     ],
   });
 }
+
+// What a fix may use: variables, and none that is the name of a type; a class that implements MmContext is one.
+const SETTER = `import { entryVal, type AliasHandles, type MmContext, type TableMemory, type WritableArch } from '@pgtable/core';
+type Machine = WritableArch<AliasHandles>;
+class Process implements MmContext { readonly user = true; readonly tlb = { flush() {} }; name = 'init'; }
+`;
+typedTester().run('no-raw-deref, what is in reach', noRawDeref, {
+  valid: [],
+  invalid: [
+    {
+      code: `${SETTER}function f(machine: Machine, tables: TableMemory, process: Process, address: bigint, ptep: AliasHandles['pte'], bits: bigint) { tables.elements[ptep] = bits; }`,
+      errors: [{ messageId: 'deref' }],
+      output: `${SETTER.replace('type WritableArch }', 'type WritableArch, setPte }')}function f(machine: Machine, tables: TableMemory, process: Process, address: bigint, ptep: AliasHandles['pte'], bits: bigint) { setPte(machine, process, address, ptep, entryVal('pte', bits)); }`,
+    },
+    {
+      code: `import type { AliasHandles, TableMemory, WritableArch } from '@pgtable/core';\ntype Machine = WritableArch<AliasHandles>;\nfunction f(tables: TableMemory, ptep: AliasHandles['pte']): bigint { return tables.elements[ptep]!; }`,
+      errors: [{ messageId: 'deref' }],
+    },
+  ],
+});

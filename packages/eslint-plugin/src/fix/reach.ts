@@ -36,7 +36,7 @@ function inReach(context: Context, typed: Typed, node: TSESTree.Node, fits: (typ
     const names = scope.variables
       .filter((variable) => {
         const [definition] = variable.defs;
-        if (definition === undefined || !variable.isValueVariable) return false;
+        if (definition === undefined || !variable.isValueVariable || isOnlyType(typed, definition)) return false;
         const { name } = definition;
         if (name.type !== AST_NODE_TYPES.Identifier) return false;
         const isParameter = definition.type === TSESLint.Scope.DefinitionType.Parameter;
@@ -49,6 +49,14 @@ function inReach(context: Context, typed: Typed, node: TSESTree.Node, fits: (typ
     if (first !== undefined) return others.length === 0 ? first : undefined;
   }
   return fieldInReach(typed, node, fits);
+}
+
+/** Whether a name is imported as a type, or is the name of one: the scope manager calls it a value all the same. */
+function isOnlyType(typed: Typed, { node, parent, name }: TSESLint.Scope.Definition): boolean {
+  if (parent?.type !== AST_NODE_TYPES.ImportDeclaration) return false;
+  if (parent.importKind === 'type' || (node.type === AST_NODE_TYPES.ImportSpecifier && node.importKind === 'type')) return true;
+  const symbol = typed.types.checker.getSymbolAtLocation(typed.services.esTreeNodeToTSNodeMap.get(name));
+  return symbol !== undefined && (typed.types.resolved(symbol).flags & ts.SymbolFlags.Value) === 0;
 }
 
 /** Whether a name means the variable of that scope where the fix will stand. */

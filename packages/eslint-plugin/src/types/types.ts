@@ -140,7 +140,14 @@ export class Types {
     const symbols = [type.symbol as ts.Symbol | undefined, type.aliasSymbol];
     if (symbols.some((symbol) => symbol !== undefined && names.includes(symbol.name) && isDeclaredIn(symbol, CORE))) return true;
     const target = (type as Partial<ts.TypeReference>).target ?? type;
-    return target.isClassOrInterface() && (this.checker.getBaseTypes(target).some((base) => this.isCore(base, ...names)));
+    return target.isClassOrInterface() && (this.checker.getBaseTypes(target).some((base) => this.isCore(base, ...names)) || this.implemented(target).some((base) => this.isCore(base, ...names)));
+  }
+
+  /** What a class says that it implements. */
+  private implemented(type: ts.InterfaceType): ts.Type[] {
+    return (type.symbol.declarations ?? []).filter(ts.isClassLike).flatMap(({ heritageClauses = [] }) =>
+      heritageClauses.filter(({ token }) => token === ts.SyntaxKind.ImplementsKeyword).flatMap((clause) => clause.types.map((one) => this.checker.getTypeAtLocation(one))),
+    );
   }
 
   /** Whether a symbol is one that `@pgtable/core` exports under that name, through whatever imports and re-exports. */
