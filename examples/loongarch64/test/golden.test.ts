@@ -231,6 +231,27 @@ describe('addresses', () => {
   });
 });
 
+describe('a listing', () => {
+  const attributes = (level: Level, value: bigint): number[] => {
+    const { lo, hi } = look('4KB_4LEVEL', level, value);
+    const out = new Int32Array(2);
+    arch.ptdump.attributes(EntryKind.Leaf, level, lo, hi, out);
+    return [...out];
+  };
+  it('has G where bit 12 of a huge page says so, and not where bit 6 does', () => {
+    expect(attributes('pte', 0x8020_31d3n)).toEqual([0x1d3, 0]);
+    expect(attributes('pmd', 0x8020_11d3n)).toEqual([0x1d3, 0]);
+    expect(attributes('pmd', 0x8020_01d3n | NX)).toEqual([0x193, 0x4000_0000]);
+  });
+  it('finds what is writable and executable', () => {
+    expect([[0x1d3, 0], [0x1d3, 0x4000_0000], [0x0d1, 0]].map(([lo, hi]) => arch.ptdump.insecure(0, 'pte', lo!, hi!, 0))).toEqual([1, 0, 0]);
+    expect(arch.ptdump.verdict({ writableExecutable: 0, userExecutable: 0 })).toBe('Checked W+X mappings: passed, no W+X pages found');
+  });
+  it('has the frame of a page that was taken away', () => {
+    expect(make('16KB_3LEVEL').ptdump.address?.('pte', 0x8020_7190 | 0, 0x1234)).toBe(0x1234_8020_4000);
+  });
+});
+
 describe('what cannot be', () => {
   const refused = (body: () => unknown): string => {
     try {
