@@ -7,8 +7,8 @@ export type LoongarchLayout = '4KB_3LEVEL' | '4KB_4LEVEL' | '16KB_2LEVEL' | '16K
 export const LAYOUTS: readonly LoongarchLayout[] = ['64KB_3LEVEL', '64KB_2LEVEL', '16KB_3LEVEL', '16KB_2LEVEL', '4KB_4LEVEL', '4KB_3LEVEL'];
 
 /**
- * Bits of a virtual address, VALEN in the manual; CPUCFG word 1 has it. 48 on every processor that Linux runs on today, and here.
- * Bit VALEN - 1 chooses the root, and all bits above are equal to it.
+ * Bits of a virtual address, VALEN in the manual; CPUCFG word 1 of a processor has it, and no dump does. Here it is 48, which is what QEMU's
+ * processors have. Bit VALEN - 1 chooses the root, and all bits above are equal to it.
  */
 export const VALEN = 48;
 
