@@ -28,8 +28,8 @@ export function chooseFamily(source: string, family: FamilyName): string {
 /** Files that no compilation changes: libraries, pgtable's own, and what does not choose. */
 const parsed = new Map<string, ts.SourceFile | undefined>();
 
-/** What the compiler says of the files of a folder: one text for each error, `file:line: TSnumber message`. */
-export function compile(folder: Folder, family: FamilyName): string[] {
+/** What the compiler says of the files of a folder of the example: one text for each error, `file:line: TSnumber message`. */
+export function compile(folder: string, family: FamilyName): string[] {
   const root = join(import.meta.dirname, folder);
   const switched = join(root, 'family.ts');
   const config = ts.parseJsonSourceFileConfigFileContent(ts.readJsonConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path)), ts.sys, root);
