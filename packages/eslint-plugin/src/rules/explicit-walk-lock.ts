@@ -76,7 +76,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     const call = node.parent;
     if ((call.type === AST_NODE_TYPES.CallExpression || call.type === AST_NODE_TYPES.NewExpression) && call.arguments.includes(node)) {
       // A type parameter has become the type of the object itself; its declaration still says what it extends.
-      const declaration = checker.getResolvedSignature(toTs.get(call) as ts.CallLikeExpression)?.declaration;
+      const declaration = checker.getResolvedSignature(toTs.get(call))?.declaration;
       const parameter = declaration === undefined || ts.isJSDocSignature(declaration) ? undefined : declaration.parameters[call.arguments.indexOf(node)];
       const declared = parameter === undefined ? undefined : checker.getTypeAtLocation(parameter);
       if (isOps(declared)) return declared;

@@ -34,8 +34,7 @@ export const requireReason = createRule<[], keyof typeof MESSAGES>({
   create(context) {
     settingsOf(context);
     const own = context.id.slice(0, context.id.lastIndexOf('/') + 1);
-    // A name with more behind it, such as a reason that begins with a colon, is that of no rule and turns nothing off.
-    const isOurs = (name: string): boolean => /^[\w@/-]+$/.test(name) && (name.startsWith('pgtable/') || (own !== '' && name.startsWith(own)));
+    const isOurs = (name: string): boolean => name.startsWith('pgtable/') || (own !== '' && name.startsWith(own));
     return {
       Program() {
         for (const comment of context.sourceCode.getAllComments()) {
@@ -64,7 +63,12 @@ function turnedOff(comment: TSESTree.Comment): { readonly rules: readonly string
     const rules = [...what.matchAll(OFF)].map(([, name]) => name!);
     return rules.length === 0 ? undefined : { rules, words };
   }
-  return { rules: what.split(',').map((name) => name.trim().replace(/^(["'])(.*)\1$/, '$2')).filter((name) => name !== ''), words };
+  return { rules: what.split(',').map((name) => name.trim().replace(/^(["'])(.*)\1$/, '$2')).filter((name) => name !== '').map(firstWord), words };
+}
+
+/** A rule's name without a reason that was put behind it in another way: ESLint then finds no rule of that name, and the comment does nothing at all. */
+function firstWord(text: string): string {
+  return /^[\w@/-]+/.exec(text)?.[0] ?? text;
 }
 
 function countWords(text: string): number {
