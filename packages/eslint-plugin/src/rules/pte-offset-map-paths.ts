@@ -916,7 +916,6 @@ class Paths {
       case AST_NODE_TYPES.ReturnStatement:
       case AST_NODE_TYPES.YieldExpression:
       case AST_NODE_TYPES.ThrowStatement:
-      case AST_NODE_TYPES.ArrowFunctionExpression:
       case AST_NODE_TYPES.SpreadElement:
       case AST_NODE_TYPES.ArrayExpression:
       case AST_NODE_TYPES.Property:
@@ -924,6 +923,8 @@ class Paths {
       case AST_NODE_TYPES.AssignmentPattern:
       case AST_NODE_TYPES.ExportDefaultDeclaration:
         return end('pass');
+      case AST_NODE_TYPES.ArrowFunctionExpression:
+        return end(this.isVoidExpected(parent) ? 'drop' : 'pass');
       case AST_NODE_TYPES.VariableDeclarator:
         return end('bind');
       case AST_NODE_TYPES.AssignmentExpression:
@@ -945,6 +946,13 @@ class Paths {
       default:
         return end('look');
     }
+  }
+
+  /** Whether nobody takes what an arrow function returns, as in `entries.forEach((pmdp) => ...)`. */
+  private isVoidExpected(arrow: TSESTree.ArrowFunctionExpression): boolean {
+    const expected = this.checker.getContextualType(this.typed.services.esTreeNodeToTSNodeMap.get(arrow));
+    const signatures = expected === undefined ? [] : this.checker.getNonNullableType(expected).getCallSignatures();
+    return signatures.length > 0 && signatures.every((signature) => (signature.getReturnType().flags & ts.TypeFlags.Void) !== 0);
   }
 
   private isConst(node: TSESTree.TSAsExpression | TSESTree.TSTypeAssertion): boolean {
