@@ -192,9 +192,21 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     return count === '1' ? `${accessorName.next(level)}(${arch}, ${entry})` : `${accessorName.advance(level)}(${arch}, ${entry}, ${count})`;
   }
 
-  /** Whether an array has an element for each entry, as `TableMemory.elements` has. */
+  /** Whether an array is `TableMemory.elements`, or certainly a copy of it by another name: in any other an index is of something else. */
   function isElements(array: TSESTree.Node): boolean {
-    return (typed.typeOf(array).symbol as ts.Symbol | undefined)?.name === 'BigUint64Array';
+    const symbol = checker.getSymbolAtLocation(toTs.get(array.type === AST_NODE_TYPES.MemberExpression && !array.computed ? array.property : array));
+    const declaration = symbol === undefined ? undefined : typed.types.resolved(symbol).valueDeclaration;
+    if (declaration === undefined) return false;
+    if (ts.isPropertyDeclaration(declaration) || ts.isPropertySignature(declaration)) {
+      return symbol!.name === 'elements' && typed.types.isCore(checker.getTypeAtLocation(declaration.parent), 'TableMemory');
+    }
+    if (ts.isBindingElement(declaration) && ts.isObjectBindingPattern(declaration.parent)) {
+      const name = declaration.propertyName ?? declaration.name;
+      return ts.isIdentifier(name) && name.text === 'elements' && typed.types.isCore(checker.getTypeAtLocation(declaration.parent), 'TableMemory');
+    }
+    const isConstant = ts.isVariableDeclaration(declaration) && (ts.getCombinedNodeFlags(declaration) & ts.NodeFlags.Const) !== 0;
+    const initializer = isConstant && declaration.initializer !== undefined ? (typed.services.tsNodeToESTreeNodeMap.get(declaration.initializer) as TSESTree.Node | undefined) : undefined;
+    return initializer !== undefined && initializer !== array && isElements(initializer);
   }
 
   /** Whether nothing but the type of a value held aside could have said otherwise. */
@@ -279,6 +291,10 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     'ObjectExpression > Property'(node: TSESTree.Property) {
       if (node.computed && typed.isLive(node.key)) report(node.key, 'deref', node.key);
       checkPlace(node.value as TSESTree.Expression);
+    },
+    'ObjectPattern > Property'(node: TSESTree.Property) {
+      const handle = node.computed ? handleIn(node.key) : undefined;
+      if (handle !== undefined) report(node.key, 'deref', handle);
     },
     ArrayExpression(node) {
       for (const element of node.elements) if (element !== null && element.type !== AST_NODE_TYPES.SpreadElement) checkPlace(element);
