@@ -179,7 +179,24 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     // A variable of a script may be used by another one, and a parameter through `arguments`.
     if (variable === null || variable.scope.type === TSESLint.Scope.ScopeType.global || variable.defs.length === 0) return USED;
     if (isExported(variable)) return USED;
+    if (isOverwritten(id, variable)) return { kind: 'unused', at };
     return isUsed(variable, held) ? USED : { kind: 'unused', at: endOf(variable) ?? at };
+  }
+
+  /** Whether another value takes the variable in the same list of statements, and nothing in between can look at the first one or lead elsewhere. */
+  function isOverwritten(id: TSESTree.Identifier, variable: TSESLint.Scope.Variable): boolean {
+    if (variable.references.some(({ from }) => from.variableScope !== variable.scope.variableScope)) return false;
+    const from = statementOf(id);
+    if (from === undefined) return false;
+    const { list, at: start } = from;
+    for (const next of list.slice(start + 1)) {
+      const write = next.type === AST_NODE_TYPES.ExpressionStatement && next.expression.type === AST_NODE_TYPES.AssignmentExpression && next.expression.operator === '=' ? next.expression.left : undefined;
+      const here = variable.references.filter(({ identifier }) => next.range[0] <= identifier.range[0] && identifier.range[1] <= next.range[1]);
+      if (here.some((reference) => reference.isRead())) return false;
+      if (here.length === 1 && here[0]!.identifier === write) return true;
+      if (here.length > 0 || (next.type !== AST_NODE_TYPES.ExpressionStatement && next.type !== AST_NODE_TYPES.VariableDeclaration)) return false;
+    }
+    return false;
   }
 
   function isUsed(variable: TSESLint.Scope.Variable, held: boolean): boolean {
@@ -286,6 +303,16 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   };
 }
 
+/** The list of statements where a variable gets its value by a statement of its own, and the place in it. What may be left by an error is none. */
+function statementOf(id: TSESTree.Identifier): { readonly list: readonly TSESTree.Node[]; readonly at: number } | undefined {
+  const { parent } = id;
+  const statement = parent.type === AST_NODE_TYPES.VariableDeclarator || parent.type === AST_NODE_TYPES.AssignmentExpression ? parent.parent : undefined;
+  const block = statement?.parent;
+  if (statement === undefined || (block?.type !== AST_NODE_TYPES.BlockStatement && block?.type !== AST_NODE_TYPES.Program)) return undefined;
+  for (let at: TSESTree.Node = block; at.type !== AST_NODE_TYPES.Program && !ASTUtils.isFunction(at); at = at.parent!) if (at.type === AST_NODE_TYPES.TryStatement) return undefined;
+  return { list: block.body, at: block.body.findIndex((one) => one === statement) };
+}
+
 function isThrownAway(node: TSESTree.Node): boolean {
   const { parent } = node;
   if (parent === undefined) return false;
@@ -300,9 +327,9 @@ function isExported(variable: TSESLint.Scope.Variable): boolean {
 
 /** The function that a statement returns from. */
 function enclosingFunction(node: TSESTree.Node): TSESTree.FunctionLike | undefined {
-  let at = node.parent;
-  while (at !== undefined && !ASTUtils.isFunction(at)) at = at.parent;
-  return at;
+  let at = node;
+  while (at.type !== AST_NODE_TYPES.Program && !ASTUtils.isFunction(at)) at = at.parent!;
+  return at.type === AST_NODE_TYPES.Program ? undefined : at;
 }
 
 /** `p.flush`, `p['flush']`. */
