@@ -174,7 +174,7 @@ describe('tracked text files', () => {
 });
 
 describe('examples', () => {
-  const examples = ['README.md', 'docs/adding-an-architecture.md', 'docs/live.md', ...readmes('packages')].flatMap((page) =>
+  const examples = ['README.md', 'docs/adding-an-architecture.md', 'docs/architecture.md', 'docs/live.md', ...readmes('packages')].flatMap((page) =>
     [...read(page).matchAll(/^```(?:ts|typescript)\n([\s\S]*?)^```/gm)].map((match, at) => ({
       name: `${page} ${at + 1}`,
       // In a folder from which the packages resolve. Top-level await needs a module.
