@@ -45,8 +45,8 @@ export function decodeNonPresent(config: FullConfig, level: Level, value: bigint
   const inverted = invertsOffsets(config);
   // pmd_present() counts PS too: a huge page that is being split has P and PROTNONE clear for a moment.
   if ((value & PROTNONE) !== 0n || (level !== 'pte' && (value & PS) !== 0n)) return protectedPage(config, level, value, inverted);
-  // The processor may set A and D of an entry that is not present (Knights Landing erratum): the kernel ignores them.
-  if ((value & ~0x60n) === 0n) return { kind: 'unknown', flags: flagsOf([[(value & 0x20n) !== 0n, 'A'], [(value & 0x40n) !== 0n, 'D']]) };
+  // The processor may set A and D of an entry that is not present (Knights Landing erratum): the kernel ignores them, where entries have 64 bits.
+  if (config.mode !== '2-level' && (value & ~0x60n) === 0n) return { kind: 'unknown', flags: flagsOf([[(value & 0x20n) !== 0n, 'A'], [(value & 0x40n) !== 0n, 'D']]) };
   const { type, offset } = swapFields(config, value, inverted);
   const pfnBits = { '5-level': 40, '4-level': 34, PAE: 24, '2-level': 20 }[config.mode];
   return decodeSwapEntry({ release: config.release, options: config.swap, pfnBits, pageShift: 12 }, type, offset, swapFlags(config, value));

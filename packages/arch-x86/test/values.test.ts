@@ -243,7 +243,7 @@ describe.each(LEAVES)('the laws of leaves: $title', ({ config, level }) => {
     }), { numRuns: 50 });
   });
 
-  it.runIf(values.features.has('swap'))('a swap entry is what decodeNonPresent reads', () => {
+  if (values.features.has('swap')) it('a swap entry is what decodeNonPresent reads', () => {
     const offsets = config.mode === '2-level' ? 23n : 50n;
     const reader = archOf({ ...config, release: '6.12.0' });
     fc.assert(fc.property(fc.integer({ min: 0, max: 31 }), fc.bigInt({ min: 0n, max: (1n << offsets) - 2n }), fc.boolean(), fc.boolean(), fc.boolean(), (type, offset, exclusive, softDirty, uffdWp) => {
@@ -265,6 +265,11 @@ describe.each(LEAVES)('the laws of leaves: $title', ({ config, level }) => {
       expect(read.flags.slice(0, flags.length)).toEqual(flags);
     }));
   });
+});
+
+it('without PAE every bit of a swap entry counts: what is A elsewhere is a bit of the type', () => {
+  const { values: { pte } } = archOf({ mode: '2-level', release: '6.12.0' });
+  expect(archOf({ mode: '2-level', release: '6.12.0' }).decodeNonPresent('pte', pte.ofSwap(16, 0n))).toMatchObject({ kind: 'swap', type: 16, offset: 0n });
 });
 
 it('a protection is taken from a value', () => {

@@ -70,7 +70,7 @@ export class TableLevelOps<H extends TableHandles, L extends Level> extends Basi
     super(level, context.geometry, context.values[level]);
     if (context.tables.entryBytes === 16) {
       throw new PgtableError('EINVAL', `the generic accessors of a ${level} were given a table memory whose entries have 128 bits; theirs have 32 or 64`, {
-        hint: 'extend BasicLevelOps, which takes an entry as a value: examples/arm64-d128 does',
+        hint: 'extend BasicLevelOps, which takes an entry as one value, however wide',
       });
     }
     this.number = number;
@@ -302,8 +302,12 @@ export class TableLevelOps<H extends TableHandles, L extends Level> extends Basi
   }
 }
 
-/** {@link EntryFormat.bytes} as a number to add to a low word whose address bits go on up to bit 31; 0 where they do not. */
+/**
+ * {@link EntryFormat.bytes} as a number to add to a low word whose address bits go on up to bit 31; 0 where they do not, and where the format does not
+ * tell a leaf from what is not present by the low word: those who classify entries in another way.
+ */
 function leafStepOf(format: EntryFormat): number {
+  if (format.validMask === 0) return 0;
   const step = format.bytes / format.paScale;
   return step > 0 && step < 2 ** 31 && (format.leafPaLo | (step - 1)) === -1 ? step | 0 : 0;
 }

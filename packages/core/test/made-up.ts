@@ -96,6 +96,8 @@ export interface MadeUpOptions {
   /** Room for so many entries. Default 4096. */
   readonly entries?: number;
   readonly make?: MakeLevelOps<StrongHandles>;
+  /** The format of the lowest level calls everything valid: for architectures that classify entries in a way of their own. */
+  readonly anythingValid?: boolean;
 }
 
 export interface MadeUp {
@@ -116,8 +118,9 @@ export function madeUp(options: MadeUpOptions = {}): MadeUp {
   const geometry = makeGeometry(bits, 12, entryBytes);
   const tables = new TableMemory({ entryBytes, shared, entries });
   const address = { leafPaLo: 0xffff_f000, leafPaHi: entryBytes === 4 ? 0 : 0xffff, bytes: 4096, emptyLo: Number(empty) };
+  const valid = options.anythingValid === true ? 0 : 1;
   const formats = LEVELS.map((level) =>
-    entryFormat(level === 'pte' ? { ...address, validMask: 1, validValue: 1 } : { ...address, validMask: 1, validValue: 1, tableMask: 2, tableValue: 2, tablePaLo: 0xffff_f000, tablePaHi: address.leafPaHi }));
+    entryFormat(level === 'pte' ? { ...address, validMask: valid, validValue: valid } : { ...address, validMask: 1, validValue: 1, tableMask: 2, tableValue: 2, tablePaLo: 0xffff_f000, tablePaHi: address.leafPaHi }));
   const context: TableOpsContext = { tables, geometry, formats, values: makeValues(geometry, empty) };
   const ops = options.make === undefined ? tableOps<StrongHandles>(context) : tableOps<StrongHandles>(context, options.make);
   const arch: WritableArch<StrongHandles> = {

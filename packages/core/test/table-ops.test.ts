@@ -150,6 +150,14 @@ describe('TableLevelOps', () => {
     expect(() => tableOps<AliasHandles>(context)).toThrow(expect.objectContaining({ code: 'EINVAL', hint: expect.stringMatching(/BasicLevelOps/) as string }) as Error);
   });
 
+  it('does not count up what its values call not present, whatever its format says', () => {
+    const { arch, mm } = madeUp({ anythingValid: true });
+    const table = arch.newTable('pte', 0x1000, true);
+    const swap = arch.values.pte.ofSwap(3, 0x77n);
+    arch.ops.pte.set(mm, 0n, table.entry(0), swap, 4);
+    expect([0, 1, 2, 3].map((index) => table.get(index))).toEqual([swap, swap, swap, swap]);
+  });
+
   it('scans its own level after the memory has moved', () => {
     const { tables, ops } = make(8);
     const base = tables.allocate('pte', 0x2000, 16);
