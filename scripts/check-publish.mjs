@@ -69,7 +69,7 @@ function contentProblems(tarball, manifest) {
   const files = list.stdout.split(/\r?\n/).filter((line) => line !== '').map((line) => line.replace(/^package\//, ''));
   const problems = [];
   for (const needed of ['package.json', 'README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts']) if (!files.includes(needed)) problems.push(`${needed} is not in it`);
-  const allowed = ['dist/', 'samples/', 'template/'];
+  const allowed = ['dist/', 'docs/', 'samples/', 'template/'];
   for (const file of files) {
     if (!allowed.some((prefix) => file.startsWith(prefix)) && !/^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/.test(file)) problems.push(`${file} is in it`);
   }
@@ -152,6 +152,26 @@ function checkCreated(consumer) {
   check('create-arch, into the same folder: 2', problemOf(call('npx', ['--no-install', 'create-arch', 'arch-m68k'], consumer), 2));
 }
 
+/** The lint rules in somebody's project: the configuration of the README, one raw dereference, what --fix makes of it, and the formatter. */
+function checkLint(consumer) {
+  const project = join(consumer, 'lint');
+  mkdirSync(project);
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions: { module: 'nodenext', target: 'es2022', strict: true, noEmit: true }, include: ['*.mts'] }));
+  writeFileSync(
+    join(project, 'eslint.config.mjs'),
+    `import pgtable from '@pgtable/eslint-plugin';\nimport tseslint from 'typescript-eslint';\nexport default [{ files: ['**/*.mts'], languageOptions: { parser: tseslint.parser, parserOptions: { projectService: true } }, ...pgtable.configs.strict }];\n`,
+  );
+  const program = `import type { AliasHandles, Arch, TableMemory } from '@pgtable/core';\nexport function read(arch: Arch<AliasHandles>, tables: TableMemory, ptep: AliasHandles['pte']): bigint | undefined {\n  return tables.elements[ptep];\n}\n`;
+  writeFileSync(join(project, 'program.mts'), program);
+  const eslint = (...args) => call('npx', ['--no-install', 'eslint', ...args], project);
+  const reported = eslint('.');
+  check('eslint-plugin: reports a raw dereference', problemOf(reported, 1) ?? (reported.stdout.includes('pgtable/no-raw-deref') ? undefined : `no pgtable/no-raw-deref in\n${reported.stdout}`));
+  const churn = eslint('.', '-f', join(consumer, 'node_modules/@pgtable/eslint-plugin/dist/churn.js'));
+  check('eslint-plugin: churn counts it', problemOf(churn, 1) ?? (/total +1 +1\b/.test(churn.stdout) ? undefined : churn.stdout));
+  check('eslint-plugin: --fix mends it', problemOf(eslint('.', '--fix')));
+  check('eslint-plugin: what is mended compiles', problemOf(call(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json'], project)));
+}
+
 try {
   check('build', tool('turbo', ['run', 'build', '--output-logs=errors-only']) ? undefined : 'see above');
   const packed = [];
@@ -161,7 +181,7 @@ try {
   mkdirSync(consumer);
   cpSync(join(ROOT, 'scripts/consumer'), consumer, { recursive: true });
   const dependencies = Object.fromEntries(tarballs.map(({ name, tarball }) => [name, `file:${tarball}`]));
-  writeFileSync(join(consumer, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module', dependencies, devDependencies: { '@types/node': '^20.19.0' } }, null, 2));
+  writeFileSync(join(consumer, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module', dependencies, devDependencies: { '@types/node': '^20.19.0', eslint: '10.15.0', typescript: '6.0.3', 'typescript-eslint': '8.72.0' } }, null, 2));
   const installed = call('npm', ['install', '--no-package-lock', '--prefer-offline'], consumer);
   check('consumer: npm install of the tarballs', problemOf(installed));
   if (installed.status === 0) {
@@ -169,6 +189,7 @@ try {
     check('consumer: runs', problemOf(call(process.execPath, ['out-nodenext/program.mjs'], consumer)));
     await checkBrowser(consumer);
     checkCreated(consumer);
+    checkLint(consumer);
     checkBinary(consumer, packages.find(({ manifest }) => manifest.name === 'pgtable').manifest.version);
   }
 } finally {
