@@ -11,9 +11,36 @@ import { CORE } from '../types/types.js';
 
 type Context = Readonly<TSESLint.RuleContext<string, readonly unknown[]>>;
 
-/** The name of the architecture to use at a node; undefined if there is none, or several and nothing says which. */
-export function archInReach(context: Context, typed: Typed, node: TSESTree.Node, { writable = false } = {}): string | undefined {
-  return inReach(context, typed, node, (type) => typed.types.isCore(type, ...(writable ? ['WritableArch'] : ['Arch', 'WritableArch'])));
+/**
+ * The name of the architecture to use at a node; undefined if there is none, or several and nothing says which.
+ *
+ * @param options.handle an expression: only an architecture whose accessors take it as a handle fits @param options.steps the accessor returns a handle, which has to
+ * be of the same type
+ */
+export function archInReach(
+  context: Context, typed: Typed, node: TSESTree.Node, { writable = false, handle, steps = false }: { readonly writable?: boolean; readonly handle?: TSESTree.Node; readonly steps?: boolean } = {},
+): string | undefined {
+  return inReach(
+    context, typed, node,
+    (type) => typed.types.isCore(type, ...(writable ? ['WritableArch'] : ['Arch', 'WritableArch'])) && (handle === undefined || takesHandle(typed, type, handle, steps)),
+  );
+}
+
+/** Whether the accessors of an architecture take a handle, by what `advance` of that level takes and returns. */
+function takesHandle(typed: Typed, arch: ts.Type, handle: TSESTree.Node, steps: boolean): boolean {
+  const { checker } = typed.types;
+  const at = typed.services.esTreeNodeToTSNodeMap.get(handle);
+  const level = typed.handleOf(handle)?.level;
+  if (level === undefined) return false;
+  const advance = ['ops', level, 'advance'].reduce<ts.Type | undefined>((type, name) => {
+    const property = type === undefined ? undefined : checker.getPropertyOfType(checker.getApparentType(type), name);
+    return property === undefined ? undefined : checker.getTypeOfSymbolAtLocation(property, at);
+  }, arch);
+  const signature = advance?.getCallSignatures()[0];
+  const parameter = signature?.parameters[0];
+  if (signature === undefined || parameter === undefined) return false;
+  const type = checker.getNonNullableType(typed.typeOf(handle));
+  return checker.isTypeAssignableTo(type, checker.getTypeOfSymbolAtLocation(parameter, at)) && (!steps || checker.isTypeAssignableTo(signature.getReturnType(), type));
 }
 
 /** The name of the address space to use at a node. */

@@ -20,6 +20,8 @@ export class Provenance {
   private readonly types: Types;
   private readonly checker: ts.TypeChecker;
   private readonly known = new WeakMap<ts.Node, Origin>();
+  /** The same of the elements of lists. */
+  private readonly knownElements = new WeakMap<ts.Node, Origin>();
 
   private static readonly made = new WeakMap<Types, Provenance>();
 
@@ -82,13 +84,13 @@ export class Provenance {
     return this.element(list, 0);
   }
 
-  private remember(node: ts.Node, step: number, find: () => Origin): Origin {
-    const known = this.known.get(node);
+  private remember(node: ts.Node, step: number, find: () => Origin, memory = this.known): Origin {
+    const known = memory.get(node);
     if (known !== undefined) return known;
     if (step > MAX_STEPS) return 'unknown';
-    this.known.set(node, 'unknown');
+    memory.set(node, 'unknown');
     const origin = find();
-    this.known.set(node, origin);
+    memory.set(node, origin);
     return origin;
   }
 
@@ -103,8 +105,10 @@ export class Provenance {
   }
 
   private aliased(node: ts.Expression, step: number): Origin {
-    if (ts.isParenthesizedExpression(node) || ts.isNonNullExpression(node) || ts.isSatisfiesExpression(node) || ts.isAwaitExpression(node)) {
-      return this.expression(node.expression, step);
+    if (ts.isParenthesizedExpression(node) || ts.isNonNullExpression(node) || ts.isSatisfiesExpression(node)) return this.expression(node.expression, step);
+    if (ts.isAwaitExpression(node)) {
+      const said = this.expression(node.expression, step);
+      return said === 'unknown' ? this.element(node.expression, step) : said;
     }
     if (ts.isAsExpression(node) || ts.isTypeAssertionExpression(node)) {
       const said = ts.isConstTypeReference(node.type) ? 'unknown' : this.typeNode(node.type, step);
@@ -125,7 +129,9 @@ export class Provenance {
     }
     if (ts.isIdentifier(node) || ts.isPropertyAccessExpression(node)) {
       const symbol = this.checker.getSymbolAtLocation(ts.isIdentifier(node) ? node : node.name);
-      return symbol === undefined ? 'unknown' : this.symbol(symbol, step);
+      const said = symbol === undefined ? 'unknown' : this.symbol(symbol, step);
+      // A property that only a signature of all properties tells of: that of a Record.
+      return said === 'unknown' && ts.isPropertyAccessExpression(node) ? this.element(node.expression, step) : said;
     }
     return 'unknown';
   }
@@ -137,6 +143,8 @@ export class Provenance {
 
   private declaration(node: ts.Declaration, step: number): Origin {
     return this.remember(node, step, () => {
+      // What a family says of a level is what its handles are: `handles.pte` of AliasHandles.
+      if (ts.isPropertySignature(node) && (ts.isInterfaceDeclaration(node.parent) || ts.isTypeLiteralNode(node.parent)) && this.types.isFamily(this.checker.getTypeAtLocation(node.parent))) return 'live';
       const annotation = (node as ts.HasType).type;
       if (annotation !== undefined && ts.isTypeNode(annotation)) {
         const said = this.typeNode(annotation, step + 1);
@@ -190,12 +198,27 @@ export class Provenance {
       // A pattern inside of another says too little.
       if (ts.isBindingElement(source)) return 'unknown';
       if (source.type !== undefined) return this.elementType(source.type, step);
+      const loop = source.parent.parent;
+      if (ts.isForOfStatement(loop)) return this.ofPair(loop.expression, pattern.elements.indexOf(node), step);
       return source.initializer === undefined ? 'unknown' : this.element(source.initializer, step);
     }
     const name = node.propertyName ?? node.name;
     if (!ts.isIdentifier(name) && !ts.isStringLiteral(name)) return 'unknown';
     const property = from.getProperty(name.text);
     return property === undefined ? 'unknown' : this.symbol(property, step);
+  }
+
+  /** The key or the value of what goes through a Map, or through the `entries()` of a list. */
+  private ofPair(pairs: ts.Expression, at: number, step: number): Origin {
+    if (ts.isCallExpression(pairs) && ts.isPropertyAccessExpression(pairs.expression) && pairs.expression.name.text === 'entries') {
+      const list = pairs.expression.expression;
+      return this.checker.isArrayLikeType(this.checker.getTypeAtLocation(list)) ? (at === 1 ? this.element(list, step) : 'unknown') : this.ofPair(list, at, step);
+    }
+    const symbol = this.checker.getSymbolAtLocation(ts.isPropertyAccessExpression(pairs) ? pairs.name : pairs);
+    const { type, initializer } = (symbol?.valueDeclaration ?? {}) as Partial<ts.VariableDeclaration>;
+    const written = type ?? (initializer !== undefined && ts.isNewExpression(initializer) ? initializer : undefined);
+    const given = written !== undefined && (ts.isTypeReferenceNode(written) || ts.isNewExpression(written)) ? written.typeArguments : undefined;
+    return given?.length === 2 ? this.typeNode(given[at]!, step) : this.element(pairs, step);
   }
 
   /** A parameter without an annotation, of a function that is written where one is expected. */
@@ -275,7 +298,7 @@ export class Provenance {
           return initializer === undefined ? 'unknown' : this.element(initializer, step + 1);
         })
         .reduce<Origin>(either, 'unknown');
-    });
+    }, this.knownElements);
   }
 
   private elementType(node: ts.TypeNode, step: number): Origin {

@@ -83,6 +83,7 @@ export class Types {
       return undefined;
     }
     if (type.flags & ts.TypeFlags.IndexedAccess) return this.ofFamily(type as ts.IndexedAccessType);
+    if (type.flags & ts.TypeFlags.Conditional) return this.ofConditional(type);
     if (type.flags & ts.TypeFlags.TypeParameter) {
       const constraint = this.checker.getBaseConstraintOfType(type);
       return constraint === undefined || constraint === type ? undefined : this.handle(constraint);
@@ -99,11 +100,18 @@ export class Types {
     return brand === undefined ? undefined : { form: 'alias', level: this.levelOf(this.checker.getTypeOfSymbol(brand)) };
   }
 
-  /** `H['pte']` where H is a type parameter that any family may stand for. */
+  /** `H['pte']` where H is a type parameter that any family may stand for, or `AliasHandles[L]` of a level that is one. */
   private ofFamily(type: ts.IndexedAccessType): Handle | undefined {
     const { objectType, indexType } = type;
-    if ((objectType.flags & ts.TypeFlags.TypeParameter) === 0 || !this.isFamily(objectType)) return undefined;
-    return { form: 'generic', level: this.levelOf(indexType) };
+    if (objectType.flags & ts.TypeFlags.TypeParameter) return this.isFamily(objectType) ? { form: 'generic', level: this.levelOf(indexType) } : undefined;
+    const constraint = this.checker.getBaseConstraintOfType(type);
+    return constraint === undefined || constraint === type ? undefined : this.handle(constraint);
+  }
+
+  /** `Exclude<H['pte'], undefined>`, while nobody knows what H is. */
+  private ofConditional(type: ts.Type): Handle | undefined {
+    const [of] = type.aliasTypeArguments ?? [];
+    return of !== undefined && /^(Exclude|Extract)$/.test(type.aliasSymbol?.name ?? '') ? this.handle(of) : undefined;
   }
 
   /** Whether a type is a handle family: a property for each level, each of them unknown, or a handle, or either. */

@@ -1,0 +1,255 @@
+import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
+import ts from 'typescript';
+import type { Typed } from '../typed.js';
+
+/*
+ * Where a handle stops being one without a cast: the place that it goes to is declared for a number, a bigint, an object, any or unknown. What a place is declared
+ * for is the contextual type of the expression that stands there; what the compiler does not say is worked out here.
+ */
+
+/** Generic types of the language that hold what they are given as it is. */
+const CONTAINERS: ReadonlySet<string> = new Set([
+  'Array', 'ReadonlyArray', 'ArrayLike', 'Set', 'ReadonlySet', 'Map', 'ReadonlyMap', 'Promise', 'PromiseLike', 'Iterable', 'IterableIterator', 'Iterator', 'Generator',
+]);
+
+/** What a type is to somebody who must not get a handle, in words; undefined for a type that can hold none, or is one. */
+export function launders(type: ts.Type): string | undefined {
+  if (type.flags & ts.TypeFlags.Any) return 'any';
+  if (type.flags & ts.TypeFlags.Unknown) return 'unknown';
+  for (const member of type.isUnion() ? type.types : [type]) {
+    if (member.flags & ts.TypeFlags.Number) return 'a number';
+    if (member.flags & ts.TypeFlags.BigInt) return 'a bigint';
+    if (member.flags & ts.TypeFlags.NonPrimitive || isEmptyObject(member)) return 'any object';
+  }
+  return undefined;
+}
+
+/** `{}` */
+function isEmptyObject(type: ts.Type): boolean {
+  if ((type.flags & ts.TypeFlags.Object) === 0 || ((type as ts.ObjectType).objectFlags & ts.ObjectFlags.Anonymous) === 0) return false;
+  return type.getProperties().length === 0 && type.getCallSignatures().length === 0 && type.getConstructSignatures().length === 0 &&
+    type.getStringIndexType() === undefined && type.getNumberIndexType() === undefined;
+}
+
+/** The questions of one file about places. */
+export class Places {
+  private readonly typed: Typed;
+  private readonly checker: ts.TypeChecker;
+
+  constructor(typed: Typed) {
+    this.typed = typed;
+    this.checker = typed.types.checker;
+  }
+
+  private ts(node: TSESTree.Node): ts.Expression {
+    // Every node of ESTree that is asked about here is an expression.
+    return this.typed.services.esTreeNodeToTSNodeMap.get(node) as ts.Expression;
+  }
+
+  /**
+   * The live handle that an expression's value is, or may be: itself, or one of the sides of a choice. Where a choice is between a handle and a number the compiler
+   * makes a number of both under the alias.
+   */
+  live(expression: TSESTree.Expression): TSESTree.Expression | undefined {
+    if (this.typed.handleOf(expression) !== undefined) return this.typed.isLive(expression) ? expression : undefined;
+    const { type } = expression;
+    if (type === AST_NODE_TYPES.ConditionalExpression) return this.live(expression.consequent) ?? this.live(expression.alternate);
+    if (type === AST_NODE_TYPES.LogicalExpression) return (expression.operator === '&&' ? undefined : this.live(expression.left)) ?? this.live(expression.right);
+    if (type === AST_NODE_TYPES.SequenceExpression) return this.live(expression.expressions.at(-1)!);
+    if (type === AST_NODE_TYPES.TSNonNullExpression || type === AST_NODE_TYPES.ChainExpression) return this.live(expression.expression);
+    return undefined;
+  }
+
+  /** The handles that a list, a set, a promise of live handles holds, as their type. */
+  liveWithin(expression: TSESTree.Expression): ts.Type | undefined {
+    const type = this.typed.typeOf(expression);
+    const held = this.held(type).find((one) => this.typed.types.handle(one) !== undefined);
+    if (held === undefined) return undefined;
+    const isAside = this.typed.types.handle(held)?.form === 'alias' && this.typed.provenance.ofElements(this.ts(expression)) === 'aside';
+    return isAside ? undefined : held;
+  }
+
+  /** The type arguments of a container. */
+  private held(type: ts.Type): readonly ts.Type[] {
+    if (type.isUnion()) return type.types.flatMap((member) => this.held(member));
+    if ((type.flags & ts.TypeFlags.Object) === 0 || ((type as ts.ObjectType).objectFlags & ts.ObjectFlags.Reference) === 0) return [];
+    const isContainer = this.checker.isTupleType(type) || CONTAINERS.has((type.symbol as ts.Symbol | undefined)?.name ?? '');
+    return isContainer ? this.checker.getTypeArguments(type as ts.TypeReference).slice(0, this.checker.isTupleType(type) ? undefined : 2) : [];
+  }
+
+  /** What a place that a live handle goes to is declared for, in words; undefined where a handle may go. */
+  laundering(expression: TSESTree.Expression): string | undefined {
+    const node = this.ts(expression);
+    const expected = this.expected(node);
+    if (expected === undefined || this.typed.types.handle(expected) !== undefined) return undefined;
+    const what = launders(expected);
+    if (what === undefined || this.isEvolving(node) || this.isMeantForHandle(node)) return undefined;
+    // filter, some, find: all that they want to know of what they are called back with is whether it is anything.
+    return what === 'unknown' && this.isTested(node) ? undefined : what;
+  }
+
+  /** The same of a list of live handles, for a place that is declared for a list of numbers. */
+  launderingWithin(expression: TSESTree.Expression): string | undefined {
+    if (expression.type === AST_NODE_TYPES.ArrayExpression || this.typed.handleOf(expression) !== undefined || this.liveWithin(expression) === undefined) return undefined;
+    const expected = this.checker.getContextualType(this.ts(expression));
+    const held = expected === undefined ? [] : this.held(expected);
+    if (held.some((one) => this.typed.types.handle(one) !== undefined)) return undefined;
+    const what = held.map((one) => (one.flags & (ts.TypeFlags.Number | ts.TypeFlags.BigInt) ? launders(one) : undefined)).find((words) => words !== undefined);
+    return what;
+  }
+
+  /** The same of `...handles` among the arguments of a call. */
+  launderingRest(spread: TSESTree.SpreadElement, call: TSESTree.CallExpression | TSESTree.NewExpression): string | undefined {
+    if (this.liveWithin(spread.argument) === undefined) return undefined;
+    const node = this.ts(call) as ts.CallExpression | ts.NewExpression;
+    const parameters = this.checker.getResolvedSignature(node)?.parameters ?? [];
+    const parameter = parameters[Math.min(call.arguments.indexOf(spread), parameters.length - 1)];
+    if (parameter === undefined) return undefined;
+    const { valueDeclaration } = parameter;
+    const declared = this.checker.getTypeOfSymbolAtLocation(parameter, node);
+    const isRest = valueDeclaration !== undefined && ts.isParameter(valueDeclaration) && valueDeclaration.dotDotDotToken !== undefined;
+    const expected = isRest ? this.checker.getIndexTypeOfType(declared, ts.IndexKind.Number) : declared;
+    if (expected === undefined || this.typed.types.handle(expected) !== undefined) return undefined;
+    if (isRest && valueDeclaration.type !== undefined && this.typed.provenance.ofElementType(valueDeclaration.type) === 'live') return undefined;
+    if (ts.isPropertyAccessExpression(node.expression) && this.isEmptyList(node.expression.expression)) return undefined;
+    return launders(expected);
+  }
+
+  /** What a function that is passed on takes, where it will be called with live handles. */
+  launderingCallback(expression: TSESTree.Expression): string | undefined {
+    const node = this.ts(expression);
+    const expected = this.checker.getContextualType(node);
+    const wanted = expected === undefined ? undefined : this.checker.getNonNullableType(expected).getCallSignatures()[0];
+    if (wanted === undefined) return undefined;
+    const given = this.checker.getTypeAtLocation(node).getCallSignatures();
+    for (const [at, parameter] of wanted.parameters.entries()) {
+      const handle = this.typed.types.handle(this.checker.getTypeOfSymbolAtLocation(parameter, node));
+      if (handle === undefined || (handle.form === 'alias' && this.isAside(parameter, node))) continue;
+      const taken = given.map((signature) => this.taken(signature.parameters[at], node));
+      if (taken.includes(undefined)) continue;
+      const [words] = taken;
+      if (words !== undefined) return words;
+    }
+    return undefined;
+  }
+
+  private taken(parameter: ts.Symbol | undefined, at: ts.Node): string | undefined {
+    const declaration = parameter?.valueDeclaration;
+    // What stands for all arguments, whatever they are, as in a mock, is nobody's number.
+    if (parameter === undefined || (declaration !== undefined && ts.isParameter(declaration) && declaration.dotDotDotToken !== undefined)) return undefined;
+    const type = this.checker.getTypeOfSymbolAtLocation(parameter, at);
+    if (this.typed.types.handle(type) !== undefined) return undefined;
+    if (declaration !== undefined && ts.isParameter(declaration) && this.typed.provenance.ofAnnotation(declaration) === 'live') return undefined;
+    return launders(type);
+  }
+
+  /** Whether a callback is called with pointers to values held aside. */
+  private isAside(parameter: ts.Symbol, callback: ts.Expression): boolean {
+    const declared = parameter.valueDeclaration === undefined ? 'unknown' : this.typed.provenance.ofDeclaration(parameter.valueDeclaration);
+    if (declared !== 'unknown') return declared === 'aside';
+    const { parent } = callback;
+    return ts.isCallExpression(parent) && ts.isPropertyAccessExpression(parent.expression) && this.typed.provenance.ofElements(parent.expression.expression) === 'aside';
+  }
+
+  /** The type that is expected of an expression. */
+  private expected(node: ts.Expression): ts.Type | undefined {
+    const ofCall = this.ofCall(node);
+    if (ofCall !== undefined) return ofCall;
+    const contextual = this.checker.getContextualType(node);
+    if (contextual !== undefined) return contextual;
+    // In a literal that is itself given to any or unknown, every part is.
+    const { parent } = node;
+    const literal = ts.isArrayLiteralExpression(parent) ? parent : ts.isPropertyAssignment(parent) || ts.isShorthandPropertyAssignment(parent) ? parent.parent : undefined;
+    if (literal !== undefined) {
+      const around = this.expected(literal);
+      return around !== undefined && around.flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown) && !this.isEvolving(literal) && !(around.flags & ts.TypeFlags.Unknown && this.isTested(literal))
+        ? around
+        : undefined;
+    }
+    // A side of a choice whose outcome is a number.
+    let outer: ts.Node = node;
+    while (ts.isParenthesizedExpression(outer.parent) || ts.isConditionalExpression(outer.parent) || (ts.isBinaryExpression(outer.parent) && CHOICES.has(outer.parent.operatorToken.kind))) outer = outer.parent;
+    if (outer === node) return undefined;
+    const whole = this.checker.getTypeAtLocation(outer);
+    return launders(whole) === undefined ? undefined : whole;
+  }
+
+  /** The parameter behind an argument of `f.call(self, ptep)` and `f.bind(self, ptep)`. */
+  private ofCall(node: ts.Expression): ts.Type | undefined {
+    const call = node.parent;
+    if (!ts.isCallExpression(call) || !ts.isPropertyAccessExpression(call.expression) || !/^(call|bind)$/.test(call.expression.name.text)) return undefined;
+    const at = call.arguments.indexOf(node) - 1;
+    const declaration = this.checker.getResolvedSignature(call)?.declaration;
+    if (at < 0 || declaration === undefined || !this.isOfLanguage(declaration)) return undefined;
+    const parameter = this.checker.getTypeAtLocation(call.expression.expression).getCallSignatures()[0]?.parameters[at];
+    return parameter === undefined ? undefined : this.checker.getTypeOfSymbolAtLocation(parameter, node);
+  }
+
+  /** Whether a declaration is one of the language's own, not of the program or of a package. */
+  isOfLanguage(declaration: ts.Node): boolean {
+    return this.typed.services.program.isSourceFileDefaultLibrary(declaration.getSourceFile());
+  }
+
+  /** Whether the place is a variable or a list whose type follows from what it is given: `let p; p = ptep`, `const list = []; list.push(ptep)`. */
+  private isEvolving(node: ts.Expression): boolean {
+    const { parent } = node;
+    if (ts.isBinaryExpression(parent) && parent.operatorToken.kind === ts.SyntaxKind.EqualsToken && parent.right === node) {
+      const { left } = parent;
+      if (ts.isElementAccessExpression(left)) return this.isEmptyList(left.expression);
+      if (!ts.isIdentifier(left)) return false;
+      const declaration = this.checker.getSymbolAtLocation(left)?.valueDeclaration;
+      return declaration !== undefined && ts.isVariableDeclaration(declaration) && declaration.type === undefined && declaration.initializer === undefined;
+    }
+    return ts.isCallExpression(parent) && parent.expression !== node && ts.isPropertyAccessExpression(parent.expression) && this.isEmptyList(parent.expression.expression);
+  }
+
+  /** `const list = [];` */
+  private isEmptyList(node: ts.Expression): boolean {
+    const declaration = ts.isIdentifier(node) ? this.checker.getSymbolAtLocation(node)?.valueDeclaration : undefined;
+    if (declaration === undefined || !ts.isVariableDeclaration(declaration) || declaration.type !== undefined) return false;
+    return declaration.initializer !== undefined && ts.isArrayLiteralExpression(declaration.initializer) && declaration.initializer.elements.length === 0;
+  }
+
+  /** Whether an expression is what a callback of the language returns. */
+  private isTested(node: ts.Expression): boolean {
+    const { parent } = node;
+    const made = ts.isArrowFunction(parent) ? parent : ts.isReturnStatement(parent) ? ts.findAncestor(parent, ts.isFunctionLike) : undefined;
+    if (made === undefined || !ts.isCallExpression(made.parent)) return false;
+    const declaration = this.checker.getResolvedSignature(made.parent)?.declaration;
+    return declaration !== undefined && this.isOfLanguage(declaration);
+  }
+
+  /** Whether the place is written down as one for a handle of a family that is known by its constraint alone, where each handle is `unknown`. */
+  private isMeantForHandle(node: ts.Expression): boolean {
+    const { provenance } = this.typed;
+    const { parent } = node;
+    if (ts.isCallExpression(parent) || ts.isNewExpression(parent)) return this.isMeantParameter(node, parent);
+    if (ts.isVariableDeclaration(parent) || ts.isPropertyDeclaration(parent) || ts.isParameter(parent)) return parent.type !== undefined && provenance.ofTypeNode(parent.type) === 'live';
+    if (ts.isArrayLiteralExpression(parent)) return ts.isVariableDeclaration(parent.parent) && parent.parent.type !== undefined && provenance.ofElementType(parent.parent.type) === 'live';
+    if (ts.isBinaryExpression(parent) && !CHOICES.has(parent.operatorToken.kind)) return this.isMeantSymbol(this.checker.getSymbolAtLocation(ts.isPropertyAccessExpression(parent.left) ? parent.left.name : parent.left));
+    if (ts.isPropertyAssignment(parent) || ts.isShorthandPropertyAssignment(parent)) {
+      return ts.isIdentifier(parent.name) && this.isMeantSymbol(this.checker.getContextualType(parent.parent)?.getProperty(parent.name.text));
+    }
+    const made = ts.isArrowFunction(parent) ? parent : ts.isReturnStatement(parent) || ts.isYieldExpression(parent) ? ts.findAncestor(parent, ts.isFunctionLike) : undefined;
+    return made !== undefined && provenance.ofResult(made) === 'live';
+  }
+
+  private isMeantSymbol(symbol: ts.Symbol | undefined): boolean {
+    return symbol !== undefined && this.typed.provenance.ofMeant(symbol) === 'live';
+  }
+
+  private isMeantParameter(argument: ts.Expression, call: ts.CallExpression | ts.NewExpression): boolean {
+    const { provenance } = this.typed;
+    const at = call.arguments?.indexOf(argument) ?? -1;
+    const declaration = this.checker.getResolvedSignature(call)?.declaration;
+    if (declaration === undefined || ts.isJSDocSignature(declaration)) return false;
+    const parameter = declaration.parameters[Math.min(at, declaration.parameters.length - 1)];
+    if (parameter === undefined || !ts.isParameter(parameter)) return false;
+    if (parameter.dotDotDotToken !== undefined && parameter.type !== undefined) return provenance.ofElementType(parameter.type) === 'live';
+    return provenance.ofDeclaration(parameter) === 'live';
+  }
+}
+
+const CHOICES: ReadonlySet<ts.SyntaxKind> = new Set([
+  ts.SyntaxKind.BarBarToken, ts.SyntaxKind.QuestionQuestionToken, ts.SyntaxKind.AmpersandAmpersandToken, ts.SyntaxKind.CommaToken,
+]);
