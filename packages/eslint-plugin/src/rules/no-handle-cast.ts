@@ -18,6 +18,11 @@ type Messages = keyof typeof MESSAGES;
 type Context = Readonly<TSESLint.RuleContext<Messages, readonly []>>;
 type Cast = TSESTree.TSAsExpression | TSESTree.TSTypeAssertion;
 
+interface Problem {
+  readonly messageId: Messages;
+  readonly data: Readonly<Record<string, string>>;
+}
+
 /** Casts to and from handles, in every dress: `as`, angle brackets, by way of `unknown`, `any` and generics, `satisfies`, predicates. */
 export const noHandleCast = createRule<[], Messages>({
   name: 'no-handle-cast',
@@ -37,32 +42,41 @@ export const noHandleCast = createRule<[], Messages>({
 function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   const { checker } = types.types;
   const toTs = types.services.esTreeNodeToTSNodeMap;
+  /** Casts that were reported: what stands inside of them is not told again. */
+  const castNodes = new Set<Cast>();
 
   /** A type that is a handle, or a list, a promise or a set of handles. */
   function handleWithin(type: ts.Type): { readonly level: string } | undefined {
     const own = types.types.handle(type);
     if (own !== undefined) return { level: own.level ?? 'page-table' };
     if (type.isUnion()) return type.types.map(handleWithin).find((found) => found !== undefined);
-    const isReference = (type.flags & ts.TypeFlags.Object) !== 0 && ((type as ts.ObjectType).objectFlags & ts.ObjectFlags.Reference) !== 0;
-    if (!isReference || !CONTAINERS.has((type.symbol as ts.Symbol | undefined)?.name ?? '')) return undefined;
-    return checker.getTypeArguments(type as ts.TypeReference).map(handleWithin).find((found) => found !== undefined);
+    if (!isReference(type) || !(checker.isTupleType(type) || CONTAINERS.has((type.symbol as ts.Symbol | undefined)?.name ?? ''))) return undefined;
+    return checker.getTypeArguments(type).map(handleWithin).find((found) => found !== undefined);
   }
 
-  /** Whether a written type is that of a live handle; what is spelled `EntryPtr` is that of a value held aside. */
+  /** Whether a written type is that of a live handle, or of many; what is spelled `EntryPtr` is that of a value held aside. */
   function isLiveNode(node: TSESTree.TypeNode): boolean {
-    return types.provenance.ofTypeNode(toTs.get(node) as ts.TypeNode) !== 'aside';
+    const written = toTs.get(node) as ts.TypeNode;
+    return types.provenance.ofTypeNode(written) !== 'aside' && types.provenance.ofElementType(written) !== 'aside';
+  }
+
+  /** Whether an expression whose type is a handle, or many, is of live entries. */
+  function isLive(node: TSESTree.Expression): boolean {
+    return types.handleOf(node) === undefined ? types.provenance.ofElements(toTs.get(node) as ts.Expression) !== 'aside' : types.isLive(node);
   }
 
   function checkCast(node: Cast): void {
     // A chain of casts is one: what counts is what goes in and what comes out.
-    if (isCast(node.parent)) return;
-    const steps: Cast[] = [];
-    let inner: TSESTree.Expression = node;
-    while (isCast(inner)) {
-      steps.unshift(inner);
-      inner = inner.expression;
-    }
+    if (isInChain(node)) return;
+    const { inner, steps } = chainOf(node);
     if (steps.every(({ typeAnnotation }) => isConst(typeAnnotation))) return;
+    const problem = problemOf(node, inner, steps);
+    if (problem === undefined) return;
+    castNodes.add(node);
+    context.report({ node, ...problem });
+  }
+
+  function problemOf(node: Cast, inner: TSESTree.Expression, steps: readonly Cast[]): Problem | undefined {
     const before = types.typeOf(inner);
     const after = types.typeOf(node);
     const from = handleWithin(before);
@@ -70,55 +84,130 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     if (from === undefined && to === undefined) {
       // number -> handle -> number: a handle on the way only.
       const between = steps.map(({ typeAnnotation }) => handleWithin(types.typeOf(typeAnnotation))).find((found) => found !== undefined);
-      if (between !== undefined) context.report({ node, messageId: 'to', data: between });
-      return;
+      return between === undefined ? ofParts(node, before, after) : { messageId: 'to', data: between };
     }
-    const isLive = from !== undefined && (types.handleOf(inner) === undefined || types.isLive(inner));
+    const wasLive = from !== undefined && isLive(inner);
     const last = steps.at(-1)!.typeAnnotation;
-    if (to === undefined) {
-      if (isLive) context.report({ node, messageId: 'from', data: from });
-      return;
-    }
+    if (to === undefined) return wasLive ? { messageId: 'from', data: from } : undefined;
     const becomesLive = isLiveNode(last);
     if (from === undefined) {
-      if (becomesLive) context.report({ node, messageId: 'to', data: to });
-      else if (types.handleOf(node) !== undefined) context.report({ node, messageId: 'forged' });
-      return;
+      // [], undefined, new Array(512): nothing that could be something else.
+      if (isNothing(inner) || (steps.length === 1 && !hasAny(before) && checker.isTypeAssignableTo(before, after))) return undefined;
+      return becomesLive ? { messageId: 'to', data: to } : { messageId: 'forged', data: to };
     }
     const sameType = checker.isTypeAssignableTo(checker.getNonNullableType(before), after);
-    if (sameType && steps.length === 1 && isLive === becomesLive) return;
-    if (becomesLive) context.report({ node, messageId: 'to', data: to });
-    else if (isLive) context.report({ node, messageId: 'from', data: from });
+    if (sameType && steps.length === 1 && wasLive === becomesLive) return undefined;
+    if (becomesLive) return { messageId: 'to', data: to };
+    return wasLive ? { messageId: 'from', data: from } : undefined;
   }
 
-  /** What is `any` where a handle is wanted. */
+  /** A cast of something that has handles in it: a field, a parameter, a type argument that is a handle on one side and a number on the other. */
+  function ofParts(node: Cast, before: ts.Type, after: ts.Type): Problem | undefined {
+    const { parent } = node;
+    if (after.flags & ts.TypeFlags.Any && parent.type === AST_NODE_TYPES.MemberExpression && !parent.computed && parent.object === node && parent.property.type === AST_NODE_TYPES.Identifier) {
+      // (fault as any).ptep
+      const property = checker.getNonNullableType(before).getProperty(parent.property.name);
+      const handle = property === undefined ? undefined : types.types.handle(checker.getTypeOfSymbol(property));
+      return handle === undefined || types.provenance.ofMeant(property!) === 'aside' ? undefined : { messageId: 'from', data: { level: handle.level ?? 'page-table' } };
+    }
+    return partsOf(checker.getNonNullableType(before), checker.getNonNullableType(after), 0);
+  }
+
+  function partsOf(before: ts.Type, after: ts.Type, depth: number): Problem | undefined {
+    // What is generic over families is cast to AnyArch and back: its handles are nobody's business there.
+    if (before === after || depth > 3 || types.types.isFamily(before) || types.types.isFamily(after)) return undefined;
+    const from = types.types.handle(before);
+    const to = types.types.handle(after);
+    if (from !== undefined && to !== undefined) {
+      return from.level !== undefined && to.level !== undefined && from.level !== to.level ? { messageId: 'to', data: { level: to.level } } : undefined;
+    }
+    if (from !== undefined) return isNumber(after) ? { messageId: 'from', data: { level: from.level ?? 'page-table' } } : undefined;
+    if (to !== undefined) return isNumber(before) ? { messageId: 'to', data: { level: to.level ?? 'page-table' } } : undefined;
+    if ((before.flags & ts.TypeFlags.Object) === 0 || (after.flags & ts.TypeFlags.Object) === 0) return undefined;
+    if (isReference(before) && isReference(after) && before.target === after.target) return first(pairs(checker.getTypeArguments(before), checker.getTypeArguments(after)), depth);
+    const [called] = before.getCallSignatures();
+    const [calledAfter] = after.getCallSignatures();
+    if (called !== undefined && calledAfter !== undefined) {
+      const parameters = ({ parameters }: ts.Signature): ts.Type[] => parameters.map((one) => checker.getTypeOfSymbol(one));
+      return first([...pairs(parameters(called), parameters(calledAfter)), [called.getReturnType(), calledAfter.getReturnType()]], depth);
+    }
+    const fields = after.getProperties().flatMap((property): [ts.Type, ts.Type][] => {
+      const same = property.flags & ts.SymbolFlags.Method ? undefined : before.getProperty(property.name);
+      if (same === undefined || [property, same].some((one) => types.provenance.ofMeant(one) === 'aside')) return [];
+      return [[checker.getTypeOfSymbol(same), checker.getTypeOfSymbol(property)]];
+    });
+    return first(fields, depth);
+  }
+
+  function first(parts: readonly (readonly [ts.Type, ts.Type])[], depth: number): Problem | undefined {
+    for (const [before, after] of parts) {
+      const found = partsOf(checker.getNonNullableType(before), checker.getNonNullableType(after), depth + 1);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  /** Whether a type is `any`, or a list of that. */
+  function hasAny(type: ts.Type): boolean {
+    return (type.flags & ts.TypeFlags.Any) !== 0 || (isReference(type) && checker.getTypeArguments(type).some((one) => (one.flags & ts.TypeFlags.Any) !== 0));
+  }
+
+  /** What is `any` where a handle, or a list of them, is wanted. */
   function checkAny(node: TSESTree.Expression | null | undefined): void {
     if (node === null || node === undefined) return;
-    const type = types.typeOf(node);
-    if ((type.flags & ts.TypeFlags.Any) === 0) return;
+    if ((types.typeOf(node).flags & ts.TypeFlags.Any) === 0) return;
     const expected = checker.getContextualType(toTs.get(node) as ts.Expression);
-    const handle = expected === undefined ? undefined : types.types.handle(expected);
-    if (handle !== undefined) context.report({ node, messageId: 'any', data: { level: handle.level ?? 'page-table' } });
+    const handle = expected === undefined ? undefined : handleWithin(expected);
+    if (handle === undefined || isToldAlready(node)) return;
+    context.report({ node, messageId: 'any', data: handle });
+  }
+
+  /** Whether what made it `any` is reported itself. */
+  function isToldAlready(node: TSESTree.Expression): boolean {
+    if (node.type === AST_NODE_TYPES.TSSatisfiesExpression) return handleWithin(types.typeOf(node.typeAnnotation)) !== undefined;
+    if (node.type === AST_NODE_TYPES.CallExpression) return genericOf(node) !== undefined;
+    if (!isCast(node)) return false;
+    const { inner, steps } = chainOf(node);
+    return problemOf(node, inner, steps) !== undefined;
   }
 
   function checkCall(node: TSESTree.CallExpression | TSESTree.NewExpression): void {
     for (const argument of node.arguments) if (argument.type !== AST_NODE_TYPES.SpreadElement) checkAny(argument);
-    if (node.type === AST_NODE_TYPES.NewExpression || node.parent.type === AST_NODE_TYPES.TSAsExpression) return;
+    const problem = node.type === AST_NODE_TYPES.CallExpression ? genericOf(node) : undefined;
+    if (problem !== undefined) context.report({ node, ...problem });
+  }
+
+  /** What is wrong with a call that is a cast in disguise. */
+  function genericOf(node: TSESTree.CallExpression): Problem | undefined {
     const to = handleWithin(types.typeOf(node));
-    const given = node.arguments.find((argument) => argument.type !== AST_NODE_TYPES.SpreadElement && types.handleOf(argument) !== undefined && types.isLive(argument));
-    if (to === undefined && given === undefined) return;
+    const given = node.arguments.findIndex((argument) => argument.type !== AST_NODE_TYPES.SpreadElement && types.handleOf(argument) !== undefined && types.isLive(argument));
+    if (to === undefined && given < 0) return undefined;
     const declaration = checker.getResolvedSignature(toTs.get(node))?.declaration;
-    if (declaration === undefined || ts.isJSDocSignature(declaration) || !returnsAnything(declaration)) return;
-    if (to !== undefined) context.report({ node, messageId: 'generic', data: { direction: 'to', ...to } });
-    else context.report({ node, messageId: 'generic', data: { direction: 'from', level: types.handleOf(given!)?.level ?? 'page-table' } });
+    if (declaration === undefined || ts.isJSDocSignature(declaration)) return undefined;
+    if (to !== undefined) return returnsAnything(declaration) ? { messageId: 'generic', data: { direction: 'to', ...to } } : undefined;
+    const taken = declaration.parameters[given]?.type;
+    const takenAs = taken === undefined ? undefined : checker.getTypeFromTypeNode(taken);
+    // What takes a handle as such may read there what it likes.
+    if (takenAs !== undefined && types.types.handle(takenAs) !== undefined) return undefined;
+    const asked = node.typeArguments === undefined || takenAs === undefined || (takenAs.flags & ts.TypeFlags.TypeParameter) === 0 ? undefined : checker.getContextualType(toTs.get(node.arguments[given]!) as ts.Expression);
+    const isAsked = asked !== undefined && types.types.handle(asked) === undefined && (asked.flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown | ts.TypeFlags.Number | ts.TypeFlags.BigInt)) !== 0;
+    if (!isAsked && !returnsAnything(declaration)) return undefined;
+    return { messageId: 'generic', data: { direction: 'from', level: types.handleOf(node.arguments[given]!)?.level ?? 'page-table' } };
   }
 
   /** Whether the result type is a type parameter that no parameter has anything to do with: `cast<T>(x: unknown): T`. */
   function returnsAnything(declaration: ts.SignatureDeclaration): boolean {
-    const { type } = declaration;
-    if (type === undefined || !ts.isTypeReferenceNode(type)) return false;
-    const result = checker.getSymbolAtLocation(type.typeName);
-    if (result === undefined || (result.flags & ts.SymbolFlags.TypeParameter) === 0) return false;
+    const signature = checker.getSignatureFromDeclaration(declaration);
+    if (signature === undefined) return false;
+    let returned = checker.getNonNullableType(signature.getReturnType());
+    if (isReference(returned) && (checker.isArrayType(returned) || returned.symbol.name === 'Promise')) {
+      // An empty list of whatever is asked for is none; one of unknown things is.
+      if (checker.isArrayType(returned) ? !declaration.parameters.some(({ type }) => type !== undefined && isOfUnknown(type)) : declaration.parameters.length === 0) return false;
+      returned = checker.getTypeArguments(returned)[0] ?? returned;
+    }
+    if ((returned.flags & ts.TypeFlags.Intersection) !== 0) returned = (returned as ts.IntersectionType).types.find((one) => one.flags & ts.TypeFlags.TypeParameter) ?? returned;
+    const result = returned.symbol as ts.Symbol | undefined;
+    if (result === undefined || (returned.flags & ts.TypeFlags.TypeParameter) === 0) return false;
     // One of the class or the function around, as Map's V, was decided before.
     if (!(declaration.typeParameters ?? []).some((parameter) => checker.getSymbolAtLocation(parameter.name) === result)) return false;
     const mentions = (node: ts.Node): boolean => (ts.isIdentifier(node) && checker.getSymbolAtLocation(node) === result) || (ts.forEachChild(node, mentions) ?? false);
@@ -131,6 +220,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     TSAsExpression: checkCast,
     TSTypeAssertion: checkCast,
     TSSatisfiesExpression(node) {
+      if ((types.typeOf(node.expression).flags & ts.TypeFlags.Any) !== 0) checkAny(node.expression);
+      if (chainAround(node).some((cast) => castNodes.has(cast))) return;
       const handle = types.handleOf(node.expression);
       if (handle === undefined || !types.isLive(node.expression)) return;
       const { flags } = types.typeOf(node.typeAnnotation);
@@ -144,7 +235,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       if (node.id.typeAnnotation !== undefined) checkAny(node.init);
     },
     AssignmentExpression(node) {
-      if (node.operator === '=') checkAny(node.right);
+      if (node.operator === '=' || node.operator === '??=' || node.operator === '||=' || node.operator === '&&=') checkAny(node.right);
     },
     ReturnStatement(node) {
       checkAny(node.argument);
@@ -160,6 +251,15 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     },
     'PropertyDefinition, AccessorProperty'(node: TSESTree.PropertyDefinition | TSESTree.AccessorProperty) {
       checkAny(node.value);
+    },
+    AssignmentPattern(node) {
+      checkAny(node.right);
+    },
+    YieldExpression(node) {
+      if (!node.delegate) checkAny(node.argument);
+    },
+    JSXExpressionContainer(node) {
+      if (node.expression.type !== AST_NODE_TYPES.JSXEmptyExpression) checkAny(node.expression);
     },
     TSTypePredicate(node) {
       if (node.typeAnnotation === null) return;
@@ -179,6 +279,59 @@ const CONTAINERS: ReadonlySet<string> = new Set(['Array', 'ReadonlyArray', 'Prom
 
 function isCast(node: TSESTree.Node | undefined): node is Cast {
   return node?.type === AST_NODE_TYPES.TSAsExpression || node?.type === AST_NODE_TYPES.TSTypeAssertion;
+}
+
+/** What a chain of casts begins with, and the casts, innermost first. `!` and `satisfies` in between change nothing. */
+function chainOf(node: Cast): { readonly inner: TSESTree.Expression; readonly steps: readonly Cast[] } {
+  const steps: Cast[] = [];
+  let inner: TSESTree.Expression = node;
+  while (isCast(inner) || inner.type === AST_NODE_TYPES.TSSatisfiesExpression || (inner.type === AST_NODE_TYPES.TSNonNullExpression && isLink(inner.expression))) {
+    if (isCast(inner)) steps.unshift(inner);
+    inner = inner.expression;
+  }
+  return { inner, steps };
+}
+
+/** The casts around an expression that are of one chain with it, innermost first. */
+function chainAround(node: TSESTree.Expression): Cast[] {
+  const around: Cast[] = [];
+  for (let at = node.parent; isCast(at) || at.type === AST_NODE_TYPES.TSSatisfiesExpression || at.type === AST_NODE_TYPES.TSNonNullExpression; at = at.parent) if (isCast(at)) around.push(at);
+  return around;
+}
+
+function isInChain(node: Cast): boolean {
+  return chainAround(node).length > 0;
+}
+
+function isLink(node: TSESTree.Expression): boolean {
+  return isCast(node) || node.type === AST_NODE_TYPES.TSSatisfiesExpression || (node.type === AST_NODE_TYPES.TSNonNullExpression && isLink(node.expression));
+}
+
+function isReference(type: ts.Type): type is ts.TypeReference {
+  return (type.flags & ts.TypeFlags.Object) !== 0 && ((type as ts.ObjectType).objectFlags & ts.ObjectFlags.Reference) !== 0;
+}
+
+/** What a handle is at run time, or may be of no type at all. */
+function isNumber(type: ts.Type): boolean {
+  return (type.flags & (ts.TypeFlags.Any | ts.TypeFlags.NumberLike | ts.TypeFlags.BigIntLike)) !== 0;
+}
+
+/** `[]`, `new Map()`, and a list with room for something: `new Array(512)`. */
+function isNothing(node: TSESTree.Expression): boolean {
+  if (node.type === AST_NODE_TYPES.ArrayExpression) return node.elements.length === 0;
+  if ((node.type !== AST_NODE_TYPES.NewExpression && node.type !== AST_NODE_TYPES.CallExpression) || node.callee.type !== AST_NODE_TYPES.Identifier) return false;
+  return node.typeArguments === undefined && CONTAINERS.has(node.callee.name) && node.arguments.length < (node.callee.name === 'Array' ? 2 : 1);
+}
+
+function isOfUnknown(node: ts.Node): boolean {
+  return node.kind === ts.SyntaxKind.AnyKeyword || node.kind === ts.SyntaxKind.UnknownKeyword || (ts.forEachChild(node, isOfUnknown) ?? false);
+}
+
+function pairs<T>(a: readonly T[], b: readonly T[]): [T, T][] {
+  return a.flatMap((one, at): [T, T][] => {
+    const other = b[at];
+    return other === undefined ? [] : [[one, other]];
+  });
 }
 
 function isConst(node: TSESTree.TypeNode): boolean {
