@@ -69,7 +69,7 @@ function contentProblems(tarball, manifest) {
   const files = list.stdout.split(/\r?\n/).filter((line) => line !== '').map((line) => line.replace(/^package\//, ''));
   const problems = [];
   for (const needed of ['package.json', 'README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts']) if (!files.includes(needed)) problems.push(`${needed} is not in it`);
-  const allowed = ['dist/', 'docs/', 'samples/', 'template/'];
+  const allowed = ['bin/', 'dist/', 'docs/', 'samples/', 'template/'];
   for (const file of files) {
     if (!allowed.some((prefix) => file.startsWith(prefix)) && !/^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/.test(file)) problems.push(`${file} is in it`);
   }

@@ -50,7 +50,7 @@ function open(machine: Machine) {
   newRoot(space);
   const window = root.windows.find(({ half }) => half === (machine.user ? 'user' : 'kernel')) ?? root.windows[0]!;
   const { pageBytes } = arch.geometry;
-  const huge = arch.hugePages.filter(({ level }) => levelNumber(level) <= levelNumber(root.top));
+  const huge = arch.hugePages;
   const largest = huge.at(-1)!.bytes;
   const middle = Math.ceil(window.start / largest) * largest + largest;
   // Pages up to where the largest page can begin, that page, and pages after it.

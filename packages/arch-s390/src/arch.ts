@@ -1,4 +1,4 @@
-import { PgtableError, type HugePage, type Root, type TableHandles, type TableMemory, type WritableArch } from '@pgtable/core';
+import { levelNumber, PgtableError, type HugePage, type Root, type TableHandles, type TableMemory, type WritableArch } from '@pgtable/core';
 import { freeTableIn, handleAt, newTableIn, rootIndex, rootTableIn } from '@pgtable/core/arch';
 import { s390Describe, s390Inherit } from './attributes.js';
 import { fullConfig, type S390Config } from './config.js';
@@ -41,7 +41,7 @@ export function s390Arch<H extends TableHandles = S390Handles>(config: S390Confi
     tables,
     ops,
     values,
-    hugePages: full.edat ? HUGE_PAGES : [],
+    hugePages: full.edat ? HUGE_PAGES.filter(({ level }) => levelNumber(level) <= levelNumber(full.top)) : [],
     rootTable: (root) => rootTableIn<H>(tables, root),
     pgdOffset: (root, address) => pgdOffset<H>(tables, root, address),
     inherit: (inherited, level, lo) => s390Inherit(full, inherited, level, lo),

@@ -128,9 +128,10 @@ const huge = law(
   ['hugeSet', 'hugeGet', 'hugeGetAndClear', 'hugeWrprotect', 'hugeSetAccessFlags', 'mkgroup'],
   (subject, options) => {
     const shape = new Machine(subject);
-    const pages = shape.arch.hugePages.filter(({ level }) => shape.levels.includes(level));
+    const pages = shape.arch.hugePages;
     if (pages.length === 0) throw new NotApplicable('there is one page size');
     for (const page of pages) {
+      must(shape.levels.includes(page.level), page.level, 'a page size is of a level that there is not', { bytes: page.bytes });
       forAll(options, fc.record({ frame: fc.nat(5), prot: fc.constantFrom(...shape.prots()), place: fc.nat(3) }), (one) => { hugePage(new Machine(subject), page, one); });
     }
   },

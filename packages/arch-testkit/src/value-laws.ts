@@ -440,7 +440,7 @@ const groups = law('groups', 'mkgroup makes what describe calls a group of so ma
       must(values.mkgroup(value, 1) === values.mkhuge(value), level, 'a group of one is not a leaf', { value });
     });
   });
-  const pages = machine.arch.hugePages.filter(({ count, level }) => count > 1 && machine.levels.includes(level));
+  const pages = machine.arch.hugePages.filter(({ count }) => count > 1);
   if (pages.length === 0) throw new NotApplicable('no page is mapped by a group of entries');
   for (const { level, count, bytes } of pages) {
     const values = machine.values(level);
