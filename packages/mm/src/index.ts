@@ -1,0 +1,1 @@
+export { schedulePoint, setScheduler, type Scheduler } from './schedule-point.js';
