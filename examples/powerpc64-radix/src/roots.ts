@@ -33,44 +33,47 @@ export interface TreeRoot {
  * @throws PgtableError `EINVAL` if it describes no tree of Linux: 52 bits, of which the root translates 13
  */
 export function decodePrte(value: bigint): TreeRoot {
+  const tree = treeOf(value);
+  if (tree !== undefined) return tree;
+  throw new PgtableError('EINVAL', `prte 0x${value.toString(16)} cannot be an entry of Linux's process table`, {
+    hint: 'give the first 8 bytes of the entry: RTS says 52 bits, of which RPDS gives 13 to the root',
+  });
+}
+
+function treeOf(value: bigint): TreeRoot | undefined {
   const bits = Number((((value >> 61n) & 3n) << 3n) | ((value >> 5n) & 7n)) + 31;
   const size = Number(value & 31n);
-  if (value < 0n || value >= 1n << 64n || bits !== EA_BITS || size !== 13) {
-    throw new PgtableError('EINVAL', `prte 0x${value.toString(16)} cannot be an entry of Linux's process table: ${bits} bits, ${size} by the root`, {
-      hint: 'give the first 8 bytes of the entry: RTS says 52 bits, RPDS 13',
-    });
-  }
-  return { table: Number(value & ADDRESS), bits, size };
+  return value < 0n || value >= 1n << 64n || bits !== EA_BITS || size !== 13 ? undefined : { table: Number(value & ADDRESS), bits, size };
 }
 
 /**
- * {@link ArchPlugin.findRoots}: a process-table entry that was given, or the partition table that was; else what the kernel's VMCOREINFO says. Tables are not
+ * {@link ArchPlugin.findRoots}: a process-table entry that was given, or the partition table that was; then what the kernel's VMCOREINFO says. Tables are not
  * looked for by their shape: core's scan takes entries by their low word, and V and L are in the high one.
  */
 export async function findRoots(facts: MachineFacts): Promise<RootSearch> {
   if (facts.elfMachine !== undefined && facts.elfMachine !== EM_PPC64) return { candidates: [], missing: [] };
   const missing: string[] = [];
   const found: Found[] = [];
-  const kernel = facts.vmcoreinfo.find((vmcoreinfo) => vmcoreinfo.number(RADIX_KEY) !== undefined);
 
   const prte = facts.registers.get('prte');
-  const pid = facts.registers.get('pidr') ?? 0n;
-  if (prte !== undefined) found.push(given(prte, pid, { prte }, `prte 0x${prte.toString(16)} was given`));
   const ptcr = facts.registers.get('ptcr');
+  const pid = facts.registers.get('pidr') ?? 0n;
+  if (prte !== undefined) found.push(given(decodePrte(prte).table, pid, { prte }, `prte 0x${prte.toString(16)} was given`));
   if (ptcr !== undefined) {
-    const entry = await fromPartitionTable(facts.memory, ptcr, pid);
-    if (typeof entry === 'string') missing.push(entry);
-    else found.push(given(entry.prte, pid, { ptcr, ...(pid === 0n ? {} : { pidr: pid }) }, `ptcr 0x${ptcr.toString(16)} was given, whose ${entry.where}`));
+    const processes = await processTable(facts.memory, ptcr);
+    for (const one of pid === 0n ? [0n] : [pid, 0n]) {
+      const root = typeof processes === 'string' ? processes : await processRoot(facts.memory, processes, one, ptcr);
+      if (typeof root !== 'string') found.push(root);
+      else if (!missing.includes(root)) missing.push(root);
+    }
   }
   if (prte === undefined && ptcr === undefined) missing.push('no root register in this dump: give --ptcr (and --pidr) or --prte to read the tables of a process');
 
-  if (kernel === undefined) missing.push(`no VMCOREINFO with NUMBER(${RADIX_KEY}): give --ptcr or --prte`);
-  else if (kernel.number(RADIX_KEY) !== 1n) missing.push(`${kernel.source} says that the kernel uses the hash MMU, which has no tables like these`);
-  else {
-    const root = fromVmcoreinfo(kernel);
-    if (root === undefined) missing.push(`${kernel.source} has no SYMBOL(swapper_pg_dir) in the linear mapping: give --ptcr or --prte`);
-    else found.push(root);
-  }
+  const kernel = facts.vmcoreinfo.find((vmcoreinfo) => vmcoreinfo.number(RADIX_KEY) !== undefined);
+  const own = kernel === undefined ? `no VMCOREINFO with NUMBER(${RADIX_KEY}): give --ptcr or --prte` : kernelRoot(kernel);
+  if (typeof own === 'string') missing.push(own);
+  else found.push(own);
+
   const configs = configurations(kernel);
   if (configs.length > 1 && found.length > 0) missing.push('no PAGESIZE in VMCOREINFO: the tables are tried with pages of 64 KiB, then of 4 KiB');
   return { candidates: found.flatMap((root) => configs.map((config) => candidate(root, config))), missing };
@@ -79,24 +82,31 @@ export async function findRoots(facts: MachineFacts): Promise<RootSearch> {
 /** What differs between candidates. */
 type Found = Pick<RootCandidate, 'role' | 'source' | 'table' | 'evidence' | 'registers'> & { readonly half: VaWindow['half'] };
 
-function given(prte: bigint, pid: bigint, registers: Readonly<Record<string, bigint>>, how: string): Found {
-  const { table } = decodePrte(prte);
-  const half = pid === 0n ? 'kernel' : 'user';
+function given(table: number, pid: bigint, registers: Readonly<Record<string, bigint>>, how: string): Found {
+  const kernel = pid === 0n;
   return {
-    role: half === 'kernel' ? 'kernel' : 'current', source: 'given', table, half, registers,
+    role: kernel ? 'kernel' : 'current', source: 'given', table, half: kernel ? 'kernel' : 'user', registers: kernel ? registers : { ...registers, pidr: pid },
     evidence: [`${how}: root table of process ${pid} at real address 0x${table.toString(16)}.`],
   };
 }
 
-/** By PTCR to the process table of partition 0, and there to the entry of a process. Returns: why not, if it cannot be read. */
-async function fromPartitionTable(memory: PhysicalReader, ptcr: bigint, pid: bigint): Promise<{ readonly prte: bigint; readonly where: string } | string> {
+/** Where partition 0 has its process table. Returns: why not, if nothing says so. */
+async function processTable(memory: PhysicalReader, ptcr: bigint): Promise<number | string> {
   const partitions = Number(ptcr & ADDRESS & ~0xfffn);
-  const prtb = await doubleword(memory, partitions + 8);
-  if (prtb === undefined) return `the partition table at real address 0x${partitions.toString(16)} is not in this dump: give --prte`;
-  const processes = Number(prtb & ADDRESS & ~0xfffn);
+  const radix = await doubleword(memory, partitions);
+  const processes = await doubleword(memory, partitions + 8);
+  if (radix === undefined || processes === undefined) return `the partition table at real address 0x${partitions.toString(16)} is not in this dump: give --prte`;
+  if (radix >> 63n === 0n) return `partition 0 of the table at real address 0x${partitions.toString(16)} uses the hash MMU, which has no tables like these`;
+  return Number(processes & ADDRESS & ~0xfffn);
+}
+
+/** The root of a process. Returns: why not, if its entry cannot be read or is none. */
+async function processRoot(memory: PhysicalReader, processes: number, pid: bigint, ptcr: bigint): Promise<Found | string> {
   const prte = await doubleword(memory, processes + Number(pid) * 16);
-  if (prte === undefined) return `the process table at real address 0x${processes.toString(16)} is not in this dump: give --prte`;
-  return { prte, where: `process table is at real address 0x${processes.toString(16)}` };
+  if (prte === undefined) return `process ${pid} of the process table at real address 0x${processes.toString(16)} is not in this dump: give --prte`;
+  const tree = treeOf(prte);
+  if (tree === undefined) return `process ${pid} has no tree of Linux: its entry of the process table is 0x${prte.toString(16)}`;
+  return given(tree.table, pid, { ptcr }, `ptcr 0x${ptcr.toString(16)} was given, by which the process table is at real address 0x${processes.toString(16)}`);
 }
 
 /** Eight bytes of memory; what the processor reads of these tables is big-endian. */
@@ -105,10 +115,13 @@ async function doubleword(memory: PhysicalReader, address: number): Promise<bigi
   return bytes === undefined ? undefined : new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0);
 }
 
-/** The kernel's own root: swapper_pg_dir is in the linear mapping. */
-function fromVmcoreinfo(vmcoreinfo: Vmcoreinfo): Found | undefined {
+/** The kernel's own root: swapper_pg_dir is in the linear mapping. Returns: why not, if the kernel has none. */
+function kernelRoot(vmcoreinfo: Vmcoreinfo): Found | string {
+  if (vmcoreinfo.number(RADIX_KEY) !== 1n) return `${vmcoreinfo.source} says that the kernel uses the hash MMU, which has no tables like these`;
   const swapper = vmcoreinfo.symbol('swapper_pg_dir');
-  if (swapper === undefined || swapper < PAGE_OFFSET || swapper >= PAGE_OFFSET + (1n << 51n)) return undefined;
+  if (swapper === undefined || swapper < PAGE_OFFSET || swapper >= PAGE_OFFSET + (1n << 51n)) {
+    return `${vmcoreinfo.source} has no SYMBOL(swapper_pg_dir) in the linear mapping: give --ptcr or --prte`;
+  }
   const table = Number(swapper - PAGE_OFFSET);
   return {
     role: 'kernel', source: 'vmcoreinfo-note', table, half: 'kernel', registers: { swapper_pg_dir: swapper },
