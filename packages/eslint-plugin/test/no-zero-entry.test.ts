@@ -26,6 +26,17 @@ for (const [mode, family] of [['alias', ALIAS], ['strong', STRONG]] as const) {
       code(`const list = new BigUint64Array(4); list[0] = 0n; list.fill(0n);`),
     ],
     invalid: [
+      // Fixes: the two words apart, comments kept, no boolean where the value counts, no predicate where it would not compile.
+      { code: code(`function f() { return!pmd; }`), errors: [{ messageId: 'truth' }], output: code(`function f() { return pmdNone(arch, pmd); }`) },
+      { code: code(`function f() { return(pmd)===0n; }`), errors: [{ messageId: 'compare' }], output: code(`function f() { return pmdNone(arch, pmd); }`) },
+      { code: code(`const one = pmd || arch.values.pmd.empty;`), errors: [{ messageId: 'truth' }] },
+      { code: code(`if (count > 1 || (pmd && !pmd)) console.log(count);`), errors: [{ messageId: 'truth' }, { messageId: 'truth' }], output: code(`if (count > 1 || (!pmdNone(arch, pmd) && pmdNone(arch, pmd))) console.log(count);`) },
+      { code: code(`if (pmd /* empty? */ === 0n) console.log(count);`), errors: [{ messageId: 'compare' }] },
+      { code: code(`if ((count, pmd) === 0n) console.log(count);`), errors: [{ messageId: 'compare' }] },
+      { code: code(`function f(one: PteVal | PmdVal) { return one === 0n; }`), errors: [{ messageId: 'compare' }] },
+      { code: code(`function f(pmdNone: boolean) { return pmdNone && pmd === 0n; }`), errors: [{ messageId: 'compare' }] },
+      { code: code(`function f<V extends PmdVal>(one: V) { return one === 0n; }`), errors: [{ messageId: 'compare' }], output: code(`function f<V extends PmdVal>(one: V) { return pmdNone(arch, one); }`) },
+      { code: code(`const empty = /* none */ 0n as /* yet */ PteVal;`), errors: [{ messageId: 'write' }] },
       { code: code(`if (pte === 0n) console.log(count);`), errors: [{ messageId: 'compare' }], output: fixed(`if (pteNone(arch, pte)) console.log(count);`) },
       { code: code(`if (0n !== pte) console.log(count);`), errors: [{ messageId: 'compare' }], output: fixed(`if (!pteNone(arch, pte)) console.log(count);`) },
       { code: code(`const ZERO = 0n; if (pmd === ZERO) console.log(count);`), errors: [{ messageId: 'compare' }], output: code(`const ZERO = 0n; if (pmdNone(arch, pmd)) console.log(count);`) },
@@ -43,6 +54,16 @@ for (const [mode, family] of [['alias', ALIAS], ['strong', STRONG]] as const) {
       { code: code(`tables.elements[ptep] = 0n;`), errors: [{ messageId: 'write' }] },
       { code: code(`Atomics.store(tables.elements, ptep, 0n);`), errors: [{ messageId: 'write' }] },
       { code: code(`tables.elements.fill(0n, 0, 512);`), errors: [{ messageId: 'write' }] },
+    ],
+  });
+  typedTester({ accessors: { get: ['readPte'], set: ['writePte'] } }).run(`no-zero-entry with names of one's own, ${mode}`, noZeroEntry, {
+    valid: [
+      code(`declare function writePte(mm: MmContext, address: bigint, ptep: Handles['pte'], bits: bigint): void; function f(mm: MmContext) { writePte(mm, 0n, ptep, 1n); }`),
+      code(`declare function readOther(ptep: Handles['pte']): bigint; if (readOther(ptep) === 0n) console.log(count);`),
+    ],
+    invalid: [
+      { code: code(`declare function readPte(ptep: Handles['pte']): bigint; if (readPte(ptep) === 0n) console.log(count);`), errors: [{ messageId: 'compare' }] },
+      { code: code(`declare function writePte(mm: MmContext, address: bigint, ptep: Handles['pte'], bits: bigint): void; function f(mm: MmContext) { writePte(mm, 0n, ptep, 0n); }`), errors: [{ messageId: 'write', line: 11 }] },
     ],
   });
 }

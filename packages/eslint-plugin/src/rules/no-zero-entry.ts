@@ -1,5 +1,6 @@
-import { AST_NODE_TYPES, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
+import { AST_NODE_TYPES, ASTUtils, TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
+import { calledName, entryRead } from '../accessors.js';
 import { bare, withNonNull } from '../ast.js';
 import { createRule } from '../create-rule.js';
 import { accessorName } from '../fix/names.js';
@@ -55,52 +56,110 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     if (inner.type === AST_NODE_TYPES.UnaryExpression && (inner.operator === '-' || inner.operator === '+')) return isZero(inner.argument);
     const type = types.typeOf(inner);
     if (type.isNumberLiteral()) return type.value === 0;
-    return (type.flags & ts.TypeFlags.BigIntLiteral) !== 0 && (type as ts.BigIntLiteralType).value.base10Value === '0';
+    if (type.flags & ts.TypeFlags.BigIntLiteral) return (type as ts.BigIntLiteralType).value.base10Value === '0';
+    // const NONE: bigint = 0n, and static readonly NONE: bigint = 0n. One that is cast to an entry is reported where it is.
+    const constant = types.types.value(type) === undefined ? constantOf(inner) : undefined;
+    return constant !== undefined && isZeroLiteral(constant);
+  }
+
+  /** What a constant or a readonly field of any file begins with, and stays. */
+  function constantOf(node: TSESTree.Node): ts.Expression | undefined {
+    const name = node.type === AST_NODE_TYPES.MemberExpression && !node.computed ? node.property : node;
+    if (name.type !== AST_NODE_TYPES.Identifier) return undefined;
+    const symbol = checker.getSymbolAtLocation(toTs.get(name));
+    const declaration = symbol === undefined ? undefined : types.types.resolved(symbol).valueDeclaration;
+    if (declaration === undefined) return undefined;
+    if (ts.isVariableDeclaration(declaration)) return (ts.getCombinedNodeFlags(declaration) & ts.NodeFlags.Const) === 0 ? undefined : declaration.initializer;
+    const isStaticReadonly = ts.ModifierFlags.Static | ts.ModifierFlags.Readonly;
+    return ts.isPropertyDeclaration(declaration) && (ts.getCombinedModifierFlags(declaration) & isStaticReadonly) === isStaticReadonly ? declaration.initializer : undefined;
   }
 
   /** What holds an entry: its value, the bits that stand in memory, or either of them converted as a whole. */
-  function entryOf(node: TSESTree.Node): Entry | undefined {
+  function entryOf(node: TSESTree.Node, depth = 0): Entry | undefined {
     const value = types.types.value(types.typeOf(node));
-    if (value !== undefined) return { level: value.level, isValue: true };
+    if (value !== undefined) return isEmptyEntry(node) ? undefined : { level: value.level, isValue: true };
     const inner = bare(node as TSESTree.Expression);
-    if (inner !== node) return asBits(entryOf(inner));
-    if (inner.type === AST_NODE_TYPES.CallExpression) return asBits(ofCall(inner));
+    if (inner !== node) return asBits(entryOf(inner, depth));
+    if (inner.type === AST_NODE_TYPES.CallExpression) return asBits(ofCall(inner, depth));
+    if (inner.type === AST_NODE_TYPES.AssignmentExpression && inner.operator === '=') return asBits(entryOf(inner.right, depth));
+    if (inner.type === AST_NODE_TYPES.SequenceExpression) return asBits(entryOf(inner.expressions.at(-1)!, depth));
+    // Both halves of an entry at once.
+    if (inner.type === AST_NODE_TYPES.BinaryExpression && inner.operator === '|') return asBits(entryOf(inner.left, depth) && entryOf(inner.right, depth));
+    // No entry, as a zero: what is found is compared with an empty one all the same.
+    if (inner.type === AST_NODE_TYPES.LogicalExpression && inner.operator !== '&&') return isZero(inner.right) ? asBits(entryOf(inner.left, depth)) : undefined;
     if (inner.type === AST_NODE_TYPES.MemberExpression && inner.computed) {
       if (types.isLive(inner.property)) return { level: types.handleOf(inner.property)?.level, isValue: false };
       return isTableMemory(inner.object) ? { level: undefined, isValue: false } : undefined;
     }
-    if (inner.type === AST_NODE_TYPES.Identifier) {
-      // A constant that was read from a table one line above.
-      const declaration = checker.getSymbolAtLocation(toTs.get(inner))?.valueDeclaration;
-      if (declaration === undefined || !ts.isVariableDeclaration(declaration) || declaration.initializer === undefined) return undefined;
-      if ((ts.getCombinedNodeFlags(declaration) & ts.NodeFlags.Const) === 0 || ts.isIdentifier(declaration.initializer)) return undefined;
-      const initializer = types.services.tsNodeToESTreeNodeMap.get(declaration.initializer) as TSESTree.Node | undefined;
-      return initializer === undefined ? undefined : asBits(entryOf(initializer));
-    }
-    return undefined;
+    return inner.type === AST_NODE_TYPES.Identifier && depth < MAX_DEPTH ? asBits(ofVariable(inner, depth + 1)) : undefined;
   }
 
-  function ofCall(node: TSESTree.CallExpression): Entry | undefined {
-    const { callee } = node;
-    const name = text(callee);
-    if (name === 'Number' || name === 'BigInt') return node.arguments[0] === undefined ? undefined : entryOf(node.arguments[0]);
+  /** `arch.values.pte.empty`: whoever asks whether that is zero asks for just this. */
+  function isEmptyEntry(node: TSESTree.Node): boolean {
+    const inner = bare(node as TSESTree.Expression);
+    return inner.type === AST_NODE_TYPES.MemberExpression && !inner.computed && inner.property.type === AST_NODE_TYPES.Identifier && inner.property.name === 'empty' && types.types.isCore(types.typeOf(inner.object), 'EntryValues');
+  }
+
+  /** A variable that was read from a table some lines above, and is given nothing else. */
+  function ofVariable(node: TSESTree.Identifier, depth: number): Entry | undefined {
+    const variable = ASTUtils.findVariable(context.sourceCode.getScope(node), node);
+    const [definition] = variable?.defs ?? [];
+    if (variable === null || definition === undefined) return undefined;
+    if (definition.type === TSESLint.Scope.DefinitionType.Parameter) return isElementOfTables(definition.node, definition.name) ? { level: undefined, isValue: false } : undefined;
+    if (definition.type !== TSESLint.Scope.DefinitionType.Variable || definition.node.id.type !== AST_NODE_TYPES.Identifier) return undefined;
+    const loop = definition.parent.parent;
+    if (loop.type === AST_NODE_TYPES.ForOfStatement && loop.left === definition.parent) return isTableMemory(loop.right) ? { level: undefined, isValue: false } : undefined;
+    const given = variable.references.filter((reference) => reference.isWrite()).map(({ writeExpr, identifier }) =>
+      writeExpr && (identifier.parent.type === AST_NODE_TYPES.VariableDeclarator || (identifier.parent.type === AST_NODE_TYPES.AssignmentExpression && identifier.parent.operator === '=')) ? entryOf(writeExpr, depth) : undefined,
+    );
+    return given.every((one) => one !== undefined) ? given[0] : undefined;
+  }
+
+  /** `tables.elements.every((entry) => ...)`: the first parameter of a function that a list's own method calls for each. */
+  function isElementOfTables(made: TSESTree.Node, parameter: TSESTree.Node): boolean {
+    if (made.type !== AST_NODE_TYPES.ArrowFunctionExpression && made.type !== AST_NODE_TYPES.FunctionExpression) return false;
+    const call = made.parent;
+    return made.params[0] === parameter && call.type === AST_NODE_TYPES.CallExpression && call.arguments[0] === made && call.callee.type === AST_NODE_TYPES.MemberExpression && isTableMemory(call.callee.object);
+  }
+
+  function ofCall(node: TSESTree.CallExpression, depth: number): Entry | undefined {
+    const callee = bare(node.callee);
+    const name = text(node.callee);
+    const [first, second] = node.arguments;
+    if (name === 'Number' || name === 'BigInt') return first === undefined ? undefined : entryOf(first, depth);
     // Of all bits, and not of some of them.
-    if (name === 'BigInt.asUintN' || name === 'BigInt.asIntN') return node.arguments[1] !== undefined && text(node.arguments[0]!) === '64' ? entryOf(node.arguments[1]) : undefined;
-    if (name === 'Atomics.load' && node.arguments[1] !== undefined) {
-      if (types.isLive(node.arguments[1])) return { level: types.handleOf(node.arguments[1])?.level, isValue: false };
-      return isTableMemory(node.arguments[0]!) ? { level: undefined, isValue: false } : undefined;
+    if (name === 'BigInt.asUintN' || name === 'BigInt.asIntN') return second !== undefined && text(first!) === '64' ? entryOf(second, depth) : undefined;
+    if (name === 'Atomics.load' && second !== undefined) {
+      if (types.isLive(second)) return { level: types.handleOf(second)?.level, isValue: false };
+      return isTableMemory(first!) ? { level: undefined, isValue: false } : undefined;
     }
-    if (callee.type === AST_NODE_TYPES.MemberExpression && callee.property.type === AST_NODE_TYPES.Identifier && callee.property.name === 'raw' && types.types.isCore(types.typeOf(callee.object), 'LevelOps', 'WritableOps')) {
-      return { level: node.arguments[0] === undefined ? undefined : types.handleOf(node.arguments[0])?.level, isValue: false };
+    // A getter that the settings name, whatever it returns.
+    const read = entryRead(types, node);
+    if (read !== undefined) return { level: read.level, isValue: false };
+    if (callee.type === AST_NODE_TYPES.MemberExpression && !callee.computed && callee.property.type === AST_NODE_TYPES.Identifier) {
+      if (callee.property.name === 'valueOf') return entryOf(callee.object, depth);
+      if (callee.property.name === 'at' && isTableMemory(callee.object)) return { level: undefined, isValue: false };
     }
-    return undefined;
+    return isCoreCall(node, 'raw') ? { level: first === undefined ? undefined : types.handleOf(first)?.level, isValue: false } : undefined;
+  }
+
+  /** Whether what is called is declared by that name in `@pgtable/core`, whatever it is called here. */
+  function isCoreCall(node: TSESTree.CallExpression, name: string): boolean {
+    const declaration = checker.getResolvedSignature(toTs.get(node))?.declaration;
+    if (declaration === undefined || ts.isJSDocSignature(declaration)) return false;
+    const symbol = declaration.name === undefined ? undefined : checker.getSymbolAtLocation(declaration.name);
+    return symbol !== undefined && types.types.isCoreSymbol(symbol, name);
   }
 
   /** `tables.words`, `tables.elements`: the entries of table memory. */
   function isTableMemory(node: TSESTree.Node): boolean {
     const inner = bare(node as TSESTree.Expression);
     if (inner.type === AST_NODE_TYPES.MemberExpression && inner.property.type === AST_NODE_TYPES.Identifier && /^(words|elements|bytes)$/.test(inner.property.name)) {
-      return types.types.isCore(types.typeOf(inner.object), 'TableMemory');
+      return types.types.isCore(types.typeOf(inner.object), 'TableMemory', 'EntryBuffer');
+    }
+    // Some of them.
+    if (inner.type === AST_NODE_TYPES.CallExpression && inner.callee.type === AST_NODE_TYPES.MemberExpression && inner.callee.property.type === AST_NODE_TYPES.Identifier) {
+      return /^(subarray|slice)$/.test(inner.callee.property.name) && isTableMemory(inner.callee.object);
     }
     if (inner.type !== AST_NODE_TYPES.Identifier) return false;
     // const { words } = tables; const words = tables.words;
@@ -108,7 +167,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     if (declaration === undefined) return false;
     if (ts.isBindingElement(declaration) && ts.isObjectBindingPattern(declaration.parent)) {
       const property = declaration.propertyName ?? declaration.name;
-      return ts.isIdentifier(property) && /^(words|elements|bytes)$/.test(property.text) && types.types.isCore(checker.getTypeAtLocation(declaration.parent), 'TableMemory');
+      return ts.isIdentifier(property) && /^(words|elements|bytes)$/.test(property.text) && types.types.isCore(checker.getTypeAtLocation(declaration.parent), 'TableMemory', 'EntryBuffer');
     }
     if (!ts.isVariableDeclaration(declaration) || declaration.initializer === undefined || ts.isIdentifier(declaration.initializer)) return false;
     const initializer = types.services.tsNodeToESTreeNodeMap.get(declaration.initializer) as TSESTree.Node | undefined;
@@ -127,23 +186,43 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   /** `pteNone(arch, pte)` in the place of a question about zero. */
   function asksNone(place: TSESTree.Node, value: TSESTree.Node, { level, isValue }: Entry, negated: boolean): TSESLint.ReportFixFunction | undefined {
     const arch = archInReach(context, types, place, { writable: true });
-    const isMaybe = checker.getNonNullableType(types.typeOf(value)) !== types.typeOf(value);
-    if (arch === undefined || level === undefined || !isValue || isMaybe) return undefined;
+    const type = types.typeOf(value);
+    // Predicates take entries of their level, and neither undefined nor bare bits.
+    const isEntry = (type.isUnion() ? type.types : [type]).every((member) => types.types.value(member) !== undefined) && checker.isTypeAssignableTo(type, checker.getBigIntType());
+    if (arch === undefined || level === undefined || !isValue || !isEntry || value.type === AST_NODE_TYPES.SequenceExpression) return undefined;
     if (context.sourceCode.getCommentsInside(place).some(({ range }) => range[0] < value.range[0] || range[1] > value.range[1])) return undefined;
     return (fixer) => {
       const imports = importCore(context, fixer, place, [accessorName.none(level)]);
-      return imports === undefined ? null : [...imports, fixer.replaceText(place, `${negated ? '!' : ''}${accessorName.none(level)}(${arch}, ${text(value)})`)];
+      return imports === undefined ? null : [...imports, fixer.replaceText(place, apart(place, `${negated ? '!' : ''}${accessorName.none(level)}(${arch}, ${text(value)})`))];
     };
   }
 
+  /** A text for the place of a node, with a space before it where the two words would be one: `return!pte`. */
+  function apart(place: TSESTree.Node, written: string): string {
+    const before = context.sourceCode.text.charAt(place.range[0] - 1);
+    return /[\w$]/.test(before) && /^[\w$]/.test(written) ? ` ${written}` : written;
+  }
+
   /** A value that is only asked whether it is true. */
-  function checkTruth(node: TSESTree.Expression | null | undefined): void {
+  function checkTruth(node: TSESTree.Node | null | undefined, canFix = true): void {
     if (node === null || node === undefined) return;
     if (node.type === AST_NODE_TYPES.LogicalExpression || (node.type === AST_NODE_TYPES.UnaryExpression && node.operator === '!')) return;
     const entry = entryOf(node);
     if (entry === undefined) return;
-    const negation = node.parent.type === AST_NODE_TYPES.UnaryExpression && node.parent.operator === '!' ? node.parent : undefined;
-    report(node, 'truth', entry, asksNone(negation ?? node, node, entry, negation === undefined));
+    const negation = node.parent?.type === AST_NODE_TYPES.UnaryExpression && node.parent.operator === '!' ? node.parent : undefined;
+    report(node, 'truth', entry, canFix ? asksNone(negation ?? node, node, entry, negation === undefined) : undefined);
+  }
+
+  /** Whether nothing but the truth of an expression counts where it stands. */
+  function isCondition(node: TSESTree.Node): boolean {
+    const { parent } = node;
+    if (parent === undefined) return false;
+    if (parent.type === AST_NODE_TYPES.LogicalExpression) return parent.operator !== '??' && isCondition(parent);
+    if (parent.type === AST_NODE_TYPES.UnaryExpression) return parent.operator === '!';
+    return (
+      (parent.type === AST_NODE_TYPES.IfStatement || parent.type === AST_NODE_TYPES.ConditionalExpression || parent.type === AST_NODE_TYPES.WhileStatement ||
+        parent.type === AST_NODE_TYPES.DoWhileStatement || parent.type === AST_NODE_TYPES.ForStatement) && parent.test === node
+    );
   }
 
   /** A zero in the place of an entry's value. */
@@ -153,7 +232,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const { level } = entry;
     const isExpression = node.type === AST_NODE_TYPES.CallExpression || node.type === AST_NODE_TYPES.TSAsExpression;
     const canFix = arch !== undefined && level !== undefined && isExpression && entry.isValue && context.sourceCode.getCommentsInside(node).length === 0;
-    report(node, 'write', entry, canFix ? (fixer) => fixer.replaceText(node, `${arch}.values.${level}.empty`) : undefined);
+    report(node, 'write', entry, canFix ? (fixer) => fixer.replaceText(node, apart(node, `${arch}.values.${level}.empty`)) : undefined);
   }
 
   return {
@@ -167,8 +246,10 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       report(node, 'compare', entry, isEquality ? asksNone(node, value, entry, operator.startsWith('!')) : undefined);
     },
     SwitchCase(node) {
-      if (node.test === null || !isZero(node.test)) return;
-      const entry = entryOf(node.parent.discriminant);
+      if (node.test === null) return;
+      const { discriminant } = node.parent;
+      const value = isZero(node.test) ? discriminant : isZero(discriminant) ? node.test : undefined;
+      const entry = value === undefined ? undefined : entryOf(value);
       if (entry !== undefined) report(node.test, 'compare', entry);
     },
     UnaryExpression(node) {
@@ -181,13 +262,10 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     },
     LogicalExpression(node) {
       if (node.operator === '??') return;
-      checkTruth(node.left);
+      // What `a && b` is where its value counts is a's, so that a boolean in its place need not compile.
+      checkTruth(node.left, isCondition(node) || node.parent.type === AST_NODE_TYPES.ExpressionStatement);
       // The right side is what the whole becomes, and is asked where that is.
-      const whole = node.parent;
-      const isCondition =
-        ((whole.type === AST_NODE_TYPES.IfStatement || whole.type === AST_NODE_TYPES.ConditionalExpression || whole.type === AST_NODE_TYPES.WhileStatement || whole.type === AST_NODE_TYPES.DoWhileStatement ||
-          whole.type === AST_NODE_TYPES.ForStatement) && whole.test === node) || (whole.type === AST_NODE_TYPES.UnaryExpression && whole.operator === '!');
-      if (isCondition) checkTruth(node.right);
+      if (isCondition(node)) checkTruth(node.right);
     },
     CallExpression(node) {
       const name = text(node.callee);
@@ -209,27 +287,104 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
         return;
       }
       // entryVal('pte', 0n)
-      const callee = checker.getSymbolAtLocation(toTs.get(node.callee.type === AST_NODE_TYPES.MemberExpression ? node.callee.property : node.callee));
-      if (callee !== undefined && types.types.isCoreSymbol(callee, 'entryVal') && second !== undefined) {
-        checkWrite(node, second, { level: types.types.value(types.typeOf(node))?.level, isValue: true });
+      if (second !== undefined && node.arguments.length === 2 && isZero(second) && isCoreCall(node, 'entryVal')) {
+        if (!isCompared(node)) checkWrite(node, second, { level: types.types.value(types.typeOf(node))?.level, isValue: true });
         return;
       }
-      if (node.callee.type === AST_NODE_TYPES.MemberExpression && node.callee.property.type === AST_NODE_TYPES.Identifier && node.callee.property.name === 'fill' && first !== undefined && isTableMemory(node.callee.object)) {
-        checkWrite(node, first, { level: undefined, isValue: false });
+      checkMethod(node);
+      checkAsserted(node);
+      // A setter that the settings name: what it writes comes after the handle.
+      if (types.settings.accessors.set.has(calledName(node)?.name ?? '')) {
+        const at = node.arguments.findIndex((argument) => argument.type !== AST_NODE_TYPES.SpreadElement && types.handleOf(argument) !== undefined);
+        const written = node.arguments[at + 1];
+        if (at >= 0 && written !== undefined && types.types.value(types.typeOf(written)) === undefined) checkWrite(written, written, { level: types.handleOf(node.arguments[at]!)?.level, isValue: false });
       }
     },
     'TSAsExpression, TSTypeAssertion'(node: TSESTree.TSAsExpression | TSESTree.TSTypeAssertion) {
-      if (node.parent.type === AST_NODE_TYPES.TSAsExpression || node.parent.type === AST_NODE_TYPES.TSTypeAssertion) return;
+      if (node.parent.type === AST_NODE_TYPES.TSAsExpression || node.parent.type === AST_NODE_TYPES.TSTypeAssertion || isCompared(node)) return;
       const value = types.types.value(types.typeOf(node));
       if (value !== undefined) checkWrite(node, node, { ...value, isValue: true });
     },
+    // A zero where an entry is expected, by `any` or against the compiler's will.
+    Literal(node) {
+      if (!('bigint' in node) || node.bigint !== '0') return;
+      let at: TSESTree.Expression = node;
+      while (at.parent.type === AST_NODE_TYPES.TSAsExpression || at.parent.type === AST_NODE_TYPES.TSTypeAssertion || at.parent.type === AST_NODE_TYPES.TSSatisfiesExpression) {
+        if (types.types.value(types.typeOf(at.parent)) !== undefined) return;
+        at = at.parent;
+      }
+      const { parent } = at;
+      if (parent.type === AST_NODE_TYPES.BinaryExpression || parent.type === AST_NODE_TYPES.SwitchCase || (parent.type === AST_NODE_TYPES.MemberExpression && parent.property === at)) return;
+      if (parent.type === AST_NODE_TYPES.LogicalExpression) at = parent;
+      const expected = checker.getContextualType(toTs.get(at));
+      const value = expected === undefined ? undefined : types.types.value(expected);
+      if (value !== undefined) report(node, 'write', { ...value, isValue: false });
+    },
     AssignmentExpression(node) {
-      const target = node.left.type === AST_NODE_TYPES.MemberExpression ? node.left : undefined;
-      if (target === undefined || node.operator !== '=' || !target.computed) return;
+      if (node.operator === '||=' || node.operator === '&&=') checkTruth(node.left, false);
+      const left = bare(node.left);
+      const target = left.type === AST_NODE_TYPES.MemberExpression ? left : undefined;
+      if (target === undefined || (node.operator !== '=' && node.operator !== '&=') || !target.computed) return;
       const entry = entryOf(target);
       if (entry !== undefined && !entry.isValue) checkWrite(withNonNull(node), node.right, entry);
     },
   };
+
+  /** Whether a zero is what an entry is compared with: that is reported where the two are compared. */
+  function isCompared(node: TSESTree.Node): boolean {
+    const { parent } = node;
+    if (parent?.type === AST_NODE_TYPES.SwitchCase) return parent.test === node && isZero(node);
+    return parent?.type === AST_NODE_TYPES.BinaryExpression && isZero(node);
+  }
+
+  /** What lists do with their elements: tables.elements.fill(0n), entries.filter(Boolean). */
+  function checkMethod(node: TSESTree.CallExpression): void {
+    const callee = bare(node.callee);
+    if (callee.type !== AST_NODE_TYPES.MemberExpression || callee.computed || callee.property.type !== AST_NODE_TYPES.Identifier) return;
+    const [first] = node.arguments;
+    if (first === undefined) return;
+    const { name } = callee.property;
+    const bits = { level: undefined, isValue: false };
+    if (name === 'fill' && isTableMemory(callee.object)) checkWrite(node, first, bits);
+    else if (name === 'set' && first.type === AST_NODE_TYPES.ArrayExpression && isTableMemory(callee.object)) {
+      for (const element of first.elements) if (element !== null) checkWrite(element, element, bits);
+    } else if (/^(indexOf|lastIndexOf|includes)$/.test(name)) {
+      if (isZero(first) && isTableMemory(callee.object)) report(node, 'compare', bits);
+      else if (callee.object.type === AST_NODE_TYPES.ArrayExpression && callee.object.elements.some((element) => element !== null && isZero(element))) {
+        const entry = entryOf(first);
+        if (entry !== undefined) report(node, 'compare', entry);
+      }
+    } else if (TESTS.test(name)) {
+      const type = checker.getIndexTypeOfType(types.typeOf(callee.object), ts.IndexKind.Number);
+      const value = type === undefined ? undefined : types.types.value(type);
+      const isBoolean = first.type === AST_NODE_TYPES.Identifier && first.name === 'Boolean';
+      if (isBoolean && (value !== undefined || isTableMemory(callee.object))) report(first, 'truth', { level: value?.level, isValue: false });
+      else if (first.type === AST_NODE_TYPES.ArrowFunctionExpression && first.body.type !== AST_NODE_TYPES.BlockStatement) checkTruth(first.body);
+    }
+  }
+
+  /** assert(pte): a function that says that its argument is true when it returns. */
+  function checkAsserted(node: TSESTree.CallExpression): void {
+    const at = node.arguments.findIndex((argument) => argument.type !== AST_NODE_TYPES.SpreadElement && types.types.value(types.typeOf(argument)) !== undefined);
+    if (at < 0) return;
+    const signature = checker.getResolvedSignature(toTs.get(node));
+    const predicate = signature === undefined ? undefined : checker.getTypePredicateOfSignature(signature);
+    if (text(node.callee) === 'console.assert' ? at === 0 : predicate?.kind === ts.TypePredicateKind.AssertsIdentifier && predicate.type === undefined && predicate.parameterIndex === at) checkTruth(node.arguments[at]);
+  }
+}
+
+/** How far a variable is followed to what it was read from. */
+const MAX_DEPTH = 4;
+/** Methods of lists that ask of each element whether it is so. */
+const TESTS = /^(filter|some|every|find|findIndex|findLast|findLastIndex)$/;
+
+/** Whether an expression is zero as it is written, and not cast to an entry. */
+function isZeroLiteral(node: ts.Expression): boolean {
+  if (ts.isParenthesizedExpression(node) || ts.isSatisfiesExpression(node)) return isZeroLiteral(node.expression);
+  if (ts.isPrefixUnaryExpression(node) && node.operator === ts.SyntaxKind.MinusToken) return isZeroLiteral(node.operand);
+  if (ts.isCallExpression(node)) return ts.isIdentifier(node.expression) && node.expression.text === 'BigInt' && node.arguments.length === 1 && isZeroLiteral(node.arguments[0]!);
+  if (ts.isBigIntLiteral(node)) return /^0(x0+|o0+|b0+)?n$/i.test(node.text);
+  return ts.isNumericLiteral(node) && Number(node.text) === 0;
 }
 
 /** The same bits without the type that says so. */

@@ -128,16 +128,18 @@ export class Types {
 
   /** Whether a type is a value of an entry, `EntryVal`: of which level, or of some. */
   value(type: ts.Type): { readonly level: Level | undefined } | undefined {
-    for (const member of type.isUnionOrIntersection() ? type.types : [type]) {
-      if (member.isIntersection()) {
-        const value = this.value(member);
-        if (value !== undefined) return value;
-      }
-      if ((member.flags & ts.TypeFlags.Object) === 0) continue;
-      const brand = this.brand(member, 'value');
-      if (brand !== undefined) return { level: this.levelOf(this.checker.getTypeOfSymbol(brand)) };
+    if (type.isUnion()) {
+      const [first, ...others] = type.types.map((member) => this.value(member)).filter((value) => value !== undefined);
+      return first === undefined || others.every(({ level }) => level === first.level) ? first : { level: undefined };
     }
-    return undefined;
+    if (type.isIntersection()) return type.types.map((member) => this.value(member)).find((value) => value !== undefined);
+    if (type.flags & (ts.TypeFlags.TypeParameter | ts.TypeFlags.IndexedAccess | ts.TypeFlags.Conditional)) {
+      const constraint = this.checker.getBaseConstraintOfType(type);
+      return constraint === undefined || constraint === type ? undefined : this.value(constraint);
+    }
+    if ((type.flags & ts.TypeFlags.Object) === 0) return undefined;
+    const brand = this.brand(type, 'value');
+    return brand === undefined ? undefined : { level: this.levelOf(this.checker.getTypeOfSymbol(brand)) };
   }
 
   /** Whether a type is, or extends, a class or interface of `@pgtable/core` with one of these names. */
