@@ -2,6 +2,7 @@ import { cpus, loadavg, totalmem } from 'node:os';
 import type { Case } from './bench/case.js';
 import { dumps } from './bench/dumps.js';
 import { handles } from './bench/handles.js';
+import { lint } from './bench/lint.js';
 import { scan } from './bench/scan.js';
 import { sparse } from './bench/sparse.js';
 import { translate } from './bench/translate.js';
@@ -11,7 +12,7 @@ import { translate } from './bench/translate.js';
  *
  * Prints one table a case as Markdown, to be kept in docs/benchmarks.md. NAME selects the cases whose name contains it.
  */
-const CASES: readonly Case[] = [scan, translate, dumps, sparse, handles];
+const CASES: readonly Case[] = [scan, translate, dumps, sparse, handles, lint];
 
 const wanted = process.argv.slice(2).filter((argument) => argument !== '--');
 const chosen = CASES.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)));

@@ -1,0 +1,85 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import plugin from '@pgtable/eslint-plugin';
+import { ESLint } from 'eslint';
+import tseslint from 'typescript-eslint';
+import { readCorpus } from '../lint-corpus/parse.js';
+import { Compiled, COMPILER_OPTIONS } from '../lint-corpus/program.js';
+import { seconds, type Case, type Row } from './case.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url)).replaceAll('\\', '/').replace(/\/$/, '');
+
+/** What was linted, and what it took in milliseconds. */
+interface Measured {
+  readonly files: number;
+  readonly lines: number;
+  readonly check: number;
+  readonly parse: number;
+  readonly rules: ReadonlyMap<string, number>;
+}
+
+/** The sources of the repository, those of the example that is wrong on purpose among them. */
+function repository(): Map<string, string> {
+  const listed = execFileSync('git', ['ls-files', '--', 'packages', 'apps', 'examples', 'scripts'], { cwd: ROOT, encoding: 'utf8' }).split('\n');
+  const paths = listed.filter((path) => /(?<!\.d)\.ts$/.test(path) && !/template\/|tsup\.config|vitest\.config/.test(path)).map((path) => `${ROOT}/${path}`);
+  return new Map(paths.filter(existsSync).map((path) => [path, readFileSync(path, 'utf8')]));
+}
+
+/** The labelled snippets, each in a file of its own that is nowhere on the disk. */
+function corpus(): Map<string, string> {
+  const folder = `${ROOT}/packages/eslint-plugin`;
+  return new Map(readCorpus(`${folder}/corpus`).map(({ lines, mode, extension }, at) => [`${folder}/.corpus/${mode}/${at}.${extension}`, lines.map(({ text }) => `${text}\n`).join('')]));
+}
+
+/** Compiles, checks all types as the compiler would, and then lints, so that no rule pays for types that any user of types would have paid for. */
+async function measure(texts: ReadonlyMap<string, string>): Promise<Measured> {
+  const start = performance.now();
+  const compiled = new Compiled(texts, COMPILER_OPTIONS, ROOT);
+  for (const path of texts.keys()) compiled.errors(path);
+  const check = performance.now() - start;
+  const eslint = new ESLint({
+    cwd: ROOT,
+    stats: true,
+    overrideConfigFile: true,
+    overrideConfig: [{ ...plugin.configs.strict, files: ['**/*.{ts,mts,cts,tsx}'], languageOptions: { parser: tseslint.parser, parserOptions: { programs: [compiled.program] } } }],
+  });
+  const rules = new Map<string, number>(Object.keys(plugin.rules).map((name) => [name, 0]));
+  let parse = 0;
+  let lines = 0;
+  for (const [filePath, text] of texts) {
+    lines += text.split('\n').length - 1;
+    const [result] = await eslint.lintText(text, { filePath });
+    for (const pass of result?.stats?.times.passes ?? []) {
+      parse += pass.parse?.total ?? 0;
+      for (const [id, { total }] of Object.entries(pass.rules ?? {})) {
+        const name = id.replace('pgtable/', '');
+        rules.set(name, (rules.get(name) ?? 0) + total);
+      }
+    }
+  }
+  return { files: texts.size, lines, check, parse, rules };
+}
+
+export const lint: Case = {
+  name: 'lint',
+  title: 'Lint',
+  about:
+    'The rules of `@pgtable/eslint-plugin`, all of them, one run in a cold process: how long each takes beside parsing and type-checking the same files. Types are checked first, whole, so that what is left is the rules.',
+  async run() {
+    const repositoryTimes = await measure(repository());
+    const corpusTimes = await measure(corpus());
+    const both: readonly (readonly [string, Measured])[] = [['this repository', repositoryTimes], ['the corpus', corpusTimes]];
+    const row = (what: string, value: (measured: Measured) => string): Row => ({ what, values: Object.fromEntries(both.map(([name, measured]) => [name, value(measured)])) });
+    const base = ({ check, parse }: Measured): number => check + parse;
+    const all = ({ rules }: Measured): number => [...rules.values()].reduce((sum, time) => sum + time, 0);
+    const share = (part: number, whole: number): string => `${((part / whole) * 100).toFixed(1)} %`;
+    return [
+      row('files, lines', ({ files, lines }) => `${files}, ${lines}`),
+      row('compile and check types', ({ check }) => seconds(check)),
+      row("parse (ESLint's tree)", ({ parse }) => seconds(parse)),
+      ...[...repositoryTimes.rules.keys()].map((name) => row(`\`${name}\``, (measured) => `${(measured.rules.get(name) ?? 0).toFixed(0)} ms, ${share(measured.rules.get(name) ?? 0, base(measured))}`)),
+      row('all rules', (measured) => `${seconds(all(measured))}, ${share(all(measured), base(measured))}`),
+    ];
+  },
+};
