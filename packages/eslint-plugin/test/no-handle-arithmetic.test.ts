@@ -51,7 +51,7 @@ typedTester().run('no-handle-arithmetic, of any family', noHandleArithmetic, {
   invalid: [
     {
       code: `import { type Arch, type HandleFamily } from '@pgtable/core';\nfunction next<H extends HandleFamily>(arch: Arch<H>, pmdp: H['pmd']) { return (pmdp as never as number) + (pmdp + 1); }`,
-      errors: [{ messageId: 'step' }],
+      errors: [{ messageId: 'step', column: 79 }, { messageId: 'step', column: 108 }],
     },
     {
       code: `import { hwPmdNext, type Arch, type HandleFamily } from '@pgtable/core';\nfunction next<H extends HandleFamily>(arch: Arch<H>, pmdp: H['pmd']): H['pmd'] { return pmdp + 1; }`,

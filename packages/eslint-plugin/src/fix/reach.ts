@@ -39,7 +39,7 @@ function takesHandle(typed: Typed, arch: ts.Type, handle: TSESTree.Node, steps: 
   const signature = advance?.getCallSignatures()[0];
   const parameter = signature?.parameters[0];
   if (signature === undefined || parameter === undefined) return false;
-  const type = checker.getNonNullableType(typed.typeOf(handle));
+  const type = typed.typeOf(handle);
   return checker.isTypeAssignableTo(type, checker.getTypeOfSymbolAtLocation(parameter, at)) && (!steps || checker.isTypeAssignableTo(signature.getReturnType(), type));
 }
 

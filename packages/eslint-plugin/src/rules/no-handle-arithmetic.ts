@@ -1,6 +1,6 @@
 import { AST_NODE_TYPES, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
-import { isArithmetic } from '../ast.js';
+import { bare, isArithmetic } from '../ast.js';
 import { createRule } from '../create-rule.js';
 import { accessorName } from '../fix/names.js';
 import { archInReach, importCore } from '../fix/reach.js';
@@ -38,7 +38,19 @@ export const noHandleArithmetic = createRule<[], Messages>({
 
 function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   const { checker } = types.types;
-  const text = (node: TSESTree.Node): string => context.sourceCode.getText(node);
+  /** As an argument of a call. */
+  const text = (node: TSESTree.Node): string => (node.type === AST_NODE_TYPES.SequenceExpression ? `(${context.sourceCode.getText(node)})` : context.sourceCode.getText(node));
+
+  /** The live handle that is calculated with: an operand itself, what is cast to a number there, or a side of a choice. */
+  function liveIn(operand: TSESTree.Expression | TSESTree.PrivateIdentifier): TSESTree.Expression | undefined {
+    if (operand.type === AST_NODE_TYPES.PrivateIdentifier) return undefined;
+    if (types.handleOf(operand) !== undefined) return types.isLive(operand) ? operand : undefined;
+    const inner = bare(operand);
+    if (inner !== operand) return liveIn(inner);
+    if (operand.type === AST_NODE_TYPES.ConditionalExpression) return liveIn(operand.consequent) ?? liveIn(operand.alternate);
+    if (operand.type === AST_NODE_TYPES.LogicalExpression) return liveIn(operand.left) ?? liveIn(operand.right);
+    return undefined;
+  }
 
   function report(node: TSESTree.Node, messageId: 'step' | 'distance' | 'arithmetic', handle: TSESTree.Node, operator: string, change?: Change): void {
     const level = types.handleOf(handle)?.level;
@@ -68,10 +80,18 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     write(level: Level): { readonly accessor: string; readonly text: string } | undefined;
   }
 
-  function stepped(node: TSESTree.Node, entry: string, count: string, arch: string | undefined, level: Level): { accessor: string; text: string } | undefined {
+  /** The accessor that steps from an entry; undefined where no architecture is in reach whose handles these are. */
+  function stepped(node: TSESTree.Node, handle: TSESTree.Expression, count: string, level: Level): { accessor: string; text: string } | undefined {
+    const arch = archInReach(context, types, node, { handle, steps: true });
     if (arch === undefined) return undefined;
     const accessor = count === '1' ? accessorName.next(level) : accessorName.advance(level);
-    return { accessor, text: `${accessor}(${arch}, ${entry}${count === '1' ? '' : `, ${count}`})` };
+    return { accessor, text: `${accessor}(${arch}, ${text(handle)}${count === '1' ? '' : `, ${count}`})` };
+  }
+
+  /** Whether something is a number of entries; a pointer to a value held aside is none, though it is a number. */
+  function isCount(node: TSESTree.Expression): boolean {
+    const type = types.typeOf(node);
+    return checker.isTypeAssignableTo(type, checker.getNumberType()) && types.types.handle(type) === undefined;
   }
 
   function keepsComments(gone: TSESTree.Node, kept: readonly TSESTree.Node[]): boolean {
@@ -79,14 +99,57 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   }
 
   /** Whether a handle may stand where arithmetic left a number: the type of the place is decided elsewhere, or follows without harm. */
-  function takesHandle(node: TSESTree.Node, handle: ts.Type): boolean {
+  function takesHandle(node: TSESTree.Node, handle: TSESTree.Expression): boolean {
     const { parent } = node;
-    if (parent === undefined) return false;
-    if (parent.type === AST_NODE_TYPES.MemberExpression) return parent.property === node;
-    if (parent.type === AST_NODE_TYPES.VariableDeclarator) return parent.parent.kind === 'const' && parent.id.type === AST_NODE_TYPES.Identifier && parent.id.typeAnnotation === undefined;
-    if (parent.type === AST_NODE_TYPES.TSAsExpression) return true;
+    switch (parent?.type) {
+      case undefined:
+        return false;
+      case AST_NODE_TYPES.MemberExpression:
+        return parent.property === node;
+      case AST_NODE_TYPES.VariableDeclarator:
+        if (parent.id.typeAnnotation === undefined) return parent.parent.kind === 'const' && context.sourceCode.getDeclaredVariables(parent).every(({ references }) => references.every(({ identifier, init }) => init === true || isOnlyLookedAt(identifier)));
+        break;
+      case AST_NODE_TYPES.TSAsExpression:
+        return takesAny(types.typeOf(parent), handle);
+      case AST_NODE_TYPES.BinaryExpression:
+        return !isArithmetic(parent.operator) && parent.operator !== 'in' && takesAny(types.typeOf(parent.left === node ? parent.right : parent.left), handle);
+      default:
+    }
     const expected = checker.getContextualType(types.services.esTreeNodeToTSNodeMap.get(node) as ts.Expression);
-    return expected !== undefined && (expected.flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown)) === 0 && types.types.handle(expected) !== undefined && checker.isTypeAssignableTo(handle, expected);
+    const isNobodys = expected === undefined || (expected.flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown)) !== 0 || types.types.handle(expected) === undefined;
+    return !isNobodys && checker.isTypeAssignableTo(types.typeOf(handle), expected);
+  }
+
+  /** Whether a type goes together with that of a handle: a plain number, or a handle of the same level. */
+  function takesAny(type: ts.Type, handle: TSESTree.Expression): boolean {
+    if (type.flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown | ts.TypeFlags.Number)) return true;
+    return types.types.handle(type)?.level === types.handleOf(handle)?.level && checker.isTypeAssignableTo(types.typeOf(handle), type);
+  }
+
+  /** Whether nothing takes its type from a variable, so that it may have a narrower one. */
+  function isOnlyLookedAt(use: TSESTree.Node): boolean {
+    const { parent } = use;
+    switch (parent?.type) {
+      case AST_NODE_TYPES.ExpressionStatement:
+      case AST_NODE_TYPES.TemplateLiteral:
+      case AST_NODE_TYPES.UnaryExpression:
+        return true;
+      case AST_NODE_TYPES.BinaryExpression: {
+        const other = types.typeOf(parent.left === use ? parent.right : parent.left);
+        return isArithmetic(parent.operator) || (other.flags & ts.TypeFlags.NumberLike) !== 0 || types.types.handle(other) !== undefined;
+      }
+      case AST_NODE_TYPES.MemberExpression:
+        return parent.property === use;
+      case AST_NODE_TYPES.CallExpression:
+      case AST_NODE_TYPES.NewExpression: {
+        const declaration = checker.getResolvedSignature(types.services.esTreeNodeToTSNodeMap.get(parent))?.declaration;
+        return parent.callee !== use && declaration !== undefined && declaration.typeParameters === undefined && !ts.isConstructorDeclaration(declaration);
+      }
+      case AST_NODE_TYPES.VariableDeclarator:
+        return parent.id.typeAnnotation !== undefined;
+      default:
+        return false;
+    }
   }
 
   const minus = (node: TSESTree.Expression): string => (node.type === AST_NODE_TYPES.Identifier || node.type === AST_NODE_TYPES.Literal ? `-${text(node)}` : `-(${text(node)})`);
@@ -100,73 +163,84 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   return {
     BinaryExpression(node) {
       const { left, operator, right } = node;
-      if (!isArithmetic(operator)) return;
-      const leftLive = types.isLive(left);
-      const rightLive = types.isLive(right);
-      if (!leftLive && !rightLive) return;
-      const isText = [left, right].some((side) => (types.typeOf(side).flags & ts.TypeFlags.StringLike) !== 0);
+      if (!isArithmetic(operator) || left.type === AST_NODE_TYPES.PrivateIdentifier) return;
+      const leftLive = liveIn(left);
+      const rightLive = liveIn(right);
+      const handle = leftLive ?? rightLive;
+      if (handle === undefined) return;
       // What becomes text is a conversion, and no-raw-deref's business.
-      if (operator === '+' && isText) return;
-      const handle = leftLive ? left : right;
-      if (leftLive && rightLive) {
+      if (operator === '+' && [left, right].some((side) => (types.typeOf(side).flags & ts.TypeFlags.StringLike) !== 0)) return;
+      if (leftLive !== undefined && rightLive !== undefined) {
         if (operator !== '-') {
           report(node, 'arithmetic', handle, operator);
           return;
         }
-        const arch = archInReach(context, types, node, { writable: true });
         report(node, 'distance', handle, operator, {
           kept: [left, right],
           safe: true,
-          write: (level) => (arch === undefined || types.handleOf(right)?.level !== level ? undefined : { accessor: accessorName.distance(level), text: `${accessorName.distance(level)}(${arch}, ${text(right)}, ${text(left)})` }),
+          write(level) {
+            if (leftLive !== left || rightLive !== right || types.handleOf(right)?.level !== level) return undefined;
+            const arch = archInReach(context, types, node, { writable: true, handle: left });
+            if (arch === undefined || arch !== archInReach(context, types, node, { writable: true, handle: right })) return undefined;
+            const accessor = accessorName.distance(level);
+            return { accessor, text: `${accessor}(${arch}, ${text(right)}, ${text(left)})` };
+          },
         });
         return;
       }
-      if (operator !== '+' && (operator !== '-' || rightLive)) {
+      if (operator !== '+' && (operator !== '-' || rightLive !== undefined)) {
         report(node, 'arithmetic', handle, operator);
         return;
       }
-      const other = leftLive ? right : left;
-      const arch = archInReach(context, types, node);
+      const other = leftLive === undefined ? left : right;
       report(node, 'step', handle, operator, {
         kept: [left, right],
-        safe: takesHandle(node, types.typeOf(handle)),
-        write: (level) => (checker.isTypeAssignableTo(types.typeOf(other), checker.getNumberType()) && !isInArithmetic(node) ? stepped(node, text(handle), operator === '+' ? text(other) : minus(other), arch, level) : undefined),
+        safe: takesHandle(node, handle),
+        write(level) {
+          if ((handle !== left && handle !== right) || !isCount(other) || isInArithmetic(node)) return undefined;
+          return stepped(node, handle, operator === '+' ? text(other) : minus(other), level);
+        },
       });
     },
     UpdateExpression(node) {
       if (!types.isLive(node.argument)) return;
-      const entry = text(node.argument);
-      const arch = archInReach(context, types, node);
       report(node, 'step', node.argument, node.operator, {
         kept: [],
         safe: true,
         write(level) {
           if (!isStatement(node) || !isPlain(node.argument)) return undefined;
-          const step = stepped(node, entry, node.operator === '++' ? '1' : '-1', arch, level);
-          return step && { accessor: step.accessor, text: `${entry} = ${step.text}` };
+          const step = stepped(node, node.argument, node.operator === '++' ? '1' : '-1', level);
+          return step && { accessor: step.accessor, text: `${text(node.argument)} = ${step.text}` };
         },
       });
     },
     AssignmentExpression(node) {
-      if (node.operator === '=' || !isArithmetic(node.operator.slice(0, -1)) || !types.isLive(node.left)) return;
       const { left, operator, right } = node;
+      if (operator === '=' || !isArithmetic(operator.slice(0, -1))) return;
+      if (!types.isLive(left)) {
+        const added = liveIn(right);
+        const isText = operator === '+=' && (types.typeOf(left).flags & ts.TypeFlags.StringLike) !== 0;
+        if (added !== undefined && !isText) report(node, 'arithmetic', added, operator);
+        return;
+      }
       if (operator !== '+=' && operator !== '-=') {
         report(node, 'arithmetic', left, operator);
         return;
       }
-      const arch = archInReach(context, types, node);
       report(node, 'step', left, operator, {
         kept: [left, right],
         safe: true,
         write(level) {
-          if (!isPlain(left) || !checker.isTypeAssignableTo(types.typeOf(right), checker.getNumberType())) return undefined;
-          const step = stepped(node, text(left), operator === '+=' ? text(right) : minus(right), arch, level);
+          if (!isPlain(left) || !isCount(right)) return undefined;
+          const step = stepped(node, left, operator === '+=' ? text(right) : minus(right), level);
           return step && { accessor: step.accessor, text: `${text(left)} = ${step.text}` };
         },
       });
     },
     UnaryExpression(node) {
-      if ((node.operator === '-' || node.operator === '~') && types.isLive(node.argument)) report(node, 'arithmetic', node.argument, node.operator);
+      if (node.operator !== '-' && node.operator !== '~') return;
+      const handle = liveIn(node.argument);
+      if (handle !== undefined) report(node, 'arithmetic', handle, node.operator);
     },
   };
 }
