@@ -1,5 +1,5 @@
 import { levelNumber, PgtableError, type HugePage, type TableHandles, type TableMemory, type WritableArch } from '@pgtable/core';
-import { entryFormat, freeTableIn, newTableIn, pgdOffsetIn, rootTableIn, tableOps, type TableOpsContext } from '@pgtable/core/arch';
+import { freeTableIn, NEVER_VALID, newTableIn, pgdOffsetIn, rootTableIn, tableOps, type TableOpsContext } from '@pgtable/core/arch';
 import { describe } from './attributes.js';
 import { fullConfig, type Powerpc64Config } from './config.js';
 import { radixFormats } from './format.js';
@@ -30,8 +30,8 @@ export function powerpc64Arch<H extends TableHandles = Powerpc64Handles>(config:
   }
   const values = powerpc64Values(geometry);
   const radix = radixFormats(geometry);
-  const formats = radix.map(({ bytes }) => entryFormat({ validMask: 0, validValue: 0, bytes }));
-  const context: TableOpsContext = { tables, geometry, formats, values };
+  // Core's formats say nothing of entries whose kind is in the high word: RadixLevelOps takes the place of all that would ask them.
+  const context: TableOpsContext = { tables, geometry, formats: radix.map(() => NEVER_VALID), values };
   const ops = tableOps<H>(context, (level, shared, all) => new RadixLevelOps(level, shared, all, radix));
   return {
     name: 'powerpc64',

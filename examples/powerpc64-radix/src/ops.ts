@@ -1,5 +1,5 @@
-import { EntryKind, HIGH_WORD, LEVELS, levelNumber, LOW_WORD, type Level, type ScanBuffer, type ScanFilter, type TableHandles, type TableOf } from '@pgtable/core';
-import { indexOf, TableLevelOps, tableAt, type LevelTable, type TableOpsContext } from '@pgtable/core/arch';
+import { EntryKind, HIGH_WORD, LEVELS, levelNumber, LOW_WORD, type Level, type ScanBuffer, type ScanFilter, type TableHandles } from '@pgtable/core';
+import { indexOf, TableLevelOps, type LevelTable, type TableOpsContext } from '@pgtable/core/arch';
 import { INVALID_HI, L_HI, RPN_HI, RPN_LO, V_HI } from './bits.js';
 import { kindOf, leafAddress, tableAddress, type RadixFormat } from './format.js';
 
@@ -15,11 +15,6 @@ export class RadixLevelOps<H extends TableHandles, L extends Level> extends Tabl
     this.radix = formats[this.depth]!;
     const { shift } = context.geometry.levels[this.depth]!;
     this.next = LEVELS.findLast((other) => context.geometry.levels[levelNumber(other)].shift < shift);
-  }
-
-  override child(entry: H[L]): TableOf<H> | undefined {
-    const index = this.childIndex(indexOf<H, L>(entry));
-    return index < 0 || this.next === undefined ? undefined : tableAt<H>(this.next, index);
   }
 
   protected override childIndex(index: number): number {

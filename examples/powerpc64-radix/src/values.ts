@@ -48,7 +48,8 @@ function formatOf(geometry: Geometry, level: Level): ValueFormat {
     presentInvalid: leaf ? mask(0, INVALID_HI) : 0n,
     invalidClears: mask(0, V_HI),
     invalidSets: mask(0, INVALID_HI),
-    ...(last ? {} : { tableMask: mask(NLS_LO, L_HI), tableValue: BigInt(nls), leafSets: LEAF }),
+    // Reserved bits that the hardware ignores, and the kernel does not (RADIX_PMD_BAD_BITS): 61 and 7:5.
+    ...(last ? {} : { tableMask: mask(NLS_LO, L_HI), tableValue: BigInt(nls), badMask: mask(0xe0, INVALID_HI), leafSets: LEAF }),
     pfnMask: leaf ? mask(RPN_LO, KERNEL_RPN_HI) & ~((1n << BigInt(shift)) - 1n) : 0n,
     pfnShift: pageShift,
     orderShift: shift - pageShift,

@@ -107,6 +107,13 @@ describe('entries as the kernel makes them', () => {
     expect(arch.decodeNonPresent('pmd', 0x6000_0000_8020_018fn)).toMatchObject({ kind: 'protected', pa: 0x8020_0000n });
     expect(arch.decodeNonPresent('pte', 0x80n)).toEqual({ kind: 'unknown', flags: ['C'] });
   });
+  it('a table whose reserved bits are set is bad to the kernel, and a table to the hardware', () => {
+    for (const value of [0x8000_0000_0004_0029n, 0xa000_0000_0004_0009n]) {
+      expect(arch.values.pud.bad(entryVal('pud', value))).toBe(true);
+      expect(look('pud', value).kind).toBe(EntryKind.Table);
+    }
+    expect(arch.values.pud.bad(entryVal('pud', 0x8000_0000_0004_0009n))).toBe(false);
+  });
   it('an empty entry may have R and C, which a processor noted too late', () => {
     expect(arch.values.pte.none(entryVal('pte', 0x180n))).toBe(true);
   });
