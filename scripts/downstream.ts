@@ -40,7 +40,7 @@ async function lint(folder: string, fix: boolean): Promise<Place[]> {
     overrideConfig: {
       files: ['**/*.ts'],
       ...plugin.configs.recommended,
-      languageOptions: { parser: tseslint.parser as never, parserOptions: { project: `${folder}/tsconfig.json`, tsconfigRootDir: ROOT } },
+      languageOptions: { parser: tseslint.parser, parserOptions: { project: `${folder}/tsconfig.json`, tsconfigRootDir: ROOT } },
     },
   });
   const results = await eslint.lintFiles([`${folder}/**/*.ts`]);
