@@ -37,6 +37,7 @@ if (check('install and build', installAndBuild())) {
   check('types', tool('turbo', ['run', 'typecheck', '--output-logs=errors-only']));
   check('lint', tool('eslint', ['.', '--max-warnings', '0']));
   check('corpus of the lint rules', run(process.execPath, [...SOURCES, 'scripts/lint-corpus.ts']));
+  check('a program that the lint converts', run(process.execPath, [...SOURCES, 'scripts/downstream.ts']));
   check('layers', run(process.execPath, ['scripts/check-layers.mjs']));
   unitTests();
   check('fuzz', run(process.execPath, [...SOURCES, 'scripts/fuzz.ts', '--runs', '20000']));
