@@ -69,8 +69,14 @@ export class Compiled {
     });
     const found = new Map<string, Linter.LintMessage[]>();
     for (const name of names) {
-      const [result] = await eslint.lintText(this.texts.get(name)!, { filePath: name });
-      found.set(name, result?.messages ?? []);
+      try {
+        const [result] = await eslint.lintText(this.texts.get(name)!, { filePath: name });
+        found.set(name, result?.messages ?? []);
+      } catch (error) {
+        // A rule that breaks down on one file is no reason to say nothing of the others.
+        const message = error instanceof Error ? `${error.message} ${error.stack?.split('\n').find((line) => line.trimStart().startsWith('at '))?.trim() ?? ''}` : String(error);
+        found.set(name, [{ ruleId: null, fatal: true, severity: 2, line: 2, column: 1, message }]);
+      }
     }
     return found;
   }
