@@ -200,7 +200,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const signature = checker.getSignatureFromDeclaration(declaration);
     if (signature === undefined) return false;
     let returned = checker.getNonNullableType(signature.getReturnType());
-    if (isReference(returned) && (checker.isArrayType(returned) || returned.symbol.name === 'Promise')) {
+    if (isReference(returned) && (checker.isArrayType(returned) || (returned.symbol as ts.Symbol | undefined)?.name === 'Promise')) {
       // An empty list of whatever is asked for is none; one of unknown things is.
       if (checker.isArrayType(returned) ? !declaration.parameters.some(({ type }) => type !== undefined && isOfUnknown(type)) : declaration.parameters.length === 0) return false;
       returned = checker.getTypeArguments(returned)[0] ?? returned;

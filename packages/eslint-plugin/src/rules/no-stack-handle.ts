@@ -15,9 +15,6 @@ const MESSAGES = {
 type Messages = keyof typeof MESSAGES;
 type Context = Readonly<TSESLint.RuleContext<Messages, readonly []>>;
 
-/** Methods of lists and sets that put what they are given among the elements, from which argument on. */
-const ADDERS: ReadonlyMap<string, number> = new Map([['push', 0], ['unshift', 0], ['add', 0], ['fill', 0], ['splice', 2], ['with', 1]]);
-
 /**
  * The bug class of the proposal of opaque handles: under the alias, a live entry and a copy of one on the stack have the same type, and what was meant for the
  * one is done to the other. The rule follows where a pointer came from and what its destination was declared for.
@@ -49,112 +46,94 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     return handle.form === 'alias' ? types.originOf(node) : 'live';
   }
 
-  function check(node: TSESTree.Expression | null | undefined, meant: () => Origin): void {
+  function check(node: TSESTree.Node | null | undefined): void {
     if (node === null || node === undefined) return;
     // Both ways of a choice are looked at where they stand.
     if (node.type === AST_NODE_TYPES.ConditionalExpression) {
-      check(node.consequent, meant);
-      check(node.alternate, meant);
+      check(node.consequent);
+      check(node.alternate);
       return;
     }
     if (node.type === AST_NODE_TYPES.LogicalExpression) {
-      if (node.operator !== '&&') check(node.left, meant);
-      check(node.right, meant);
+      if (node.operator !== '&&') check(node.left);
+      check(node.right);
       return;
     }
     const origin = originOf(node);
     if (origin === undefined || origin === 'unknown') return;
-    const place = meant();
-    const data = { level: types.handleOf(node)?.level ?? 'page-table' };
+    report(node, origin, provenance.ofPlace(toTs.get(node) as ts.Expression), types.handleOf(node)?.level);
+  }
+
+  function report(node: TSESTree.Node, origin: Origin, place: Origin, level = 'page-table'): void {
+    const data = { level };
     if (place === 'live' && origin === 'aside') context.report({ node, messageId: 'asideAsLive', data });
     else if (place === 'live' && origin === 'mixed') context.report({ node, messageId: 'maybeAsideAsLive', data });
     else if (place === 'aside' && origin === 'live') context.report({ node, messageId: 'liveAsAside', data });
   }
 
-  /** What a property of an object that is written here is declared for. */
-  function ofProperty(object: ts.Type | undefined, name: string): Origin {
-    const property = object === undefined ? undefined : checker.getNonNullableType(object).getProperty(name);
-    return property === undefined ? 'unknown' : provenance.ofMeant(property);
-  }
-
   function checkCall(node: TSESTree.CallExpression | TSESTree.NewExpression): void {
-    if (!node.arguments.some((argument) => types.handleOf(argument.type === AST_NODE_TYPES.SpreadElement ? argument.argument : argument) !== undefined)) return;
-    const call = toTs.get(node) as ts.CallExpression | ts.NewExpression;
-    const declaration = checker.getResolvedSignature(call)?.declaration;
-    const parameters = declaration === undefined || ts.isJSDocSignature(declaration) ? [] : declaration.parameters;
-    node.arguments.forEach((argument, at) => {
-      if (argument.type === AST_NODE_TYPES.SpreadElement) return;
-      const parameter = parameters[Math.min(at, parameters.length - 1)];
-      check(argument, () => {
-        if (parameter !== undefined) {
-          const said = at >= parameters.length - 1 && parameter.dotDotDotToken !== undefined && parameter.type !== undefined ? provenance.ofElementType(parameter.type) : provenance.ofAnnotation(parameter);
-          if (said !== 'unknown') return said;
-        }
-        const { expression } = call;
-        if (!ts.isPropertyAccessExpression(expression)) return 'unknown';
-        const from = ADDERS.get(expression.name.text);
-        return from !== undefined && at >= from ? provenance.ofElements(expression.expression) : 'unknown';
-      });
-    });
+    for (const argument of node.arguments) {
+      if (argument.type === AST_NODE_TYPES.Identifier || argument.type === AST_NODE_TYPES.MemberExpression) checkCallback(argument);
+      check(argument);
+    }
   }
 
-  /** What the function around a node was declared to return. */
-  function ofResult(node: TSESTree.Node): Origin {
-    const declaration = ts.findAncestor(toTs.get(node), ts.isFunctionLike);
-    return declaration === undefined ? 'unknown' : provenance.ofResult(declaration);
+  /** A function by its name, where one is expected that is called with something else. */
+  function checkCallback(node: TSESTree.Expression): void {
+    const [signature] = types.typeOf(node).getCallSignatures();
+    if (signature === undefined) return;
+    for (const [at, parameter] of signature.parameters.entries()) {
+      const handle = types.types.handle(checker.getTypeOfSymbol(parameter));
+      if (handle?.form !== 'alias') continue;
+      const { origin, place } = provenance.ofCallback(toTs.get(node) as ts.Expression, at);
+      report(node, origin, place, handle.level);
+    }
   }
 
   return {
     CallExpression: checkCall,
     NewExpression: checkCall,
     VariableDeclarator(node) {
-      const { annotated, init } = { annotated: node.id.typeAnnotation, init: node.init };
-      if (annotated !== undefined && node.id.type === AST_NODE_TYPES.Identifier) check(init, () => provenance.ofTypeNode(toTs.get(annotated.typeAnnotation) as ts.TypeNode));
+      check(node.init);
     },
     AssignmentExpression(node) {
-      if (!/^(\?\?|\|\||&&)?=$/.test(node.operator)) return;
-      const { left } = node;
-      check(node.right, () => {
-        if (left.type === AST_NODE_TYPES.MemberExpression && left.computed) {
-          const list = provenance.ofElements(toTs.get(left.object) as ts.Expression);
-          if (list !== 'unknown') return list;
-        }
-        const symbol = checker.getSymbolAtLocation(toTs.get(left.type === AST_NODE_TYPES.MemberExpression ? left.property : left));
-        return symbol === undefined ? 'unknown' : provenance.ofMeant(symbol);
-      });
+      check(node.right);
     },
     ReturnStatement(node) {
-      check(node.argument, () => ofResult(node));
+      check(node.argument);
     },
     ArrowFunctionExpression(node) {
-      if (node.body.type !== AST_NODE_TYPES.BlockStatement) check(node.body, () => provenance.ofResult(toTs.get(node)));
+      if (node.body.type !== AST_NODE_TYPES.BlockStatement) check(node.body);
     },
     YieldExpression(node) {
-      if (!node.delegate) check(node.argument, () => ofResult(node));
+      if (!node.delegate) check(node.argument);
     },
     'ObjectExpression > Property'(node: TSESTree.Property) {
-      const name = node.key.type === AST_NODE_TYPES.Identifier && !node.computed ? node.key.name : node.key.type === AST_NODE_TYPES.Literal ? String(node.key.value) : undefined;
-      if (name === undefined || node.parent.type !== AST_NODE_TYPES.ObjectExpression) return;
-      const { parent } = node;
-      check(node.value as TSESTree.Expression, () => ofProperty(checker.getContextualType(toTs.get(parent)), name));
+      check(node.value);
     },
     ArrayExpression(node) {
-      for (const element of node.elements) {
-        if (element === null || element.type === AST_NODE_TYPES.SpreadElement) continue;
-        check(element, () => {
-          const { parent } = node;
-          const annotation = parent.type === AST_NODE_TYPES.VariableDeclarator ? parent.id.typeAnnotation : parent.type === AST_NODE_TYPES.PropertyDefinition ? parent.typeAnnotation : undefined;
-          return annotation === undefined ? 'unknown' : provenance.ofElementType(toTs.get(annotation.typeAnnotation) as ts.TypeNode);
-        });
-      }
+      for (const element of node.elements) if (element?.type !== AST_NODE_TYPES.SpreadElement) check(element);
+    },
+    SpreadElement(node) {
+      const spread = toTs.get(node.argument) as ts.Expression;
+      const handle = types.types.handle(checker.getIndexTypeOfType(types.typeOf(node.argument), ts.IndexKind.Number) ?? checker.getNeverType());
+      if (handle?.form !== 'alias') return;
+      const { origin, place } = provenance.ofElementsAndPlace(spread);
+      report(node, origin, place, handle.level);
     },
     'PropertyDefinition, AccessorProperty'(node: TSESTree.PropertyDefinition | TSESTree.AccessorProperty) {
-      const { typeAnnotation } = node;
-      if (typeAnnotation !== undefined) check(node.value, () => provenance.ofTypeNode(toTs.get(typeAnnotation.typeAnnotation) as ts.TypeNode));
+      check(node.value);
     },
     AssignmentPattern(node) {
-      const { typeAnnotation } = node.left;
-      if (typeAnnotation !== undefined) check(node.right, () => provenance.ofTypeNode(toTs.get(typeAnnotation.typeAnnotation) as ts.TypeNode));
+      check(node.right);
+    },
+    TSSatisfiesExpression(node) {
+      check(node.expression);
+    },
+    SwitchCase(node) {
+      if (node.test === null) return;
+      const origins = [originOf(node.parent.discriminant), originOf(node.test)];
+      if (origins.includes('live') && origins.includes('aside')) context.report({ node: node.test, messageId: 'compared', data: { level: types.handleOf(node.test)?.level ?? 'page-table' } });
     },
     BinaryExpression(node) {
       if (!/^[!=]==?$/.test(node.operator) || node.left.type === AST_NODE_TYPES.PrivateIdentifier) return;

@@ -9,8 +9,20 @@ import type { Types } from './types.js';
  */
 export type Origin = 'live' | 'aside' | 'mixed' | 'unknown';
 
+/**
+ * The way from something to a part of it: names of properties, indices of a tuple, and for what has no name
+ * `*` (an element), `%key` and `%value` (of a map), `%await` (what a promise brings), `()` (what a function returns), `%0` (a type argument).
+ */
+type Path = readonly string[];
+
+/** What type parameters stand for. */
+type Env = ReadonlyMap<ts.Symbol, (path: Path, step: number) => Origin>;
+
+const WHOLE: Path = [];
+const NONE: Env = new Map();
+
 /** Deep enough for real code, and an end for code that leads back to itself. */
-const MAX_STEPS = 24;
+const MAX_STEPS = 48;
 
 /**
  * Follows values to where they came from, and annotations to what was written. Under the alias both kinds of pointers have one type, and what
@@ -19,9 +31,7 @@ const MAX_STEPS = 24;
 export class Provenance {
   private readonly types: Types;
   private readonly checker: ts.TypeChecker;
-  private readonly known = new WeakMap<ts.Node, Origin>();
-  /** The same of the elements of lists. */
-  private readonly knownElements = new WeakMap<ts.Node, Origin>();
+  private readonly known = new WeakMap<ts.Node, Map<string, Origin>>();
 
   private static readonly made = new WeakMap<Types, Provenance>();
 
@@ -38,147 +48,210 @@ export class Provenance {
 
   /** Where the value of an expression came from. */
   of(expression: ts.Expression): Origin {
-    return this.expression(expression, 0);
+    return this.expression(expression, WHOLE, 0);
   }
 
   /** What a parameter, field or variable is meant for, as it was declared: by its annotation, or else by what it begins with. */
   ofDeclaration(declaration: ts.Declaration): Origin {
-    return this.declaration(declaration, 0);
+    return this.declaration(declaration, WHOLE, 0);
   }
 
   /** What a parameter is annotated as. */
   ofAnnotation(parameter: ts.ParameterDeclaration): Origin {
-    return parameter.type === undefined ? 'unknown' : this.typeNode(parameter.type, 0);
+    return parameter.type === undefined ? 'unknown' : this.typeNode(parameter.type, WHOLE, NONE, 0);
   }
 
   /** What a variable or a field is meant for: its annotation, or else the first value that it is given. */
   ofMeant(symbol: ts.Symbol): Origin {
-    const declaration = this.types.resolved(symbol).valueDeclaration as Partial<ts.VariableDeclaration> | undefined;
-    if (declaration?.type !== undefined) return this.typeNode(declaration.type, 0);
-    return declaration?.initializer === undefined ? 'unknown' : this.expression(declaration.initializer, 0);
+    return this.meantSymbol(symbol, WHOLE, 0);
   }
 
-  /** What a function is declared to return: by its result type, or by the type of the place that it is written for. */
+  /** What a function is declared to return, or to bring or yield: by its result type, or by the type of the place that it is written for. */
   ofResult(declaration: ts.SignatureDeclaration): Origin {
-    if (declaration.type !== undefined) {
-      const said = this.typeNode(declaration.type, 0);
-      return said === 'unknown' ? this.elementType(declaration.type, 0) : said;
-    }
-    if (!ts.isArrowFunction(declaration) && !ts.isFunctionExpression(declaration)) return 'unknown';
-    const expected = this.checker.getContextualType(declaration)?.getCallSignatures()[0]?.getDeclaration();
-    return expected?.type === undefined ? 'unknown' : this.typeNode(expected.type, 0);
+    const ways: readonly Path[] = [WHOLE, ['%await'], ['*']];
+    return ways.map((path) => this.result(declaration, path, 0)).find((said) => said !== 'unknown') ?? 'unknown';
   }
 
   /** What a written type is meant for. */
   ofTypeNode(node: ts.TypeNode): Origin {
-    return this.typeNode(node, 0);
+    return this.typeNode(node, WHOLE, NONE, 0);
   }
 
   /** What the elements of a list of that written type are meant for. */
   ofElementType(node: ts.TypeNode): Origin {
-    return this.elementType(node, 0);
+    const ways: readonly Path[] = [['*'], ['%await'], ['%value']];
+    return ways.map((path) => this.typeNode(node, path, NONE, 0)).find((said) => said !== 'unknown') ?? 'unknown';
   }
 
   /** What the elements of a list, a set or the like are. */
   ofElements(list: ts.Expression): Origin {
-    return this.element(list, 0);
+    const ways: readonly Path[] = [['*'], ['%await'], ['%value']];
+    return ways.map((path) => this.expression(list, path, 0)).find((said) => said !== 'unknown') ?? 'unknown';
   }
 
-  private remember(node: ts.Node, step: number, find: () => Origin, memory = this.known): Origin {
-    const known = memory.get(node);
+  /** What the elements of a list are, and what the place that it stands at wants them to be. */
+  ofElementsAndPlace(list: ts.Expression): { readonly origin: Origin; readonly place: Origin } {
+    return { origin: this.expression(list, ['*'], 0), place: this.place(list, ['*'], 0) };
+  }
+
+  /** What a function that is given where one is expected is called with, and what its own parameter `at` is meant for. */
+  ofCallback(given: ts.Expression, at: number): { readonly origin: Origin; readonly place: Origin } {
+    const expected = this.checker.getContextualType(given);
+    const wanted = expected === undefined ? undefined : this.checker.getNonNullableType(expected).getCallSignatures()[0]?.parameters[at]?.valueDeclaration;
+    const own = this.checker.getTypeAtLocation(given).getCallSignatures()[0]?.parameters[at]?.valueDeclaration;
+    if (wanted === undefined || !ts.isParameter(wanted) || wanted.type === undefined || own === undefined || !ts.isParameter(own) || own.type === undefined) return { origin: 'unknown', place: 'unknown' };
+    const call = given.parent;
+    const env = ts.isCallExpression(call) || ts.isNewExpression(call) ? this.envOf(call) : NONE;
+    return { origin: this.typeNode(wanted.type, WHOLE, env, 0), place: this.typeNode(own.type, own.dotDotDotToken === undefined ? WHOLE : ['*'], NONE, 0) };
+  }
+
+  /** What the place that an expression stands at is meant for: a parameter, a field, a variable, a result, an element. */
+  ofPlace(expression: ts.Expression): Origin {
+    return this.place(expression, WHOLE, 0);
+  }
+
+  private remember(node: ts.Node, path: Path, step: number, find: () => Origin): Origin {
+    const ofNode = this.known.get(node) ?? new Map<string, Origin>();
+    this.known.set(node, ofNode);
+    const key = path.join('/');
+    const known = ofNode.get(key);
     if (known !== undefined) return known;
-    if (step > MAX_STEPS) return 'unknown';
-    memory.set(node, 'unknown');
+    if (step > MAX_STEPS || path.length > 8) return 'unknown';
+    ofNode.set(key, 'unknown');
     const origin = find();
-    memory.set(node, origin);
+    ofNode.set(key, origin);
     return origin;
   }
 
-  private expression(node: ts.Expression, step: number): Origin {
-    return this.remember(node, step, () => {
+  private expression(node: ts.Expression, path: Path, step: number): Origin {
+    return this.remember(node, path, step, () => {
       const type = this.checker.getTypeAtLocation(node);
-      const handle = this.types.handle(type);
-      // What can be nothing but a handle needs no looking further, and what is no pointer at all has no origin.
-      if (handle === undefined) return 'unknown';
-      return handle.form === 'alias' ? this.aliased(node, step + 1) : 'live';
+      if (path.length === 0) {
+        const handle = this.types.handle(type);
+        // What can be nothing but a handle needs no looking further, and what is no pointer at all has no origin.
+        if (handle === undefined) return 'unknown';
+        if (handle.form !== 'alias') return 'live';
+      }
+      if (path[0] === '%await' && type.getProperty('then') === undefined) return this.expression(node, path.slice(1), step + 1);
+      return this.traced(node, path, step + 1);
     });
   }
 
-  private aliased(node: ts.Expression, step: number): Origin {
-    if (ts.isParenthesizedExpression(node) || ts.isNonNullExpression(node) || ts.isSatisfiesExpression(node)) return this.expression(node.expression, step);
-    if (ts.isAwaitExpression(node)) {
-      const said = this.expression(node.expression, step);
-      return said === 'unknown' ? this.element(node.expression, step) : said;
-    }
+  private traced(node: ts.Expression, path: Path, step: number): Origin {
+    if (ts.isParenthesizedExpression(node) || ts.isNonNullExpression(node) || ts.isSatisfiesExpression(node)) return this.expression(node.expression, path, step);
+    if (ts.isAwaitExpression(node)) return this.expression(node.expression, ['%await', ...path], step);
     if (ts.isAsExpression(node) || ts.isTypeAssertionExpression(node)) {
-      const said = ts.isConstTypeReference(node.type) ? 'unknown' : this.typeNode(node.type, step);
-      return said === 'unknown' ? this.expression(node.expression, step) : said;
+      const said = ts.isConstTypeReference(node.type) ? 'unknown' : this.typeNode(node.type, path, NONE, step);
+      return said === 'unknown' ? this.expression(node.expression, path, step) : said;
     }
-    if (ts.isConditionalExpression(node)) return either(this.expression(node.whenTrue, step), this.expression(node.whenFalse, step));
+    if (ts.isConditionalExpression(node)) return either(this.expression(node.whenTrue, path, step), this.expression(node.whenFalse, path, step));
     if (ts.isBinaryExpression(node)) {
       const { kind } = node.operatorToken;
-      if (kind === ts.SyntaxKind.CommaToken || kind === ts.SyntaxKind.EqualsToken || kind === ts.SyntaxKind.AmpersandAmpersandToken) return this.expression(node.right, step);
-      if (kind === ts.SyntaxKind.BarBarToken || kind === ts.SyntaxKind.QuestionQuestionToken) return either(this.expression(node.left, step), this.expression(node.right, step));
+      if (kind === ts.SyntaxKind.CommaToken || kind === ts.SyntaxKind.EqualsToken || kind === ts.SyntaxKind.AmpersandAmpersandToken) return this.expression(node.right, path, step);
+      if (kind === ts.SyntaxKind.BarBarToken || kind === ts.SyntaxKind.QuestionQuestionToken) return either(this.expression(node.left, path, step), this.expression(node.right, path, step));
       return 'unknown';
     }
-    if (ts.isCallExpression(node) || ts.isNewExpression(node)) return this.call(node, step);
+    if (ts.isArrayLiteralExpression(node)) return this.inArray(node, path, step);
+    if (ts.isObjectLiteralExpression(node)) return this.inObject(node, path, step);
+    if (ts.isFunctionExpression(node) || ts.isArrowFunction(node)) return this.called(node, path, step);
+    if (ts.isCallExpression(node) || ts.isNewExpression(node)) return this.call(node, path, step);
     if (ts.isElementAccessExpression(node)) {
       const property = this.checker.getSymbolAtLocation(node.argumentExpression);
-      const named = property?.valueDeclaration !== undefined && ts.isPropertySignature(property.valueDeclaration);
-      return named ? this.symbol(property, step) : this.element(node.expression, step);
+      const named = property?.valueDeclaration !== undefined && ts.isPropertySignature(property.valueDeclaration) ? this.symbol(property, path, step) : 'unknown';
+      if (named !== 'unknown') return named;
+      const { argumentExpression: index } = node;
+      return this.expression(node.expression, [ts.isStringLiteralLike(index) || ts.isNumericLiteral(index) ? index.text : '*', ...path], step);
     }
     if (ts.isIdentifier(node) || ts.isPropertyAccessExpression(node)) {
       const symbol = this.checker.getSymbolAtLocation(ts.isIdentifier(node) ? node : node.name);
-      const said = symbol === undefined ? 'unknown' : this.symbol(symbol, step);
-      // A property that only a signature of all properties tells of: that of a Record.
-      return said === 'unknown' && ts.isPropertyAccessExpression(node) ? this.element(node.expression, step) : said;
+      const said = symbol === undefined ? 'unknown' : this.symbol(symbol, path, step);
+      return said === 'unknown' && ts.isPropertyAccessExpression(node) ? this.expression(node.expression, [node.name.text, ...path], step) : said;
     }
     return 'unknown';
   }
 
-  private symbol(symbol: ts.Symbol, step: number): Origin {
-    const declarations = this.types.resolved(symbol).declarations ?? [];
-    return declarations.map((declaration) => this.declaration(declaration, step)).reduce(either, 'unknown');
+  private inArray(node: ts.ArrayLiteralExpression, path: Path, step: number): Origin {
+    const [at, ...rest] = path;
+    if (at === undefined) return 'unknown';
+    const isFlat = !node.elements.some(ts.isSpreadElement);
+    const one = isFlat && /^\d+$/.test(at) ? node.elements[Number(at)] : undefined;
+    if (one !== undefined) return this.expression(one, rest, step);
+    return node.elements.map((element) => (ts.isSpreadElement(element) ? this.expression(element.expression, ['*', ...rest], step) : this.expression(element, rest, step))).reduce<Origin>(either, 'unknown');
   }
 
-  private declaration(node: ts.Declaration, step: number): Origin {
-    return this.remember(node, step, () => {
-      // What a family says of a level is what its handles are: `handles.pte` of AliasHandles.
-      if (ts.isPropertySignature(node) && (ts.isInterfaceDeclaration(node.parent) || ts.isTypeLiteralNode(node.parent)) && this.types.isFamily(this.checker.getTypeAtLocation(node.parent))) return 'live';
+  private inObject(node: ts.ObjectLiteralExpression, path: Path, step: number): Origin {
+    const [name, ...rest] = path;
+    if (name === undefined) return 'unknown';
+    const named = node.properties.filter((property) => name === '*' || nameOf(property.name) === name);
+    if (named.length > 0) return named.map((property) => this.declaration(property, rest, step)).reduce<Origin>(either, 'unknown');
+    return node.properties.filter(ts.isSpreadAssignment).map(({ expression }) => this.expression(expression, path, step)).reduce<Origin>(either, 'unknown');
+  }
+
+  private symbol(symbol: ts.Symbol, path: Path, step: number): Origin {
+    const declarations = this.types.resolved(symbol).declarations ?? [];
+    return declarations.map((declaration) => this.declaration(declaration, path, step)).reduce(either, 'unknown');
+  }
+
+  /** What a variable or a field is meant for, whatever it is given later. */
+  private meantSymbol(symbol: ts.Symbol, path: Path, step: number): Origin {
+    const declaration = this.types.resolved(symbol).valueDeclaration;
+    if (declaration === undefined) return 'unknown';
+    if (ts.isSetAccessor(declaration)) return declaration.parameters[0] === undefined ? 'unknown' : this.declaration(declaration.parameters[0], path, step + 1);
+    if (ts.isBindingElement(declaration) || ts.isFunctionLike(declaration)) return this.declaration(declaration, path, step + 1);
+    const { type, initializer } = declaration as Partial<ts.VariableDeclaration>;
+    if (type !== undefined) return path.length === 0 && this.isOfFamily(declaration) ? 'live' : this.typeNode(type, path, NONE, step + 1);
+    return initializer === undefined ? 'unknown' : this.expression(initializer, path, step + 1);
+  }
+
+  private declaration(node: ts.Declaration, path: Path, step: number): Origin {
+    return this.remember(node, path, step, () => {
+      if (ts.isFunctionLike(node) && !ts.isAccessor(node)) return this.called(node, path, step);
+      // A property of a handle family is a live entry, whatever the family says that one is.
+      if (path.length === 0 && this.isOfFamily(node)) return 'live';
       const annotation = (node as ts.HasType).type;
       if (annotation !== undefined && ts.isTypeNode(annotation)) {
-        const said = this.typeNode(annotation, step + 1);
+        const said = this.typeNode(annotation, path, NONE, step + 1);
         if (said !== 'unknown') return said;
       }
-      if (ts.isBindingElement(node)) return this.binding(node, step + 1);
+      if (ts.isBindingElement(node)) return this.binding(node, path, step + 1);
       if (ts.isParameter(node)) {
-        if (node.initializer !== undefined) return this.expression(node.initializer, step + 1);
-        return this.contextual(node, step + 1);
+        if (node.initializer !== undefined) return this.expression(node.initializer, path, step + 1);
+        return this.contextual(node, path, step + 1);
       }
       if (ts.isVariableDeclaration(node)) {
-        if (node.initializer !== undefined) return either(this.expression(node.initializer, step + 1), this.assigned(node, step + 1));
+        if (node.initializer !== undefined) return either(this.expression(node.initializer, path, step + 1), this.assigned(node, path, step + 1));
         const loop = node.parent.parent;
-        if (ts.isForOfStatement(loop)) return this.element(loop.expression, step + 1);
-        return this.assigned(node, step + 1);
+        if (ts.isForOfStatement(loop)) return this.expression(loop.expression, loop.awaitModifier === undefined ? ['*', ...path] : ['*', '%await', ...path], step + 1);
+        return this.assigned(node, path, step + 1);
       }
-      if (ts.isPropertyDeclaration(node) || ts.isPropertyAssignment(node)) return node.initializer === undefined ? 'unknown' : this.expression(node.initializer, step + 1);
+      if (ts.isPropertyDeclaration(node) || ts.isPropertyAssignment(node)) return node.initializer === undefined ? 'unknown' : this.expression(node.initializer, path, step + 1);
       if (ts.isShorthandPropertyAssignment(node)) {
         const symbol = this.checker.getShorthandAssignmentValueSymbol(node);
-        return symbol === undefined ? 'unknown' : this.symbol(symbol, step + 1);
+        return symbol === undefined ? 'unknown' : this.symbol(symbol, path, step + 1);
       }
-      if (ts.isGetAccessorDeclaration(node)) return this.returned(node, step + 1);
+      if (ts.isGetAccessorDeclaration(node)) return this.returned(node, path, step + 1);
       return 'unknown';
     });
   }
 
+  /** What a function returns, as it says or as it does. */
+  private called(node: ts.SignatureDeclaration, path: Path, step: number): Origin {
+    if (path[0] !== '()') return 'unknown';
+    return node.type === undefined ? this.returned(node, path.slice(1), step + 1) : this.typeNode(node.type, path.slice(1), NONE, step + 1);
+  }
+
+  private isOfFamily(node: ts.Declaration): boolean {
+    return ts.isPropertySignature(node) && this.types.isFamily(this.checker.getTypeAtLocation(node.parent));
+  }
+
   /** What a `let` without an annotation is given later on. */
-  private assigned(declaration: ts.VariableDeclaration, step: number): Origin {
+  private assigned(declaration: ts.VariableDeclaration, path: Path, step: number): Origin {
     if (!ts.isIdentifier(declaration.name) || (ts.getCombinedNodeFlags(declaration) & ts.NodeFlags.Const) !== 0) return 'unknown';
     const symbol = this.checker.getSymbolAtLocation(declaration.name);
     let origin: Origin = 'unknown';
     const visit = (node: ts.Node): void => {
-      if (ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.EqualsToken && ts.isIdentifier(node.left) && this.checker.getSymbolAtLocation(node.left) === symbol) {
-        origin = either(origin, this.expression(node.right, step));
+      if (ts.isBinaryExpression(node) && ASSIGNMENTS.has(node.operatorToken.kind) && ts.isIdentifier(node.left) && this.checker.getSymbolAtLocation(node.left) === symbol) {
+        origin = either(origin, this.expression(node.right, path, step));
       }
       ts.forEachChild(node, visit);
     };
@@ -188,174 +261,287 @@ export class Provenance {
     return origin;
   }
 
-  /** `const { ptep } = ...`, `const [ptep] = ...` */
-  private binding(node: ts.BindingElement, step: number): Origin {
-    if (node.dotDotDotToken !== undefined) return 'unknown';
-    const pattern = node.parent;
-    const from = this.checker.getTypeAtLocation(pattern);
-    if (ts.isArrayBindingPattern(pattern)) {
-      const source = pattern.parent;
-      // A pattern inside of another says too little.
-      if (ts.isBindingElement(source)) return 'unknown';
-      if (source.type !== undefined) return this.elementType(source.type, step);
-      const loop = source.parent.parent;
-      if (ts.isForOfStatement(loop)) return this.ofPair(loop.expression, pattern.elements.indexOf(node), step);
-      return source.initializer === undefined ? 'unknown' : this.element(source.initializer, step);
-    }
-    const name = node.propertyName ?? node.name;
-    if (!ts.isIdentifier(name) && !ts.isStringLiteral(name)) return 'unknown';
-    const property = from.getProperty(name.text);
-    return property === undefined ? 'unknown' : this.symbol(property, step);
+  /** `const { ptep } = ...`, `const [ptep] = ...`, at any depth, with what stands in for nothing. */
+  private binding(node: ts.BindingElement, path: Path, step: number): Origin {
+    const given = this.bound(node, path, step);
+    return given === 'unknown' && node.initializer !== undefined ? this.expression(node.initializer, path, step) : given;
   }
 
-  /** The key or the value of what goes through a Map, or through the `entries()` of a list. */
-  private ofPair(pairs: ts.Expression, at: number, step: number): Origin {
-    if (ts.isCallExpression(pairs) && ts.isPropertyAccessExpression(pairs.expression) && pairs.expression.name.text === 'entries') {
-      const list = pairs.expression.expression;
-      return this.checker.isArrayLikeType(this.checker.getTypeAtLocation(list)) ? (at === 1 ? this.element(list, step) : 'unknown') : this.ofPair(list, at, step);
+  /** What a pattern takes out of what it is given. */
+  private bound(node: ts.BindingElement, path: Path, step: number): Origin {
+    const pattern = node.parent;
+    const source = pattern.parent;
+    if (ts.isArrayBindingPattern(pattern)) {
+      const at = pattern.elements.indexOf(node);
+      if (node.dotDotDotToken === undefined) return this.declaration(source, [String(at), ...path], step);
+      const [first, ...rest] = path;
+      return first === undefined ? 'unknown' : this.declaration(source, [/^\d+$/.test(first) ? String(at + Number(first)) : first, ...rest], step);
     }
-    const symbol = this.checker.getSymbolAtLocation(ts.isPropertyAccessExpression(pairs) ? pairs.name : pairs);
-    const { type, initializer } = (symbol?.valueDeclaration ?? {}) as Partial<ts.VariableDeclaration>;
-    const written = type ?? (initializer !== undefined && ts.isNewExpression(initializer) ? initializer : undefined);
-    const given = written !== undefined && (ts.isTypeReferenceNode(written) || ts.isNewExpression(written)) ? written.typeArguments : undefined;
-    return given?.length === 2 ? this.typeNode(given[at]!, step) : this.element(pairs, step);
+    if (node.dotDotDotToken !== undefined) return this.declaration(source, path, step);
+    const name = nameOf(node.propertyName ?? node.name);
+    if (name === undefined) return 'unknown';
+    // What is written where the property is declared says more than the way there, where the type knows which it is.
+    const property = this.checker.getNonNullableType(this.checker.getTypeAtLocation(pattern)).getProperty(name);
+    const said = property === undefined ? 'unknown' : this.symbol(property, path, step);
+    return said === 'unknown' ? this.declaration(source, [name, ...path], step) : said;
   }
 
   /** A parameter without an annotation, of a function that is written where one is expected. */
-  private contextual(node: ts.ParameterDeclaration, step: number): Origin {
+  private contextual(node: ts.ParameterDeclaration, path: Path, step: number): Origin {
     const made = node.parent;
-    if (!ts.isArrowFunction(made) && !ts.isFunctionExpression(made)) return 'unknown';
-    const expected = this.checker.getContextualType(made)?.getCallSignatures()[0];
-    const parameter = expected?.parameters[made.parameters.indexOf(node)];
-    const declared = parameter === undefined ? 'unknown' : this.symbol(parameter, step);
-    if (declared !== 'unknown') return declared;
-    // What a list's own methods call back with are its elements.
+    const expected = this.expectedOf(made);
+    const parameter = expected?.parameters[made.parameters.indexOf(node)]?.valueDeclaration;
+    if (parameter === undefined || !ts.isParameter(parameter) || parameter.type === undefined) return 'unknown';
     const call = made.parent;
-    return ts.isCallExpression(call) && ts.isPropertyAccessExpression(call.expression) ? this.element(call.expression.expression, step) : 'unknown';
+    return this.typeNode(parameter.type, parameter.dotDotDotToken === undefined ? path : ['*', ...path], ts.isCallExpression(call) || ts.isNewExpression(call) ? this.envOf(call) : NONE, step);
   }
 
-  private call(node: ts.CallExpression | ts.NewExpression, step: number): Origin {
-    const declaration = this.checker.getResolvedSignature(node)?.declaration;
-    if (declaration === undefined || ts.isJSDocSignature(declaration)) return 'unknown';
-    if (declaration.type === undefined) return this.returned(declaration, step);
-    const said = this.typeNode(declaration.type, step);
-    if (said !== 'unknown') return said;
-    // A type parameter is what the argument of that type was: identity(ptep).
-    const { type } = declaration;
-    const arguments_ = node.arguments ?? [];
-    const symbol = ts.isTypeReferenceNode(type) ? this.checker.getSymbolAtLocation(type.typeName) : undefined;
-    if (symbol === undefined || (symbol.flags & ts.SymbolFlags.TypeParameter) === 0) {
-      // A list's own methods return its elements: at(), pop(), find().
-      return ts.isPropertyAccessExpression(node.expression) ? this.element(node.expression.expression, step) : 'unknown';
+  /** The signature that is expected where a function is written. */
+  private expectedOf(made: ts.SignatureDeclaration): ts.Signature | undefined {
+    let expected: ts.Type | undefined;
+    if (ts.isArrowFunction(made) || ts.isFunctionExpression(made)) expected = this.checker.getContextualType(made);
+    else if (ts.isMethodDeclaration(made) && ts.isObjectLiteralExpression(made.parent)) {
+      const object = this.checker.getContextualType(made.parent);
+      const property = object === undefined ? undefined : this.checker.getNonNullableType(object).getProperty(nameOf(made.name) ?? '');
+      expected = property === undefined ? undefined : this.checker.getTypeOfSymbolAtLocation(property, made);
     }
-    return declaration.parameters
-      .map((parameter, at) => {
-        const same = parameter.type !== undefined && ts.isTypeReferenceNode(parameter.type) && this.checker.getSymbolAtLocation(parameter.type.typeName) === symbol;
-        return same && arguments_[at] !== undefined ? this.expression(arguments_[at], step) : 'unknown';
-      })
-      .reduce<Origin>(either, 'unknown');
+    return expected === undefined ? undefined : this.checker.getNonNullableType(expected).getCallSignatures()[0];
   }
 
-  /** What a function without a result type returns. */
-  private returned(declaration: ts.SignatureDeclaration, step: number): Origin {
-    const { body } = declaration as Partial<ts.FunctionLikeDeclaration>;
+  private call(node: ts.CallExpression | ts.NewExpression, path: Path, step: number): Origin {
+    const declaration = this.checker.getResolvedSignature(node)?.declaration;
+    if (ts.isNewExpression(node) && (declaration?.type === undefined || ts.isJSDocSignature(declaration))) {
+      const made = this.checker.getTypeAtLocation(node).symbol as ts.Symbol | undefined;
+      return made === undefined ? 'unknown' : this.member(made, path, this.envOf(node), step);
+    }
+    if (declaration === undefined || ts.isJSDocSignature(declaration)) return 'unknown';
+    if (declaration.type === undefined) return this.returned(declaration, path, step);
+    if (declaration.type.kind === ts.SyntaxKind.ThisType && ts.isPropertyAccessExpression(node.expression)) return this.expression(node.expression.expression, path, step);
+    return this.typeNode(declaration.type, path, this.envOf(node), step);
+  }
+
+  /** What the type parameters of a called function stand for: what is written, or what the arguments are; and those of the object that it is a method of. */
+  private envOf(call: ts.CallExpression | ts.NewExpression): Env {
+    const declaration = this.checker.getResolvedSignature(call)?.declaration;
+    const ofClass = ts.isNewExpression(call) ? (this.checker.getTypeAtLocation(call).symbol as ts.Symbol | undefined)?.declarations?.find(ts.isClassLike)?.typeParameters : undefined;
+    const own = (declaration === undefined || ts.isJSDocSignature(declaration) ? undefined : declaration.typeParameters) ?? ofClass ?? [];
+    const env = new Map<ts.Symbol, (path: Path, step: number) => Origin>();
+    const parameters = declaration === undefined || ts.isJSDocSignature(declaration) ? [] : declaration.parameters;
+    own.forEach((parameter, at) => {
+      const symbol = this.checker.getSymbolAtLocation(parameter.name);
+      if (symbol === undefined) return;
+      const written = call.typeArguments?.[at];
+      env.set(symbol, (path, step) => {
+        if (written !== undefined) return this.typeNode(written, path, NONE, step + 1);
+        return parameters
+          .flatMap(({ type, dotDotDotToken }, index) => {
+            const given = call.arguments?.[index];
+            if (type === undefined || given === undefined || dotDotDotToken !== undefined || ts.isSpreadElement(given)) return [];
+            return this.waysTo(type, symbol, 0).map((way) => this.expression(given, [...way, ...path], step + 1));
+          })
+          .reduce<Origin>(either, 'unknown');
+      });
+    });
+    const around = declaration?.parent;
+    if (around !== undefined && (ts.isInterfaceDeclaration(around) || ts.isClassLike(around)) && ts.isCallExpression(call) && ts.isPropertyAccessExpression(call.expression)) {
+      const object = call.expression.expression;
+      const kind = around.name?.text ?? '';
+      (around.typeParameters ?? []).forEach((parameter, at) => {
+        const symbol = this.checker.getSymbolAtLocation(parameter.name);
+        if (symbol !== undefined) env.set(symbol, (path, step) => this.expression(object, [this.isLib(around) ? stepInto(kind, at) : `%${at}`, ...path], step + 1));
+      });
+    }
+    return env;
+  }
+
+  /** The ways from a value of a written type to what a type parameter stands for. */
+  private waysTo(node: ts.TypeNode, parameter: ts.Symbol, depth: number): Path[] {
+    const further = (into: ts.TypeNode | undefined, ...by: string[]): Path[] => (into === undefined || depth > 5 ? [] : this.waysTo(into, parameter, depth + 1).map((way) => [...by, ...way]));
+    if (ts.isParenthesizedTypeNode(node) || ts.isTypeOperatorNode(node) || ts.isOptionalTypeNode(node)) return further(node.type);
+    if (ts.isUnionTypeNode(node) || ts.isIntersectionTypeNode(node)) return node.types.flatMap((one) => further(one));
+    if (ts.isArrayTypeNode(node)) return further(node.elementType, '*');
+    if (ts.isTupleTypeNode(node)) return node.elements.flatMap((one, at) => further(ts.isNamedTupleMember(one) ? one.type : one, String(at)));
+    if (ts.isFunctionTypeNode(node)) return further(node.type, '()');
+    if (ts.isTypeLiteralNode(node)) {
+      return node.members.flatMap((one) => (ts.isPropertySignature(one) ? further(one.type, nameOf(one.name) ?? '*') : ts.isIndexSignatureDeclaration(one) ? further(one.type, '*') : []));
+    }
+    if (!ts.isTypeReferenceNode(node)) return [];
+    if (this.checker.getSymbolAtLocation(node.typeName) === parameter) return [WHOLE];
+    return (node.typeArguments ?? []).flatMap((one, at) => further(one, stepInto(node.typeName.getText(), at)));
+  }
+
+  /** What a function without a result type returns, or yields. */
+  private returned(declaration: ts.SignatureDeclaration, path: Path, step: number): Origin {
+    const { body, asteriskToken } = declaration as Partial<ts.FunctionLikeDeclaration>;
     if (body === undefined) return 'unknown';
-    if (!ts.isBlock(body)) return this.expression(body, step);
+    if (!ts.isBlock(body)) return this.expression(body, path, step);
     let origin: Origin = 'unknown';
     const visit = (node: ts.Node): void => {
       if (ts.isFunctionLike(node)) return;
-      if (ts.isReturnStatement(node) && node.expression !== undefined) origin = either(origin, this.expression(node.expression, step));
+      if (asteriskToken === undefined) {
+        if (ts.isReturnStatement(node) && node.expression !== undefined) origin = either(origin, this.expression(node.expression, path, step));
+      } else if (ts.isYieldExpression(node) && node.expression !== undefined && path[0] === '*') {
+        origin = either(origin, this.expression(node.expression, node.asteriskToken === undefined ? path.slice(1) : path, step));
+      }
       ts.forEachChild(node, visit);
     };
     ts.forEachChild(body, visit);
     return origin;
   }
 
-  /** The elements of a list. */
-  private element(list: ts.Expression, step: number): Origin {
-    return this.remember(list, step, () => {
-      if (ts.isParenthesizedExpression(list) || ts.isNonNullExpression(list) || ts.isSatisfiesExpression(list)) return this.element(list.expression, step + 1);
-      if (ts.isAsExpression(list)) return ts.isConstTypeReference(list.type) ? this.element(list.expression, step + 1) : this.elementType(list.type, step + 1);
-      if (ts.isArrayLiteralExpression(list)) {
-        return list.elements.map((one) => (ts.isSpreadElement(one) ? this.element(one.expression, step + 1) : this.expression(one, step + 1))).reduce<Origin>(either, 'unknown');
-      }
-      if (ts.isCallExpression(list) || ts.isNewExpression(list)) {
-        const written = list.typeArguments?.map((one) => this.typeNode(one, step + 1)).reduce<Origin>(either, 'unknown');
-        if (written !== undefined && written !== 'unknown') return written;
-        const declaration = this.checker.getResolvedSignature(list)?.declaration;
-        if (declaration?.type !== undefined && !ts.isJSDocSignature(declaration)) {
-          const said = this.elementType(declaration.type, step + 1);
-          if (said !== 'unknown') return said;
-        }
-        return ts.isCallExpression(list) && ts.isPropertyAccessExpression(list.expression) ? this.element(list.expression.expression, step + 1) : 'unknown';
-      }
-      const symbol = ts.isIdentifier(list) ? this.checker.getSymbolAtLocation(list) : ts.isPropertyAccessExpression(list) ? this.checker.getSymbolAtLocation(list.name) : undefined;
-      if (symbol === undefined) return 'unknown';
-      return (this.types.resolved(symbol).declarations ?? [])
-        .map((declaration) => {
-          const { type, initializer } = declaration as Partial<ts.VariableDeclaration>;
-          if (type !== undefined) return this.elementType(type, step + 1);
-          return initializer === undefined ? 'unknown' : this.element(initializer, step + 1);
-        })
-        .reduce<Origin>(either, 'unknown');
-    }, this.knownElements);
+  /** What a function is declared to return. */
+  private result(declaration: ts.SignatureDeclaration, path: Path, step: number): Origin {
+    if (declaration.type !== undefined) return this.typeNode(declaration.type, path, NONE, step + 1);
+    const expected = this.expectedOf(declaration)?.getDeclaration();
+    return expected?.type === undefined ? 'unknown' : this.typeNode(expected.type, path, NONE, step + 1);
   }
 
-  private elementType(node: ts.TypeNode, step: number): Origin {
-    if (step > MAX_STEPS) return 'unknown';
-    if (ts.isArrayTypeNode(node)) return this.typeNode(node.elementType, step + 1);
-    if (ts.isTupleTypeNode(node)) return node.elements.map((one) => this.typeNode(ts.isNamedTupleMember(one) ? one.type : one, step + 1)).reduce<Origin>(either, 'unknown');
-    if (ts.isTypeOperatorNode(node) || ts.isParenthesizedTypeNode(node)) return this.elementType(node.type, step + 1);
-    if (ts.isUnionTypeNode(node)) return node.types.map((one) => this.elementType(one, step + 1)).reduce<Origin>(either, 'unknown');
-    if (!ts.isTypeReferenceNode(node)) return 'unknown';
-    if (node.typeArguments !== undefined) return node.typeArguments.map((one) => this.typeNode(one, step + 1)).reduce<Origin>(either, 'unknown');
-    const alias = this.aliasOf(node);
-    return alias === undefined ? 'unknown' : this.elementType(alias, step + 1);
+  private typeNode(node: ts.TypeNode, path: Path, env: Env, step: number): Origin {
+    const find = (): Origin => this.written(node, path, env, step + 1);
+    if (env.size === 0) return this.remember(node, path, step, find);
+    return step > MAX_STEPS || path.length > 8 ? 'unknown' : find();
   }
 
-  private typeNode(node: ts.TypeNode, step: number): Origin {
-    return this.remember(node, step, () => {
-      if (ts.isParenthesizedTypeNode(node) || ts.isTypeOperatorNode(node) || ts.isOptionalTypeNode(node) || ts.isRestTypeNode(node)) return this.typeNode(node.type, step + 1);
-      if (ts.isUnionTypeNode(node)) return node.types.map((one) => this.typeNode(one, step + 1)).reduce<Origin>(either, 'unknown');
-      if (ts.isTypeQueryNode(node)) {
-        const symbol = this.checker.getSymbolAtLocation(node.exprName);
-        return symbol === undefined ? 'unknown' : this.symbol(symbol, step + 1);
-      }
-      if (ts.isIndexedAccessTypeNode(node)) return this.indexed(node, step + 1);
-      if (ts.isTypeReferenceNode(node)) return this.reference(node, step + 1);
-      return this.byType(node);
-    });
+  private written(node: ts.TypeNode, path: Path, env: Env, step: number): Origin {
+    const [at, ...rest] = path;
+    if (ts.isParenthesizedTypeNode(node) || ts.isTypeOperatorNode(node) || ts.isOptionalTypeNode(node) || ts.isRestTypeNode(node) || ts.isNamedTupleMember(node)) return this.typeNode(node.type, path, env, step);
+    if (ts.isUnionTypeNode(node) || (ts.isIntersectionTypeNode(node) && at !== undefined)) return node.types.map((one) => this.typeNode(one, path, env, step)).reduce<Origin>(either, 'unknown');
+    if (ts.isTypeQueryNode(node)) {
+      const symbol = this.checker.getSymbolAtLocation(node.exprName);
+      return symbol === undefined ? 'unknown' : this.symbol(symbol, path, step);
+    }
+    if (ts.isImportTypeNode(node) && at === undefined) {
+      const symbol = node.qualifier === undefined ? undefined : this.checker.getSymbolAtLocation(node.qualifier);
+      return symbol !== undefined && this.types.isCoreSymbol(symbol, 'EntryPtr') ? 'aside' : this.byType(node);
+    }
+    if (ts.isIndexedAccessTypeNode(node)) return this.indexed(node, path, env, step);
+    if (ts.isTypeReferenceNode(node)) return this.reference(node, path, env, step);
+    if (at === undefined) return this.byType(node);
+    if (ts.isArrayTypeNode(node)) return isElement(at) ? this.typeNode(node.elementType, rest, env, step) : 'unknown';
+    if (ts.isTupleTypeNode(node)) {
+      const one = node.elements[Number(at)];
+      if (one !== undefined) return this.typeNode(one, rest, env, step);
+      return isElement(at) ? node.elements.map((element) => this.typeNode(element, rest, env, step)).reduce<Origin>(either, 'unknown') : 'unknown';
+    }
+    if (ts.isFunctionTypeNode(node)) return at === '()' ? this.typeNode(node.type, rest, env, step) : 'unknown';
+    if (ts.isMappedTypeNode(node)) return node.type === undefined ? 'unknown' : this.typeNode(node.type, rest, env, step);
+    if (ts.isTypeLiteralNode(node)) return this.isFamily(node, path) ? 'live' : this.inMembers(node.members, path, env, step);
+    return 'unknown';
   }
 
-  private reference(node: ts.TypeReferenceNode, step: number): Origin {
+  /** Whether a path leads to a property of a handle family. A mapped type over the levels may be of copies as well. */
+  private isFamily(node: ts.TypeNode, path: Path): boolean {
+    if (path.length !== 1) return false;
+    const type = this.checker.getTypeFromTypeNode(node);
+    const isMapped = (type.flags & ts.TypeFlags.Object) !== 0 && ((type as ts.ObjectType).objectFlags & ts.ObjectFlags.Mapped) !== 0;
+    return !isMapped && this.types.isFamily(type);
+  }
+
+  private reference(node: ts.TypeReferenceNode, path: Path, env: Env, step: number): Origin {
     const symbol = this.checker.getSymbolAtLocation(node.typeName);
     if (symbol === undefined) return 'unknown';
-    if (this.types.isCoreSymbol(symbol, 'EntryPtr')) return 'aside';
-    const alias = this.aliasOf(node);
+    const stands = env.get(symbol);
+    if (stands !== undefined) return stands(path, step);
+    if (path.length === 0 && this.types.isCoreSymbol(symbol, 'EntryPtr')) return 'aside';
+    if (this.isFamily(node, path)) return 'live';
+    const original = this.types.resolved(symbol);
+    const arguments_ = node.typeArguments ?? [];
+    const [at, ...rest] = path;
+    const argument = (index: number, way: Path): Origin => (arguments_[index] === undefined ? 'unknown' : this.typeNode(arguments_[index], way, env, step));
+    if (at !== undefined && /^%\d$/.test(at)) return argument(Number(at.slice(1)), rest);
+    const constraint = original.declarations?.find(ts.isTypeParameterDeclaration)?.constraint;
+    if (constraint !== undefined) return this.typeNode(constraint, path, env, step);
+    const inner = this.parametersOf(original, arguments_, env);
+    const alias = original.declarations?.find(ts.isTypeAliasDeclaration);
     if (alias !== undefined) {
-      const said = this.typeNode(alias, step);
+      if (this.isLib(alias)) {
+        if (original.name === 'ReturnType') return argument(0, ['()', ...path]);
+        if (original.name === 'Awaited') return argument(0, ['%await', ...path]);
+        if (original.name === 'Parameters') return this.parameterOf(arguments_[0], path, step);
+        if (original.name === 'Record') return at === undefined ? 'unknown' : argument(1, rest);
+      }
+      const said = this.typeNode(alias.type, path, inner, step);
       if (said !== 'unknown') return said;
       // NonNullable<Ptep>, Readonly<...>: what it is of.
-      return (node.typeArguments ?? []).map((one) => this.typeNode(one, step)).reduce<Origin>(either, 'unknown');
+      return arguments_.map((one) => this.typeNode(one, path, env, step)).reduce<Origin>(either, 'unknown');
     }
-    return this.byType(node);
+    if (at === undefined) return this.byType(node);
+    if (original.declarations?.some((one) => this.isLib(one)) === true) {
+      if (original.name.endsWith('Map')) {
+        if (at === '%key' || at === '%value') return argument(at === '%key' ? 0 : 1, rest);
+        return at === '*' && (rest[0] === '0' || rest[0] === '1') ? argument(Number(rest[0]), rest.slice(1)) : 'unknown';
+      }
+      if (original.name.startsWith('Promise')) return at === '%await' ? argument(0, rest) : 'unknown';
+      if (isElement(at)) return argument(0, rest);
+    }
+    if (at === '%await' && this.checker.getTypeFromTypeNode(node).getProperty('then') === undefined) return this.typeNode(node, rest, env, step);
+    const said = this.member(original, path, inner, step);
+    // A list of somebody's own: what it is of.
+    return said === 'unknown' && at === '*' ? arguments_.map((one) => this.typeNode(one, rest, env, step)).reduce<Origin>(either, 'unknown') : said;
   }
 
-  /** The right side of `type X = ...`, for a reference to X. */
-  private aliasOf(node: ts.TypeReferenceNode): ts.TypeNode | undefined {
-    const symbol = this.checker.getSymbolAtLocation(node.typeName);
-    if (symbol === undefined) return undefined;
-    return this.types.resolved(symbol).declarations?.find(ts.isTypeAliasDeclaration)?.type;
+  /** `Parameters<typeof f>[0]` */
+  private parameterOf(node: ts.TypeNode | undefined, path: Path, step: number): Origin {
+    const declaration = node === undefined ? undefined : (this.checker.getTypeFromTypeNode(node).getCallSignatures()[0]?.getDeclaration());
+    const parameter = declaration?.parameters[Number(path[0])];
+    return parameter === undefined ? 'unknown' : this.declaration(parameter, path.slice(1), step + 1);
+  }
+
+  /** What the type parameters of something that is written with type arguments stand for. */
+  private parametersOf(symbol: ts.Symbol, written: readonly ts.TypeNode[], env: Env): Env {
+    const inner = new Map<ts.Symbol, (path: Path, step: number) => Origin>();
+    for (const declaration of symbol.declarations ?? []) {
+      if (!ts.isTypeAliasDeclaration(declaration) && !ts.isInterfaceDeclaration(declaration) && !ts.isClassLike(declaration)) continue;
+      (declaration.typeParameters ?? []).forEach((parameter, at) => {
+        const own = this.checker.getSymbolAtLocation(parameter.name);
+        const given = written[at] ?? parameter.default;
+        if (own !== undefined && given !== undefined) inner.set(own, (path, step) => this.typeNode(given, path, env, step + 1));
+      });
+    }
+    return inner;
+  }
+
+  /** A part of a class or an interface. */
+  private member(symbol: ts.Symbol, path: Path, env: Env, step: number): Origin {
+    if (path.length === 0 || step > MAX_STEPS) return 'unknown';
+    for (const declaration of symbol.declarations ?? []) {
+      if (!ts.isInterfaceDeclaration(declaration) && !ts.isClassLike(declaration)) continue;
+      if (/^%\d$/.test(path[0]!)) {
+        const parameter = declaration.typeParameters?.[Number(path[0]!.slice(1))];
+        const own = parameter === undefined ? undefined : this.checker.getSymbolAtLocation(parameter.name);
+        return (own === undefined ? undefined : env.get(own))?.(path.slice(1), step) ?? 'unknown';
+      }
+      const said = this.inMembers(declaration.members, path, env, step);
+      if (said !== 'unknown') return said;
+      for (const base of (declaration.heritageClauses ?? []).flatMap(({ types }) => types)) {
+        const extended = this.checker.getSymbolAtLocation(base.expression);
+        if (extended === undefined) continue;
+        const original = this.types.resolved(extended);
+        const found = this.member(original, path, this.parametersOf(original, base.typeArguments ?? [], env), step + 1);
+        if (found !== 'unknown') return found;
+      }
+    }
+    return 'unknown';
+  }
+
+  private inMembers(members: readonly (ts.TypeElement | ts.ClassElement)[], path: Path, env: Env, step: number): Origin {
+    const [name, ...rest] = path;
+    const properties = members.flatMap((member): readonly ts.Declaration[] => (ts.isConstructorDeclaration(member) ? member.parameters.filter((one) => ts.isParameterPropertyDeclaration(one, member)) : [member]));
+    const found = properties.find((member) => nameOf((member as ts.NamedDeclaration).name) === name) ?? members.find(ts.isIndexSignatureDeclaration);
+    if (found === undefined || name === '()') return 'unknown';
+    const { type } = found as Partial<ts.PropertySignature>;
+    if (type === undefined) return this.declaration(found, rest, step);
+    if (ts.isMethodSignature(found) || ts.isMethodDeclaration(found)) return rest[0] === '()' ? this.typeNode(type, rest.slice(1), env, step) : 'unknown';
+    return this.typeNode(type, rest, env, step);
   }
 
   /** `H['pte']` is a live entry; `Request['ptep']` what that property is declared as. */
-  private indexed(node: ts.IndexedAccessTypeNode, step: number): Origin {
+  private indexed(node: ts.IndexedAccessTypeNode, path: Path, env: Env, step: number): Origin {
     const object = this.checker.getTypeFromTypeNode(node.objectType);
-    if (this.types.isFamily(object)) return 'live';
+    if (this.types.isFamily(object)) return path.length === 0 ? 'live' : 'unknown';
     const index = this.checker.getTypeFromTypeNode(node.indexType);
-    const property = index.isStringLiteral() ? object.getProperty(index.value) : undefined;
-    if (property !== undefined) return this.symbol(property, step);
-    return index.flags & ts.TypeFlags.Number ? this.elementType(node.objectType, step) : 'unknown';
+    const names = (index.isUnion() ? index.types : [index]).map((one) => (one.isStringLiteral() || one.isNumberLiteral() ? String(one.value) : one.flags & ts.TypeFlags.Number ? '*' : undefined));
+    return names.map((name) => (name === undefined ? 'unknown' : this.typeNode(node.objectType, [name, ...path], env, step))).reduce<Origin>(either, 'unknown');
   }
 
   /** What no spelling says, the type may: that of an opaque handle does. */
@@ -363,6 +549,123 @@ export class Provenance {
     const handle = this.types.handle(this.checker.getTypeFromTypeNode(node));
     return handle === undefined || handle.form === 'alias' ? 'unknown' : 'live';
   }
+
+  private isLib(node: ts.Node): boolean {
+    return /[\\/]lib\.[^\\/]*\.d\.ts$/.test(node.getSourceFile().fileName);
+  }
+
+  /** What is wanted where an expression, or the part of it at a path, stands. */
+  private place(node: ts.Node, path: Path, step: number): Origin {
+    const { parent } = node;
+    if (step > MAX_STEPS) return 'unknown';
+    if (ts.isSatisfiesExpression(parent)) {
+      const said = this.typeNode(parent.type, path, NONE, step + 1);
+      return said === 'unknown' ? this.place(parent, path, step + 1) : said;
+    }
+    if (ts.isParenthesizedExpression(parent) || ts.isNonNullExpression(parent) || (ts.isAsExpression(parent) && ts.isConstTypeReference(parent.type))) return this.place(parent, path, step + 1);
+    if (ts.isConditionalExpression(parent)) return parent.condition === node ? 'unknown' : this.place(parent, path, step + 1);
+    if (ts.isBinaryExpression(parent)) {
+      const { kind } = parent.operatorToken;
+      if (ASSIGNMENTS.has(kind)) return parent.right === node ? this.target(parent.left, path, step + 1) : 'unknown';
+      if (kind === ts.SyntaxKind.CommaToken || kind === ts.SyntaxKind.AmpersandAmpersandToken) return parent.right === node ? this.place(parent, path, step + 1) : 'unknown';
+      return kind === ts.SyntaxKind.BarBarToken || kind === ts.SyntaxKind.QuestionQuestionToken ? this.place(parent, path, step + 1) : 'unknown';
+    }
+    if (ts.isVariableDeclaration(parent) || ts.isPropertyDeclaration(parent)) return parent.type === undefined ? 'unknown' : this.typeNode(parent.type, path, NONE, step + 1);
+    if (ts.isParameter(parent)) return parent.type === undefined ? this.contextual(parent, path, step + 1) : this.typeNode(parent.type, path, NONE, step + 1);
+    if (ts.isBindingElement(parent)) return this.bound(parent, path, step + 1);
+    if (ts.isShorthandPropertyAssignment(node)) return this.inLiteral(node.parent, node.name.text, path, step);
+    if (ts.isPropertyAssignment(parent) || ts.isShorthandPropertyAssignment(parent)) {
+      const name = nameOf(parent.name);
+      return name === undefined ? 'unknown' : this.inLiteral(parent.parent, name, path, step);
+    }
+    if (ts.isArrayLiteralExpression(parent)) return this.place(parent, [String(parent.elements.indexOf(node as ts.Expression)), ...path], step + 1);
+    if (ts.isSpreadElement(parent)) {
+      if (ts.isArrayLiteralExpression(parent.parent)) return this.place(parent.parent, path, step + 1);
+      const at = (parent.parent.arguments ?? ([] as readonly ts.Expression[])).indexOf(parent);
+      return path[0] === '*' ? this.argument(parent.parent, at, path.slice(1), step + 1) : 'unknown';
+    }
+    if (ts.isReturnStatement(parent) || (ts.isArrowFunction(parent) && parent.body === node)) {
+      const made = ts.isArrowFunction(parent) ? parent : ts.findAncestor(parent, ts.isFunctionLike);
+      if (made === undefined) return 'unknown';
+      const isAsync = (ts.getCombinedModifierFlags(made) & ts.ModifierFlags.Async) !== 0;
+      return (made as Partial<ts.FunctionDeclaration>).asteriskToken === undefined ? this.result(made, isAsync ? ['%await', ...path] : path, step + 1) : 'unknown';
+    }
+    if (ts.isYieldExpression(parent)) {
+      const made = ts.findAncestor(parent, ts.isFunctionLike);
+      return made === undefined ? 'unknown' : this.result(made, parent.asteriskToken === undefined ? ['*', ...path] : path, step + 1);
+    }
+    if (ts.isCallExpression(parent) || ts.isNewExpression(parent)) {
+      const at = parent.arguments?.indexOf(node as ts.Expression) ?? -1;
+      return at < 0 ? 'unknown' : this.argument(parent, at, path, step + 1);
+    }
+    return 'unknown';
+  }
+
+  /** What a property of an object that is written here is declared for. */
+  private inLiteral(object: ts.ObjectLiteralExpression, name: string, path: Path, step: number): Origin {
+    const said = this.place(object, [name, ...path], step + 1);
+    if (said !== 'unknown' && said !== 'mixed') return said;
+    const expected = this.checker.getContextualType(object);
+    const property = expected === undefined ? undefined : this.checker.getNonNullableType(expected).getProperty(name);
+    // Of a union of requests, the compiler knows which one it is.
+    return property === undefined || (expected?.isUnion() === true && said === 'mixed') ? 'unknown' : this.meantSymbol(property, path, step + 1);
+  }
+
+  /** What the left side of an assignment is meant for. */
+  private target(node: ts.Expression, path: Path, step: number): Origin {
+    const [at, ...rest] = path;
+    if (ts.isParenthesizedExpression(node) || ts.isNonNullExpression(node)) return this.target(node.expression, path, step + 1);
+    if (ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.EqualsToken) return this.target(node.left, path, step + 1);
+    if (ts.isArrayLiteralExpression(node)) {
+      const one = at === undefined ? undefined : node.elements[Number(at)];
+      return one === undefined || ts.isSpreadElement(one) ? 'unknown' : this.target(one, rest, step + 1);
+    }
+    if (ts.isObjectLiteralExpression(node)) {
+      const one = node.properties.find((property) => nameOf(property.name) === at);
+      if (one !== undefined && ts.isPropertyAssignment(one)) return this.target(one.initializer, rest, step + 1);
+      const symbol = one !== undefined && ts.isShorthandPropertyAssignment(one) ? this.checker.getShorthandAssignmentValueSymbol(one) : undefined;
+      return symbol === undefined ? 'unknown' : this.meantSymbol(symbol, rest, step + 1);
+    }
+    const symbol = this.checker.getSymbolAtLocation(ts.isPropertyAccessExpression(node) ? node.name : ts.isElementAccessExpression(node) ? node.argumentExpression : node);
+    const isOwn = !ts.isElementAccessExpression(node) || (symbol?.valueDeclaration !== undefined && (ts.isPropertySignature(symbol.valueDeclaration) || ts.isPropertyDeclaration(symbol.valueDeclaration)));
+    const said = symbol === undefined || !isOwn ? 'unknown' : this.meantSymbol(symbol, path, step + 1);
+    if (said !== 'unknown') return said;
+    if (ts.isPropertyAccessExpression(node)) return this.expression(node.expression, [node.name.text, ...path], step + 1);
+    if (!ts.isElementAccessExpression(node)) return 'unknown';
+    const { argumentExpression: index } = node;
+    return this.expression(node.expression, [ts.isStringLiteralLike(index) || ts.isNumericLiteral(index) ? index.text : '*', ...path], step + 1);
+  }
+
+  /** What a parameter is declared for. */
+  private argument(call: ts.CallExpression | ts.NewExpression, at: number, path: Path, step: number): Origin {
+    const declaration = this.checker.getResolvedSignature(call)?.declaration;
+    if (declaration === undefined || ts.isJSDocSignature(declaration)) return 'unknown';
+    const parameters = declaration.parameters.filter(({ name }) => !ts.isIdentifier(name) || name.text !== 'this');
+    const parameter = parameters[Math.min(at, parameters.length - 1)];
+    if (parameter === undefined || (at >= parameters.length && parameter.dotDotDotToken === undefined)) return 'unknown';
+    const way: Path = parameter.dotDotDotToken === undefined ? path : [String(at - parameters.indexOf(parameter)), ...path];
+    return parameter.type === undefined ? this.contextual(parameter, way, step + 1) : this.typeNode(parameter.type, way, this.envOf(call), step + 1);
+  }
+}
+
+const ASSIGNMENTS: ReadonlySet<ts.SyntaxKind> = new Set([
+  ts.SyntaxKind.EqualsToken, ts.SyntaxKind.QuestionQuestionEqualsToken, ts.SyntaxKind.BarBarEqualsToken, ts.SyntaxKind.AmpersandAmpersandEqualsToken,
+]);
+
+/** The way from a generic of the language to its type argument. */
+function stepInto(name: string, at: number): string {
+  if (name.endsWith('Map')) return at === 0 ? '%key' : '%value';
+  return name.startsWith('Promise') ? '%await' : '*';
+}
+
+function isElement(step: string): boolean {
+  return step === '*' || /^\d+$/.test(step);
+}
+
+function nameOf(name: ts.PropertyName | ts.BindingName | ts.DeclarationName | undefined): string | undefined {
+  if (name === undefined) return undefined;
+  if (ts.isIdentifier(name) || ts.isPrivateIdentifier(name) || ts.isStringLiteralLike(name) || ts.isNumericLiteral(name)) return name.text;
+  return ts.isComputedPropertyName(name) && ts.isStringLiteralLike(name.expression) ? name.expression.text : undefined;
 }
 
 function either(a: Origin, b: Origin): Origin {
