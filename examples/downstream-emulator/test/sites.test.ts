@@ -11,6 +11,7 @@ const LOOKS: Readonly<Record<SiteKind, RegExp>> = {
   next: /\+\+|\b(?:ptep|first|end) [+-] /,
   recast: / [+-] .* as Ptep/,
   zero: /0n/,
+  halves: /\(low \| high\) !== 0/,
   word: /\.words\[/,
   view: /view\.[gs]etInt32\(ptep /,
   times: /(?:first \+ index\)|ptep) \* /,

@@ -8,7 +8,7 @@ export const ROOT = join(import.meta.dirname, '..');
 /** What a site is, in a line of `before`; README.md says what each kind is. */
 export type SiteKind =
   | 'get' | 'set' | 'once' | 'next' | 'recast' | 'zero'
-  | 'word' | 'view' | 'times' | 'atomic' | 'order' | 'text' | 'number' | 'destructure' | 'other' | 'beside' | 'cast'
+  | 'halves' | 'word' | 'view' | 'times' | 'atomic' | 'order' | 'text' | 'number' | 'destructure' | 'other' | 'beside' | 'cast'
   | 'stack' | 'bug' | 'use' | 'useindex';
 
 /** A place in `before` that the conversion is about. */
