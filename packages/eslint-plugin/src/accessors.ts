@@ -67,10 +67,11 @@ export function isEntryWrite(types: Typed, node: TSESTree.CallExpression): boole
 /** Whether a call takes or gives back a lock, enters or leaves a section, or waits: by the field's words in its name. */
 export function isLocking(node: TSESTree.CallExpression): boolean {
   const name = calledName(node)?.name ?? '';
-  return LOCKING.test(name) && !GETTER.test(name) && name !== 'getLockless';
+  return (LOCKING.test(name) || name.includes('Lock')) && !GETTER.test(name) && name !== 'getLockless';
 }
 
-const LOCKING = /(lock|acquire|release|barrier|fence|schedule|resched|yield|relax|synchronize|grace|rcuread|enter|leave|exclusive|critical)/i;
+/** Blocks and clocks are no locks. */
+const LOCKING = /((?<![bc])lock|acquire|release|barrier|fence|schedule|resched|yield|relax|synchronize|grace|rcuread|enter|leave|exclusive|critical)/i;
 
 /**
  * Something that stays the same entry as long as its parts are not assigned: `ptep`, `this.ptep`, `fault.ptep`. As a text that is equal for equal ones, with

@@ -33,6 +33,15 @@ for (const [mode, family] of [['alias', ALIAS], ['strong', STRONG]] as const) {
       code(`use(ptepGet(arch, ptep)); const again = () => { use(ptepGet(arch, ptep)); }; again();`),
     ],
     invalid: [
+      // A suggestion loses no comment, uses no value of another way, and no name that means something else there.
+      { code: code(`const pte = ptepGet(arch, ptep);\nuse(ptepGet(arch, /* again */ ptep));`), errors: [{ messageId: 'twice', suggestions: [] }] },
+      { code: code(`const pte = ptepGet(arch, ptep);\nuse(ptepGetOnce(arch, ptep)); use(pte);`), errors: [{ messageId: 'twice', suggestions: [] }] },
+      { code: code(`const pte = ptepGet(arch, ptep);\n{ const pte = ptepGet(arch, ptep); use(pte); } use(pte);`), errors: [{ messageId: 'twice', suggestions: [] }] },
+      { code: code(`let pte = ptepGet(arch, ptep);\nuse(ptepGet(arch, ptep)); pte = arch.values.pte.empty;`), errors: [{ messageId: 'twice', suggestions: [] }] },
+      {
+        code: code(`const pte = ptepGet(arch, ptep);\nuse(ptepGet(arch, ptep)!);`),
+        errors: [{ messageId: 'twice', suggestions: [{ messageId: 'useValue', output: code(`const pte = ptepGet(arch, ptep);\nuse(pte!);`) }] }],
+      },
       {
         code: code(`const pte = ptepGet(arch, ptep);\nuse(ptepGet(arch, ptep));`),
         errors: [{ messageId: 'twice', line: 15, suggestions: [{ messageId: 'useValue', data: { name: 'pte', line: '14' }, output: code(`const pte = ptepGet(arch, ptep);\nuse(pte);`) }] }],
@@ -46,4 +55,19 @@ for (const [mode, family] of [['alias', ALIAS], ['strong', STRONG]] as const) {
       { code: code(`if (address === 0n) use(ptepGet(arch, ptep)); else use(ptepGet(arch, ptep)); use(ptepGet(arch, other)); use(ptepGet(arch, other));`), errors: [{ messageId: 'twice' }] },
     ],
   });
+  const own = `import type { Arch } from '@pgtable/core';\ndeclare const arch: Arch<Handles>;\ndeclare function readPte(ptep: Handles['pte']): bigint;\ndeclare function writePte(ptep: Handles['pte'], bits: bigint): void;\n`;
+  typedTester({ accessors: { get: ['readPte'], set: ['writePte'] } }).run(`no-double-get with names of one's own, ${mode}`, noDoubleGet, {
+    valid: [`${family}${own}function f(ptep: Handles['pte']) { const bits = readPte(ptep); writePte(ptep, bits); return readPte(ptep); }`],
+    invalid: [{ code: `${family}${own}function f(ptep: Handles['pte']) { return readPte(ptep) + readPte(ptep); }`, errors: [{ messageId: 'twice' }] }],
+  });
 }
+
+const CELLS = `import type { Arch } from '@pgtable/core';
+interface Cell<L> { readonly of: L }
+interface Cells { pte: Cell<'pte'>; pmd: Cell<'pmd'>; pud: Cell<'pud'>; p4d: Cell<'p4d'>; pgd: Cell<'pgd'> }
+declare const arch: Arch<Cells>;
+`;
+typedTester({ handleTypes: [{ name: 'Cell' }] }).run(`no-double-get, handles of somebody else's`, noDoubleGet, {
+  valid: [`${CELLS}function f(one: Cell<'pte'>, other: Cell<'pte'>) { return [arch.ops.pte.get(one), arch.ops.pte.get(other)]; }`],
+  invalid: [{ code: `${CELLS}function f(cell: Cell<'pte'>) { return [arch.ops.pte.get(cell), arch.ops.pte.get(cell)]; }`, errors: [{ messageId: 'twice', data: { level: 'pte', line: '5' } }] }],
+});

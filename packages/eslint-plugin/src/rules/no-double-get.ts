@@ -1,4 +1,5 @@
-import { AST_NODE_TYPES, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
+import { AST_NODE_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
+import ts from 'typescript';
 import { calledName, entryRead, isEntryWrite, isLocking, stablePath, type EntryRead } from '../accessors.js';
 import { bare } from '../ast.js';
 import { createRule } from '../create-rule.js';
@@ -54,6 +55,8 @@ class Paths {
   private readonly context: Context;
   private readonly types: Typed;
   private now: Reads | undefined = new Map();
+  /** For each switch around: what is known where a `break` leaves it; undefined for a loop, which forgets anyway. */
+  private readonly leaves: (Reads[] | undefined)[] = [];
 
   constructor(context: Context, types: Typed) {
     this.context = context;
@@ -76,6 +79,7 @@ class Paths {
       case AST_NODE_TYPES.FunctionDeclaration:
       case AST_NODE_TYPES.FunctionExpression:
       case AST_NODE_TYPES.ArrowFunctionExpression:
+      case AST_NODE_TYPES.StaticBlock:
         return;
       case AST_NODE_TYPES.IfStatement:
       case AST_NODE_TYPES.ConditionalExpression:
@@ -87,8 +91,12 @@ class Paths {
         this.branches([() => { this.visit(node.right); }, () => undefined]);
         return;
       case AST_NODE_TYPES.SwitchStatement:
-        this.visit(node.discriminant);
-        this.branches([...node.cases.map((one) => () => { this.all([one.test, ...one.consequent]); }), () => undefined]);
+        this.switch(node);
+        return;
+      case AST_NODE_TYPES.LabeledStatement:
+        // Whatever leaves by the label may leave from anywhere.
+        this.visit(node.body);
+        this.now = new Map();
         return;
       case AST_NODE_TYPES.ForStatement:
         this.visit(node.init);
@@ -108,9 +116,12 @@ class Paths {
       case AST_NODE_TYPES.TryStatement:
         this.visit(node.block);
         // What of the block has run is not known in the others.
-        this.forget();
-        this.branches([() => { this.visit(node.handler?.body); }, () => undefined]);
-        this.visit(node.finalizer);
+        this.now = merged([this.now, node.handler === null ? undefined : this.afresh(node.handler.body)].filter((way) => way !== undefined).map(() => new Map()));
+        if (node.finalizer !== null) {
+          const after = this.now;
+          const end = this.afresh(node.finalizer);
+          this.now = after === undefined ? undefined : end;
+        }
         return;
       case AST_NODE_TYPES.ReturnStatement:
       case AST_NODE_TYPES.ThrowStatement:
@@ -118,6 +129,9 @@ class Paths {
         this.now = undefined;
         return;
       case AST_NODE_TYPES.BreakStatement:
+        if (node.label === null && this.now !== undefined) this.leaves.at(-1)?.push(this.now);
+        this.now = undefined;
+        return;
       case AST_NODE_TYPES.ContinueStatement:
         this.now = undefined;
         return;
@@ -131,9 +145,22 @@ class Paths {
         // Disposing at the end, and whatever was taken here: a lock, a section.
         if (node.kind === 'using' || node.kind === 'await using') this.forget();
         return;
+      case AST_NODE_TYPES.VariableDeclarator:
+        this.all([node.init, node.id]);
+        return;
+      case AST_NODE_TYPES.AssignmentPattern:
+        // A default is only asked for where there is nothing else.
+        this.visit(node.left);
+        this.branches([() => { this.visit(node.right); }, () => undefined]);
+        return;
       case AST_NODE_TYPES.AssignmentExpression:
-        this.all([node.right, node.left]);
+        if (/^(\?\?|\|\||&&)=$/.test(node.operator)) this.branches([() => { this.visit(node.right); }, () => undefined]);
+        else this.all([node.right, node.left]);
         this.assigned(node.left);
+        return;
+      case AST_NODE_TYPES.TaggedTemplateExpression:
+        this.visit(node.quasi);
+        this.forget();
         return;
       case AST_NODE_TYPES.UpdateExpression:
         this.visit(node.argument);
@@ -147,12 +174,15 @@ class Paths {
         this.call(node);
         return;
       default:
-        for (const key of this.context.sourceCode.visitorKeys[node.type] ?? []) {
-          const child = (node as unknown as Readonly<Record<string, TSESTree.Node | readonly (TSESTree.Node | null)[] | null | undefined>>)[key];
-          if (Array.isArray(child)) this.all(child as readonly (TSESTree.Node | null)[]);
-          else this.visit(child as TSESTree.Node | null | undefined);
-        }
+        this.all(this.children(node));
     }
+  }
+
+  /** Something that is reached from anywhere: nothing is known at its beginning. */
+  private afresh(node: TSESTree.Node): Reads | undefined {
+    this.now = new Map();
+    this.visit(node);
+    return this.now;
   }
 
   private forget(): void {
@@ -168,15 +198,34 @@ class Paths {
       return this.now;
     });
     const open = ends.filter((end) => end !== undefined);
-    const [first, ...others] = open;
-    this.now = first === undefined ? undefined : new Map([...first].filter(([key, read]) => others.every((other) => other.get(key) === read)));
+    this.now = merged(open);
+  }
+
+  /** Cases run into each other, and what leaves one by `break` goes on after all of them. */
+  private switch(node: TSESTree.SwitchStatement): void {
+    this.visit(node.discriminant);
+    const before = this.now;
+    const left: Reads[] = [];
+    this.leaves.push(left);
+    this.now = undefined;
+    for (const one of node.cases) {
+      // From the case above, or from the discriminant.
+      const ways = [this.now, before].filter((way) => way !== undefined);
+      this.now = merged(ways);
+      this.all(one.consequent);
+    }
+    this.leaves.pop();
+    const isComplete = node.cases.some(({ test }) => test === null);
+    this.now = merged([...left, this.now, isComplete ? undefined : before].filter((way) => way !== undefined));
   }
 
   /** What runs again and again reads again on purpose. */
   private loop(body: () => void): void {
+    this.leaves.push(undefined);
     this.now = new Map();
     body();
     this.now = new Map();
+    this.leaves.pop();
   }
 
   private assigned(target: TSESTree.Node): void {
@@ -188,33 +237,137 @@ class Paths {
     }
     const path = stablePath(this.types, inner);
     if (path === undefined) this.forget();
-    else for (const key of [...(this.now?.keys() ?? [])]) if (key === path || key.startsWith(`${path}.`)) this.now?.delete(key);
+    else this.drop(path);
+  }
+
+  /** What was read through something that is another now. */
+  private drop(path: string): void {
+    for (const key of [...(this.now?.keys() ?? [])]) if (`${key} `.split(path).slice(1).some((rest) => /^[^\w$]/.test(rest))) this.now?.delete(key);
   }
 
   private call(node: TSESTree.CallExpression): void {
     this.visit(node.callee);
-    this.all(node.arguments);
+    // Arguments of a call that need not happen need not be looked at either.
+    if (node.optional) this.branches([() => { this.all(node.arguments); }, () => undefined]);
+    else this.all(node.arguments);
     const read = entryRead(this.types, node);
     if (read === undefined) {
       if (this.mayChange(node)) this.forget();
+      else this.reordered(node);
       return;
     }
     if (!this.types.isLive(read.handle)) return;
-    const key = stablePath(this.types, read.handle);
-    if (key === undefined || this.now === undefined) return;
+    const handle = this.pathOf(read.handle);
+    if (handle === undefined || this.now === undefined) return;
+    const key = `${this.archOf(node)} ${handle}`;
     const earlier = this.now.get(key);
     if (earlier === undefined) this.now.set(key, read);
-    else if (!this.isCompared(read)) this.report(read, earlier);
+    else if (!this.isCompared(read, earlier)) this.report(read, earlier);
+  }
+
+  /** A list whose elements are others now: `handles.reverse()`. */
+  private reordered(node: TSESTree.CallExpression): void {
+    const callee = bare(node.callee);
+    if (callee.type !== AST_NODE_TYPES.MemberExpression || !/^(copyWithin|fill|pop|push|reverse|set|shift|sort|splice|unshift)$/.test(calledName(node)?.name ?? '')) return;
+    const path = stablePath(this.types, callee.object);
+    if (path !== undefined) this.drop(path);
+  }
+
+  /** Which entry a handle is of, as a text; undefined where it may be another the next time that it is asked for. */
+  private pathOf(node: TSESTree.Node, depth = 0): string | undefined {
+    const inner = bare(node as TSESTree.Expression);
+    if (inner.type === AST_NODE_TYPES.Identifier) return (depth < MAX_DEPTH ? this.standsFor(inner, depth) : undefined) ?? stablePath(this.types, inner);
+    if (inner.type !== AST_NODE_TYPES.MemberExpression) return stablePath(this.types, inner);
+    const object = this.pathOf(inner.object, depth);
+    if (object === undefined) return undefined;
+    if (inner.computed) {
+      const index = bare(inner.property);
+      const at = index.type === AST_NODE_TYPES.Literal ? index.raw : index.type === AST_NODE_TYPES.Identifier ? this.pathOf(index, depth) : undefined;
+      return at === undefined ? undefined : `${object}[${at}]`;
+    }
+    // What a getter returns may be another entry each time.
+    const symbol = this.types.types.checker.getSymbolAtLocation(this.types.services.esTreeNodeToTSNodeMap.get(inner.property));
+    if (symbol === undefined || (symbol.flags & ts.SymbolFlags.GetAccessor) !== 0) return undefined;
+    return `${object}.${inner.property.type === AST_NODE_TYPES.PrivateIdentifier ? '#' : ''}${symbol.name}`;
+  }
+
+  /** The path of what a constant was given, if neither can become something else: `const same = ptep`, `const { ptep } = fault`. */
+  private standsFor(node: TSESTree.Identifier, depth: number): string | undefined {
+    const variable = ASTUtils.findVariable(this.context.sourceCode.getScope(node), node);
+    const definition = variable?.defs[0]?.node;
+    if (definition?.type !== AST_NODE_TYPES.VariableDeclarator || definition.init === null || definition.parent.kind !== 'const') return undefined;
+    if (definition.id.type === AST_NODE_TYPES.Identifier) return this.isFixed(definition.init) ? this.pathOf(definition.init, depth + 1) : undefined;
+    if (definition.id.type !== AST_NODE_TYPES.ObjectPattern || !this.isFixed(definition.init)) return undefined;
+    const property = definition.id.properties.find((one) => one.type === AST_NODE_TYPES.Property && one.value.type === AST_NODE_TYPES.Identifier && one.value.name === node.name);
+    if (property?.type !== AST_NODE_TYPES.Property || property.computed || property.key.type !== AST_NODE_TYPES.Identifier) return undefined;
+    const object = this.pathOf(definition.init, depth + 1);
+    const field = this.types.types.checker.getPropertyOfType(this.types.typeOf(definition.init), property.key.name);
+    if (object === undefined || field === undefined) return undefined;
+    return this.isReadonly(field) ? `${object}.${property.key.name}` : undefined;
+  }
+
+  /** Whether an expression is a variable that is given a value once, or a readonly field of one. */
+  private isFixed(node: TSESTree.Expression): boolean {
+    const inner = bare(node);
+    if (inner.type === AST_NODE_TYPES.Identifier) {
+      const variable = ASTUtils.findVariable(this.context.sourceCode.getScope(inner), inner);
+      return variable?.references.every((reference) => !reference.isWrite() || reference.init === true) === true;
+    }
+    if (inner.type === AST_NODE_TYPES.ThisExpression) return true;
+    if (inner.type !== AST_NODE_TYPES.MemberExpression || inner.computed || !this.isFixed(inner.object)) return false;
+    const symbol = this.types.types.checker.getSymbolAtLocation(this.types.services.esTreeNodeToTSNodeMap.get(inner.property));
+    return symbol !== undefined && this.isReadonly(symbol);
+  }
+
+  private isReadonly(symbol: ts.Symbol): boolean {
+    return (symbol.flags & ts.SymbolFlags.GetAccessor) === 0 && (symbol.declarations ?? []).some((declaration) => (ts.getCombinedModifierFlags(declaration) & ts.ModifierFlags.Readonly) !== 0);
+  }
+
+  /** Which architecture a read asks: handles of two of them that look alike are of two tables. */
+  private archOf(node: TSESTree.CallExpression): string {
+    const callee = bare(node.callee);
+    const [first] = node.arguments;
+    let arch: TSESTree.Node | undefined = first;
+    if (callee.type === AST_NODE_TYPES.MemberExpression && this.types.types.isCore(this.types.typeOf(callee.object), 'LevelOps', 'WritableOps')) {
+      const path = this.pathOf(callee.object);
+      if (path !== undefined) return path.replace(/\.ops(\.\w+|\[[^\]]*\])$/, '');
+      arch = callee.object;
+    } else if (first === undefined || this.types.handleOf(first) !== undefined) return '';
+    return arch === undefined ? '' : (this.pathOf(arch) ?? this.context.sourceCode.getText(arch));
   }
 
   /** Whether a value is compared with another, to see whether the entry is still what it was: `pte_same` after a lockless read. */
-  private isCompared({ node }: EntryRead): boolean {
+  private isCompared({ node }: EntryRead, earlier: EntryRead): boolean {
     const { parent } = node;
-    if (parent.type === AST_NODE_TYPES.BinaryExpression && /^[!=]==?$/.test(parent.operator)) {
-      const other = parent.left === node ? parent.right : parent.left;
-      return this.types.types.value(this.types.typeOf(other)) !== undefined;
-    }
-    return parent.type === AST_NODE_TYPES.CallExpression && (calledName(parent)?.name ?? '').endsWith("Same");
+    if (this.comparedWith(node).some((other) => !this.isEmpty(other) && this.types.types.value(this.types.typeOf(other)) !== undefined)) return true;
+    // Put into a variable first: const now = ptepGetOnce(arch, ptep); if (now !== pte) ...
+    const before = this.variableOf(earlier.node);
+    const variable = parent.type === AST_NODE_TYPES.VariableDeclarator ? this.variableOf(node) : null;
+    if (variable === null || before === null) return false;
+    return variable.references.some(({ identifier }) => this.comparedWith(identifier).some((other) => other.type === AST_NODE_TYPES.Identifier && before.references.some((reference) => reference.identifier === other)));
+  }
+
+  /** What a value is asked to be the same as where it stands. */
+  private comparedWith(node: TSESTree.Node): readonly TSESTree.Node[] {
+    const { parent } = node;
+    if (parent?.type === AST_NODE_TYPES.BinaryExpression && /^[!=]==?$/.test(parent.operator)) return [parent.left === node ? parent.right : parent.left];
+    if (parent?.type !== AST_NODE_TYPES.CallExpression) return [];
+    const name = calledName(parent);
+    const symbol = name === undefined ? undefined : this.types.types.checker.getSymbolAtLocation(this.types.services.esTreeNodeToTSNodeMap.get(name));
+    const original = symbol === undefined ? name?.name : this.types.types.resolved(symbol).name;
+    return original !== undefined && /(^s|S)ame$/.test(original) ? parent.arguments.filter((argument) => argument !== node) : [];
+  }
+
+  /** `arch.values.pte.empty`: whether an entry is empty is no question of what it was before. */
+  private isEmpty(node: TSESTree.Node): boolean {
+    return node.type === AST_NODE_TYPES.MemberExpression && node.property.type === AST_NODE_TYPES.Identifier && node.property.name === 'empty';
+  }
+
+  /** The variable that a read was put into. */
+  private variableOf(node: TSESTree.Node): TSESLint.Scope.Variable | null {
+    const { parent } = node;
+    const target = parent?.type === AST_NODE_TYPES.VariableDeclarator ? parent.id : parent?.type === AST_NODE_TYPES.AssignmentExpression && parent.right === node ? parent.left : undefined;
+    return target?.type === AST_NODE_TYPES.Identifier ? ASTUtils.findVariable(this.context.sourceCode.getScope(target), target) : null;
   }
 
   /** Whether a call may write entries, or let somebody else: an accessor that writes, a lock, and whatever it is given the means to. */
@@ -224,15 +377,59 @@ class Paths {
     const name = calledName(node);
     const symbol = name === undefined ? undefined : types.checker.getSymbolAtLocation(this.types.services.esTreeNodeToTSNodeMap.get(name));
     const files = (symbol === undefined ? [] : (types.resolved(symbol).declarations ?? [])).map((declaration) => declaration.getSourceFile());
-    // The language's own functions and the accessors that only read change nothing.
-    if (files.length > 0 && files.every((file) => this.types.services.program.isSourceFileDefaultLibrary(file))) return false;
-    if (symbol !== undefined && types.isCoreSymbol(symbol, types.resolved(symbol).name)) return false;
-    // A function without arguments does what it does to the machine; one that gets values only cannot get at the tables by them.
-    return node.arguments.length === 0 || node.arguments.some((argument) => !this.isPlainValue(argument));
+    // The language's own functions change nothing, but for what they call back, and so do the accessors that only read.
+    if (files.length > 0 && files.every((file) => this.types.services.program.isSourceFileDefaultLibrary(file))) return node.arguments.some((argument) => this.isCalledBack(argument));
+    if (symbol !== undefined && types.isCoreSymbol(symbol, types.resolved(symbol).name)) return this.isChangingMethod(node);
+    if (node.type === AST_NODE_TYPES.CallExpression && this.context.sourceCode.getText(node.callee).startsWith('console.')) return false;
+    if (name !== undefined && CHANGES.test(name.name)) return true;
+    // A method does what it does to its object, and a function without arguments to the machine; one that gets values only cannot get at the tables by them.
+    return this.isMethod(node) || node.arguments.length === 0 || node.arguments.some((argument) => !this.isPlainValue(argument));
+  }
+
+  /** Of core's classes: those that change tables or wait for the hardware. */
+  private isChangingMethod(node: TSESTree.CallExpression | TSESTree.NewExpression): boolean {
+    const callee = bare(node.callee);
+    if (callee.type !== AST_NODE_TYPES.MemberExpression) return false;
+    const { types } = this.types;
+    const object = this.types.typeOf(callee.object);
+    if (types.isCore(object, 'UnlinkedTable')) return /^(set|link)$/.test(calledName(node)?.name ?? '');
+    if (types.isCore(object, 'Arch', 'WritableArch')) return /^(newTable|freeTable)$/.test(calledName(node)?.name ?? '');
+    return types.isCore(object, 'FlushPromise', 'FlushLedger', 'MmuGather', 'TableMemory', 'Tlb');
+  }
+
+  /** `this.mark(1)`, and not `util.mark(1)` of a namespace. */
+  private isMethod(node: TSESTree.CallExpression | TSESTree.NewExpression): boolean {
+    const callee = bare(node.callee);
+    if (callee.type !== AST_NODE_TYPES.MemberExpression) return false;
+    const symbol = this.types.types.checker.getSymbolAtLocation(this.types.services.esTreeNodeToTSNodeMap.get(callee.object));
+    return symbol === undefined || (this.types.types.resolved(symbol).flags & (ts.SymbolFlags.Module | ts.SymbolFlags.Namespace)) === 0;
+  }
+
+  /** Whether a function that is given to one of the language's own may change something when it is called. */
+  private isCalledBack(node: TSESTree.CallExpressionArgument): boolean {
+    if (node.type === AST_NODE_TYPES.ArrowFunctionExpression || node.type === AST_NODE_TYPES.FunctionExpression) return this.doesChange(node.body);
+    return node.type !== AST_NODE_TYPES.SpreadElement && this.types.typeOf(node).getCallSignatures().length > 0;
+  }
+
+  /** Whether anything in a piece of code may change an entry. */
+  private doesChange(node: TSESTree.Node): boolean {
+    if (node.type === AST_NODE_TYPES.AwaitExpression || node.type === AST_NODE_TYPES.YieldExpression || node.type === AST_NODE_TYPES.TaggedTemplateExpression || node.type === AST_NODE_TYPES.AssignmentExpression) return true;
+    if (node.type === AST_NODE_TYPES.NewExpression && this.mayChange(node)) return true;
+    if (node.type === AST_NODE_TYPES.CallExpression && entryRead(this.types, node) === undefined && this.mayChange(node)) return true;
+    return this.children(node).some((child) => this.doesChange(child));
+  }
+
+  private children(node: TSESTree.Node): TSESTree.Node[] {
+    return (this.context.sourceCode.visitorKeys[node.type] ?? []).flatMap((key) => {
+      const child = (node as unknown as Readonly<Record<string, TSESTree.Node | readonly (TSESTree.Node | null)[] | null | undefined>>)[key];
+      return (Array.isArray(child) ? (child as readonly (TSESTree.Node | null)[]) : [child as TSESTree.Node | null | undefined]).filter((one) => one !== null && one !== undefined);
+    });
   }
 
   private isPlainValue(node: TSESTree.CallExpressionArgument): boolean {
     if (node.type === AST_NODE_TYPES.SpreadElement || this.types.handleOf(node) !== undefined) return false;
+    if (node.type === AST_NODE_TYPES.ArrayExpression) return node.elements.every((element) => element === null || this.isPlainValue(element));
+    if (node.type === AST_NODE_TYPES.ObjectExpression) return node.properties.every((property) => property.type === AST_NODE_TYPES.Property && this.isPlainValue(property.value as TSESTree.Expression));
     const { checker } = this.types.types;
     const type = this.types.typeOf(node);
     const values = [checker.getNumberType(), checker.getBigIntType(), checker.getStringType(), checker.getBooleanType(), checker.getUndefinedType(), checker.getNullType()];
@@ -243,7 +440,7 @@ class Paths {
     const line = String(earlier.node.loc.start.line);
     const data = { level: read.level ?? 'page-table', line };
     const holder = earlier.way === read.way ? this.holderOf(earlier) : undefined;
-    const isThere = holder !== undefined && this.isVisible(holder, read.node);
+    const isThere = holder !== undefined && this.isVisible(holder, read.node) && this.context.sourceCode.getCommentsInside(read.node).length === 0;
     this.context.report({
       node: read.node,
       messageId: 'twice',
@@ -266,4 +463,15 @@ class Paths {
     }
     return false;
   }
+}
+
+/** How far constants are followed to what they stand for. */
+const MAX_DEPTH = 4;
+/** A function that gets numbers only and writes entries all the same, or waits until somebody did, by its name. */
+const CHANGES = /^(zap|m?unmap|remap|map|clear|flush|invalidate|write|store|set(?=[A-Z]|$)|update|populate|free|fault|handle|protect|split|collapse|migrate|touch|dirty|wait|sleep|msleep|delay|udelay|pause|poll|spin|tick|step|run)/i;
+
+/** What is known on all of some ways. */
+function merged(ways: readonly Reads[]): Reads | undefined {
+  const [first, ...others] = ways;
+  return first === undefined ? undefined : new Map([...first].filter(([key]) => others.every((other) => other.has(key))));
 }
