@@ -1,1 +1,13 @@
 export { schedulePoint, setScheduler, type Scheduler } from './schedule-point.js';
+export { lockClasses, LockClass } from './locks/lock-class.js';
+export { DOCUMENTED_ORDER, LockOrder, type LockRule, type SharedLockOrder } from './locks/lock-order.js';
+export { LockRuleError, type LockRuleName, type LockSite } from './locks/lock-error.js';
+export { assertNoneHeld, Lockdep, lockdepAssertHeld, type LockMode } from './locks/lockdep.js';
+export { MMAP_LOCK_WORDS, MmapLock } from './locks/mmap-lock.js';
+export {
+  downgradeWrite, downRead, downReadTrylock, downWrite, downWriteTrylock, RW_LOCK_WORDS, rwIsContended, rwIsLocked, rwWriteHeldByMe, upRead, upWrite,
+} from './locks/rw-lock.js';
+export { SPIN_LOCK_WORDS, spinHeldByMe, spinIsLocked, spinLock, spinTrylock, spinUnlock } from './locks/spin-lock.js';
+export { currentThread, MAX_THREADS, setCurrentThread, Thread, Threads, type SharedThreads } from './locks/thread.js';
+export { VMA_LOCK_WORDS, VmaLock } from './locks/vma-lock.js';
+export { Rcu, type RcuHandler, type RcuOptions, type RcuPointer, type SharedRcu } from './locks/rcu.js';
