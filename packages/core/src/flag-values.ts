@@ -30,11 +30,17 @@ export interface ValueFormat {
   readonly validValue: bigint;
   /** Not valid, but present to the kernel: any of these bits is set. */
   readonly presentInvalid: bigint;
-  /** Not valid, and PROT_NONE: any of these bits is set. */
+  /** Not valid, and PROT_NONE: any of these bits is set. Where PROT_NONE is valid (powerpc), `protnone` is to be overridden. */
   readonly protnone: bigint;
   /** Points to a table: present and `(value & tableMask) === tableValue`. A mask of 0n: there are no tables at this level. */
   readonly tableMask: bigint;
   readonly tableValue: bigint;
+  /**
+   * A leaf: present, no table, and `(value & leafMask) === leafValue`. With a mask of 0n, the default, whatever is present and no table is a leaf. A valid entry
+   * that is neither is {@link EntryValues.bad}.
+   */
+  readonly leafMask: bigint;
+  readonly leafValue: bigint;
   /** Bits that no entry may have that should point to a table, or at the pte level to a page: {@link EntryValues.bad}. */
   readonly badMask: bigint;
   /** Bits of the frame number, and where its bit 0 stands. */
@@ -49,13 +55,16 @@ export interface ValueFormat {
   readonly devmap: bigint;
   readonly softDirty: bigint;
   readonly uffdWp: bigint;
-  /** What makes an entry a leaf: cleared, then set. At the pte level nothing. */
+  /** What {@link EntryValues.mkhuge} clears, then sets, to make an entry a leaf. At the pte level nothing. */
   readonly leafClears: bigint;
   readonly leafSets: bigint;
   /** What takes it from the hardware and keeps it present. */
   readonly invalidClears: bigint;
   readonly invalidSets: bigint;
-  /** What {@link EntryValues.modify} keeps of the entry, beside the frame. */
+  /**
+   * What {@link EntryValues.modify} keeps of the entry, beside the frame. Where one bit is a mark and a right too (LoongArch's young is its valid bit), no mask
+   * can say it, and `modify` is to be overridden.
+   */
   readonly modifyKeeps: bigint;
   /** Flags of an entry that points to a table, for users and for the kernel, and the address bits, which stand where they do in the address. */
   readonly userTable: bigint;
@@ -71,13 +80,18 @@ export interface ValueFormat {
  */
 export function valueFormat(options: Partial<ValueFormat> & Pick<ValueFormat, 'validMask' | 'validValue' | 'features'>): ValueFormat {
   return {
-    empty: 0n, noneIgnores: 0n, presentInvalid: 0n, protnone: 0n, tableMask: 0n, tableValue: 0n, badMask: 0n, pfnMask: 0n, pfnShift: 0, orderShift: 0,
+    empty: 0n, noneIgnores: 0n, presentInvalid: 0n, protnone: 0n, tableMask: 0n, tableValue: 0n, leafMask: 0n, leafValue: 0n, badMask: 0n, pfnMask: 0n, pfnShift: 0, orderShift: 0,
     young: 0n, dirty: 0n, write: 0n, special: 0n, devmap: 0n, softDirty: 0n, uffdWp: 0n, leafClears: 0n, leafSets: 0n, invalidClears: 0n, invalidSets: 0n,
     modifyKeeps: 0n, userTable: 0n, kernelTable: 0n, tableAddress: 0n, swap: undefined, ...options,
   };
 }
 
 const SWAP_TYPE_MASK = 31n;
+
+/** Whether an entry has what a leaf must have. */
+function maps({ leafMask, leafValue }: ValueFormat, value: bigint): boolean {
+  return leafMask === 0n || (value & leafMask) === leafValue;
+}
 
 /** The generic constructors and predicates of one level, over a {@link ValueFormat}. */
 export class FlagValues<L extends Level> implements EntryValues<L> {
@@ -103,11 +117,12 @@ export class FlagValues<L extends Level> implements EntryValues<L> {
     return this.valid(value) || this.has(value, this.format.presentInvalid);
   }
   leaf(value: EntryVal<L>): boolean {
+    if (!maps(this.format, value)) return false;
     return this.features.has('leaf') && this.present(value) && !this.isTable(value);
   }
   bad(value: EntryVal<L>): boolean {
     if (this.features.has('table')) return !this.none(value) && (!this.valid(value) || !this.isTable(value) || this.has(value, this.format.badMask));
-    return this.valid(value) && this.has(value, this.format.badMask);
+    return this.valid(value) && (this.has(value, this.format.badMask) || !maps(this.format, value));
   }
   same(a: EntryVal<L>, b: EntryVal<L>): boolean {
     return a === b;

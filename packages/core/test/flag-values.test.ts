@@ -72,6 +72,18 @@ describe('values made of masks', () => {
     expect([V, V | SPECIAL, PROT_NONE | SPECIAL, 0x800n].map((bits) => values.pte.bad(pte(bits)))).toEqual([false, true, false, false]);
   });
 
+  it('have what leafMask says if they are leaves; valid ones without it are bad', () => {
+    const leaf = { validMask: V, validValue: V, presentInvalid: PROT_NONE, leafMask: SPECIAL | TABLE, leafValue: SPECIAL } as const;
+    const last = new FlagValues('pte', valueFormat({ ...leaf, features: ['leaf'] }));
+    const directory = new FlagValues('pmd', valueFormat({ ...leaf, tableMask: TABLE, tableValue: TABLE, features: ['leaf', 'table'] }));
+    const seen = (on: FlagValues<'pte'> | FlagValues<'pmd'>, bits: bigint): readonly [leaf: boolean, bad: boolean] => [on.leaf(bits as never), on.bad(bits as never)];
+    expect([V | SPECIAL, V, V | SPECIAL | TABLE, PROT_NONE | SPECIAL, PROT_NONE].map((bits) => seen(last, bits))).toEqual([
+      [true, false], [false, true], [false, true], [true, false], [false, false],
+    ]);
+    // A directory's entry that is to point to a table is bad if it is anything else.
+    expect([V | SPECIAL, V, V | TABLE].map((bits) => seen(directory, bits))).toEqual([[true, true], [false, true], [false, false]]);
+  });
+
   it('come apart into frame and permissions, and together again', () => {
     fc.assert(
       fc.property(any64, fc.nat(2 ** 31), (value, pfn) => {
