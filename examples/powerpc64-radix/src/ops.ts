@@ -23,10 +23,6 @@ export class RadixLevelOps<H extends TableHandles, L extends Level> extends Tabl
     return this.next === undefined || kindOf(this.radix, lo, hi) !== EntryKind.Table ? -1 : this.tables.find(this.next, tableAddress(lo, hi));
   }
 
-  protected override leafAddress(lo: number, hi: number): number {
-    return leafAddress(this.radix, lo, hi);
-  }
-
   /** What is owed a flush. */
   protected override anyValid(index: number, count: number): boolean {
     const { words } = this.tables;

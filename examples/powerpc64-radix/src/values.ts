@@ -12,20 +12,22 @@ import { swapLayout } from './nonpresent.js';
 
 const LEAF = mask(0, L_HI);
 
-/** Values of one level. A leaf has L, and PROT_NONE is valid without any right: neither is a mask of FlagValues. */
+/** Values of one level, where masks do not say it: PROT_NONE is valid without any right, and one mark brings another. */
 class RadixValues<L extends Level> extends FlagValues<L> {
-  override leaf(value: EntryVal<L>): boolean {
-    return super.leaf(value) && this.has(value, LEAF);
-  }
-  override bad(value: EntryVal<L>): boolean {
-    return super.bad(value) || (!this.features.has('table') && this.valid(value) && !this.has(value, LEAF));
-  }
   override protnone(value: EntryVal<L>): boolean {
     return this.features.has('protnone') && this.valid(value) && this.has(value, LEAF) && !this.has(value, mask(READ_LO | WRITE_LO | EXEC_LO));
   }
   /** Who may write may read. */
   override mkwrite(value: EntryVal<L>): EntryVal<L> {
     return this.make(value | mask(READ_LO | WRITE_LO));
+  }
+  /** Soft-dirty too, as in the kernel. */
+  override mkdirty(value: EntryVal<L>): EntryVal<L> {
+    return this.make(value | this.format.dirty | this.format.softDirty);
+  }
+  /** At the pte level special too, as in the kernel. */
+  override mkdevmap(value: EntryVal<L>): EntryVal<L> {
+    return this.make(value | this.format.devmap | this.format.special);
   }
 }
 
@@ -50,6 +52,8 @@ function formatOf(geometry: Geometry, level: Level): ValueFormat {
     invalidSets: mask(0, INVALID_HI),
     // Reserved bits that the hardware ignores, and the kernel does not (RADIX_PMD_BAD_BITS): 61 and 7:5.
     ...(last ? {} : { tableMask: mask(NLS_LO, L_HI), tableValue: BigInt(nls), badMask: mask(0xe0, INVALID_HI), leafSets: LEAF }),
+    leafMask: LEAF,
+    leafValue: LEAF,
     pfnMask: leaf ? mask(RPN_LO, KERNEL_RPN_HI) & ~((1n << BigInt(shift)) - 1n) : 0n,
     pfnShift: pageShift,
     orderShift: shift - pageShift,

@@ -114,6 +114,11 @@ describe('entries as the kernel makes them', () => {
     }
     expect(arch.values.pud.bad(entryVal('pud', 0x8000_0000_0004_0009n))).toBe(false);
   });
+  it('what is dirty is soft-dirty, and memory of a device special', () => {
+    const { pte } = arch.values;
+    const page = pte.ofPfn(0x1234, arch.vmProt(VmFlags.Read));
+    expect([pte.softDirty(pte.mkdirty(page)), pte.special(pte.mkdevmap(page))]).toEqual([true, true]);
+  });
   it('an empty entry may have R and C, which a processor noted too late', () => {
     expect(arch.values.pte.none(entryVal('pte', 0x180n))).toBe(true);
   });

@@ -19,6 +19,8 @@ export interface Subject<H extends HandleFamily = HandleFamily> {
   readonly executeAlways?: boolean;
   /** Entries do not tell users from the kernel (s390: the address space does). Default false. */
   readonly oneSpace?: boolean;
+  /** PROT_NONE is valid to the hardware, and its rights allow users nothing (powerpc's radix MMU), which `describe` says of it. Default false: it is not valid. */
+  readonly protnoneValid?: boolean;
 }
 
 /** How hard a law is tried. */

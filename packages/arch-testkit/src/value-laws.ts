@@ -208,7 +208,7 @@ const modify = law(
   },
 );
 
-const protnone = law('protnone', 'PROT_NONE is present and no hardware uses it; nothing else claims to be it', ['protnone', 'present', 'valid', 'vmProt'], (subject, options) => {
+const protnone = law('protnone', 'PROT_NONE is present and nobody may use it; nothing else claims to be it', ['protnone', 'present', 'valid', 'vmProt', 'describe'], (subject, options) => {
   if (!new Machine(subject).user) throw new NotApplicable('the kernel has no PROT_NONE');
   eachLeafLevel(subject, (machine, level, values) => {
     if (values.features.has('protnone')) {
@@ -216,7 +216,11 @@ const protnone = law('protnone', 'PROT_NONE is present and no hardware uses it; 
         const value = machine.leaf(level, pfn, machine.arch.vmProt(0));
         must(values.present(value) && values.leaf(value), level, 'a PROT_NONE entry is no present leaf', { value });
         must(values.protnone(value), level, 'a PROT_NONE entry does not claim to be it', { value });
-        must(!values.valid(value), level, 'the hardware can use a PROT_NONE entry', { value });
+        if (subject.protnoneValid === true) {
+          const access = machine.access(level, machine.usable(level, pfn, machine.arch.vmProt(0)));
+          must(values.valid(value), level, 'a PROT_NONE entry is not valid, and the subject says protnoneValid', { value });
+          must((access & USER) === 0, level, 'the rights of a PROT_NONE entry allow users something', { value, access });
+        } else must(!values.valid(value), level, 'the hardware can use a PROT_NONE entry: if by its rights nobody may, say protnoneValid in the subject', { value });
         must(values.pfn(value) === pfn, level, 'PROT_NONE changes the frame', { value, frame: pfn, out: values.pfn(value) });
         must(!values.swap(value) && !values.none(value), level, 'a PROT_NONE entry is swap or empty too', { value });
         const back = values.modify(value, machine.arch.vmProt(VmFlags.Read));

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { formatReport, LAWS, LawBroken, parseKnownFailures, runLaws } from '../src/index.js';
+import type { Prot, StrongHandles } from '@pgtable/core';
+import { formatReport, LAWS, LawBroken, parseKnownFailures, runLaws, type Subject } from '../src/index.js';
 import { FAULTS } from './faults.js';
 import { reference } from './reference.js';
 
@@ -21,6 +22,33 @@ describe('a fault', () => {
   it('stands in every law: each has a fault that it finds', () => {
     const covered = new Set(FAULTS.map(({ law }) => law));
     expect(LAWS.map(({ name }) => name).filter((name) => !covered.has(name))).toEqual([]);
+  });
+});
+
+describe('PROT_NONE that is valid, without any right', () => {
+  /** @param rights of PROT_NONE beside that it is valid: bit 3 lets users read */
+  const valid = (rights: bigint, said: boolean): Subject<StrongHandles> => ({
+    ...reference(true, ({ arch, values: { pte, pmd } }) => {
+      const vmProt = arch.vmProt.bind(arch);
+      arch.vmProt = (flags) => (flags === 0 ? ((1n | 16n | (1n << 58n) | rights) as Prot) : vmProt(flags));
+      pte.protnone = pmd.protnone = (value: bigint) => (value & (1n << 58n)) !== 0n;
+    }),
+    protnoneValid: said,
+  });
+  const report = (subject: Subject<StrongHandles>): string => formatReport(runLaws(subject, { laws: LAWS.filter(({ name }) => name === 'protnone'), runs: 20 }));
+
+  it('obeys every law if the subject says so', () => {
+    const all = runLaws(valid(0n, true), { runs: 20 });
+    expect(all.ok, formatReport(all)).toBe(true);
+  });
+  it('is refused if it does not, and the report says what to say', () => {
+    expect(report(valid(0n, false))).toContain('say protnoneValid in the subject');
+  });
+  it('is refused if users may use it', () => {
+    expect(report(valid(8n, true))).toContain('the rights of a PROT_NONE entry allow users something');
+  });
+  it('is not what a subject may say whose PROT_NONE is not valid', () => {
+    expect(report({ ...reference(true), protnoneValid: true })).toContain('is not valid, and the subject says protnoneValid');
   });
 });
 
