@@ -40,6 +40,25 @@ for (const [mode, family] of [['alias', ALIAS], ['strong', STRONG]] as const) {
       code(`function f() { const old = ptepGet(arch, ptep); setPte(arch, mm, address, ptep, pteMkdirty(arch, old)); }`),
     ],
     invalid: [
+      // A suggestion imports the accessor by its own name, loses no comment, and is none where core has no such accessor.
+      {
+        code: `import { ptepGet as read, type Arch } from '@pgtable/core';\n${family}/** @lockless */ function f(arch: Arch<Handles>, ptep: Handles['pte']) { return read(arch, /* live */ ptep); }`,
+        errors: [{
+          messageId: 'plain',
+          suggestions: [
+            { messageId: 'useOnce', data: { name: 'ptepGetOnce' }, output: `import { ptepGet as read, type Arch, ptepGetOnce } from '@pgtable/core';\n${family}/** @lockless */ function f(arch: Arch<Handles>, ptep: Handles['pte']) { return ptepGetOnce(arch, /* live */ ptep); }` },
+            { messageId: 'useLockless', data: { name: 'ptepGetLockless' }, output: `import { ptepGet as read, type Arch, ptepGetLockless } from '@pgtable/core';\n${family}/** @lockless */ function f(arch: Arch<Handles>, ptep: Handles['pte']) { return ptepGetLockless(arch, /* live */ ptep); }` },
+          ],
+        }],
+      },
+      {
+        code: code(`/** @lockless */ function f(pudp: Handles['pud']) { return arch.ops.pud.get(pudp); }`),
+        errors: [{ messageId: 'plain', suggestions: [
+          { messageId: 'useOnce', output: code(`/** @lockless */ function f(pudp: Handles['pud']) { return arch.ops.pud.getOnce(pudp); }`) },
+          { messageId: 'useLockless', output: code(`/** @lockless */ function f(pudp: Handles['pud']) { return arch.ops.pud.getLockless(pudp); }`) },
+        ] }],
+      },
+      { code: code(`/** @lockless */ function f(ptepGetOnce: boolean, ptepGetLockless: boolean) { return ptepGet(arch, ptep); }`), errors: [{ messageId: 'plain', suggestions: [] }] },
       wrong(`/** Looks. @lockless */ function f() { use(GET(arch, ptep)); }`),
       wrong(`/** @lockless */ export const f = () => { use(GET(arch, ptep)); };`),
       wrong(`/** @lockless */ function f() { spinLock(ptl); spinUnlock(ptl); use(GET(arch, ptep)); }`),
@@ -53,4 +72,25 @@ for (const [mode, family] of [['alias', ALIAS], ['strong', STRONG]] as const) {
       { code: code(`function f() { setPte(arch, mm, address, ptep, pteMkdirty(arch, ptepGetLockless(arch, ptep))); }`), errors: [{ messageId: 'unlocked' }] },
     ],
   });
+  const own = `declare function get(ptep: Handles['pte']): bigint;\ndeclare function getSafely(ptep: Handles['pte']): bigint;\n`;
+  typedTester({ accessors: { get: ['get'], getOnce: ['getSafely'] } }).run(`prefer-get-once with names of one's own, ${mode}`, preferGetOnce, {
+    valid: [`${family}${own}/** @lockless */ function f(ptep: Handles['pte']) { return getSafely(ptep); }`],
+    invalid: [{ code: `${family}${own}/** @lockless */ function f(ptep: Handles['pte']) { return get(ptep); }`, errors: [{ messageId: 'plain', suggestions: [] }] }],
+  });
 }
+
+const CELLS = `import type { Arch } from '@pgtable/core';
+interface Cell<L> { readonly of: L }
+interface Cells { pte: Cell<'pte'>; pmd: Cell<'pmd'>; pud: Cell<'pud'>; p4d: Cell<'p4d'>; pgd: Cell<'pgd'> }
+declare const arch: Arch<Cells>;
+`;
+typedTester({ handleTypes: [{ name: 'Cell' }] }).run(`prefer-get-once, handles of somebody else's`, preferGetOnce, {
+  valid: [`${CELLS}/** @lockless */ function f(cell: Cell<'pte'>) { return arch.ops.pte.getOnce(cell); }`],
+  invalid: [{
+    code: `${CELLS}/** @lockless */ function f(cell: Cell<'p4d'>) { return arch.ops.p4d.get(cell); }`,
+    errors: [{ messageId: 'plain', suggestions: [
+      { messageId: 'useOnce', output: `${CELLS}/** @lockless */ function f(cell: Cell<'p4d'>) { return arch.ops.p4d.getOnce(cell); }` },
+      { messageId: 'useLockless', output: `${CELLS}/** @lockless */ function f(cell: Cell<'p4d'>) { return arch.ops.p4d.getLockless(cell); }` },
+    ] }],
+  }],
+});

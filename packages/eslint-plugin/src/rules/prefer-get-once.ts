@@ -1,4 +1,5 @@
-import { AST_NODE_TYPES, AST_TOKEN_TYPES, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
+import { AST_NODE_TYPES, AST_TOKEN_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
+import ts from 'typescript';
 import { calledName, entryRead, isEntryWrite, stablePath, type EntryRead } from '../accessors.js';
 import { ancestors, bare } from '../ast.js';
 import { createRule } from '../create-rule.js';
@@ -40,6 +41,8 @@ export const preferGetOnce = createRule<[], Messages>({
 
 function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   const { sourceCode } = context;
+  const { checker } = types.types;
+  const toTs = types.services.esTreeNodeToTSNodeMap;
 
   /** Why no lock is held where a node stands, in words; undefined if one may be. */
   function lockless(node: TSESTree.Node): string | undefined {
@@ -58,53 +61,100 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   function isMarked(node: FunctionNode): boolean {
     for (const at of [node, ...ancestors(node)]) {
       const comments = sourceCode.getCommentsBefore(at);
-      if (comments.some(({ type, value }) => type === AST_TOKEN_TYPES.Block && value.startsWith('*') && /(^|\s)@lockless\b/.test(value))) return true;
+      if (comments.some(({ type, value }) => (type === AST_TOKEN_TYPES.Block && value.startsWith('*') ? TAG : LINE_TAG).test(value))) return true;
       // The comment stands before what the function is part of: the export, the variable, the method.
-      if (at.parent === undefined || !WRAPPERS.has(at.parent.type)) return false;
+      if (at.parent === undefined || !WRAPPERS.has(at.parent.type)) break;
     }
-    return false;
+    return elsewhereDeclared(node).some((declaration) => ts.getJSDocCommentsAndTags(declaration).some((comment) => ts.isJSDoc(comment) && TAG.test(comment.getText().slice(2))));
+  }
+
+  /** Where else a function is declared: its overloads, and what a method's class extends or implements. */
+  function elsewhereDeclared(node: FunctionNode): readonly ts.Declaration[] {
+    const name = node.type === AST_NODE_TYPES.FunctionDeclaration ? node.id : node.parent.type === AST_NODE_TYPES.MethodDefinition ? node.parent.key : null;
+    const symbol = name === null ? undefined : checker.getSymbolAtLocation(toTs.get(name));
+    if (symbol === undefined) return [];
+    const method = symbol.valueDeclaration;
+    const bases = method !== undefined && ts.isClassLike(method.parent) ? (method.parent.heritageClauses ?? []).flatMap((clause) => clause.types.map((one) => checker.getTypeAtLocation(one))) : [];
+    return [symbol, ...bases.map((base) => base.getProperty(symbol.name))].flatMap((one) => one?.declarations ?? []).filter((declaration) => declaration !== toTs.get(node));
   }
 
   /** A walk without locks that a function is a callback of. */
   function walkOf(node: FunctionNode): string | undefined {
-    const property = node.parent;
-    const object = property.type === AST_NODE_TYPES.Property && property.parent.type === AST_NODE_TYPES.ObjectExpression ? property.parent : undefined;
-    if (object !== undefined) {
-      const mode = object.properties.find((one): one is TSESTree.Property => one.type === AST_NODE_TYPES.Property && one.key.type === AST_NODE_TYPES.Identifier && one.key.name === 'walkLock');
-      if (mode !== undefined && NO_LOCK.test(sourceCode.getText(mode.value))) return 'its walk holds no lock';
+    const { parent } = node;
+    const named = node.type === AST_NODE_TYPES.FunctionDeclaration ? node : parent.type === AST_NODE_TYPES.VariableDeclarator ? parent : undefined;
+    if (named !== undefined) {
+      const uses = usesOf(named);
+      return uses.length > 0 && uses.every(isOfLocklessWalk) ? NO_WALK_LOCK : undefined;
     }
-    const callback: TSESTree.Node = object ?? node;
-    if (isGivenToLockless(callback)) return 'its walk holds no lock';
+    if (parent.type === AST_NODE_TYPES.MethodDefinition) {
+      const says = parent.parent.body.some((one) => one.type === AST_NODE_TYPES.PropertyDefinition && one.value !== null && ASTUtils.getPropertyName(one) === 'walkLock' && isNoLock(one.value));
+      return says ? NO_WALK_LOCK : undefined;
+    }
+    return isOfLocklessWalk(node) ? NO_WALK_LOCK : undefined;
+  }
+
+  /** Whether a callback, or operations of a walk, are used by a walk that holds no lock. */
+  function isOfLocklessWalk(node: TSESTree.Node): boolean {
+    const property = node.parent;
+    const object = property?.type === AST_NODE_TYPES.Property && property.value === node && property.parent.type === AST_NODE_TYPES.ObjectExpression ? property.parent : undefined;
+    if (object === undefined) return isGivenToLockless(node);
+    for (const one of object.properties) {
+      if (one.type === AST_NODE_TYPES.Property && ASTUtils.getPropertyName(one) === 'walkLock') return isNoLock(one.value);
+    }
+    if (isGivenToLockless(object)) return true;
     // An ops object that is given to the walk by its name.
-    const holder = callback.parent;
-    if (holder.type !== AST_NODE_TYPES.VariableDeclarator && holder.type !== AST_NODE_TYPES.TSSatisfiesExpression) return undefined;
-    const declarator = holder.type === AST_NODE_TYPES.VariableDeclarator ? holder : holder.parent;
-    if (declarator.type !== AST_NODE_TYPES.VariableDeclarator) return undefined;
-    const uses = (sourceCode as { getDeclaredVariables(node: TSESTree.Node): readonly TSESLint.Scope.Variable[] }).getDeclaredVariables(declarator).flatMap(({ references }) => references.filter((reference) => reference.isRead()));
-    return uses.length > 0 && uses.every(({ identifier }) => isGivenToLockless(identifier)) ? 'its walk holds no lock' : undefined;
+    let holder: TSESTree.Node = object.parent;
+    while (holder.type === AST_NODE_TYPES.TSSatisfiesExpression || holder.type === AST_NODE_TYPES.TSAsExpression) holder = holder.parent;
+    if (holder.type !== AST_NODE_TYPES.VariableDeclarator) return false;
+    const uses = usesOf(holder);
+    return uses.length > 0 && uses.every(isGivenToLockless);
+  }
+
+  /** Where the function or variable that a node declares is used. */
+  function usesOf(node: TSESTree.FunctionDeclaration | TSESTree.VariableDeclarator): readonly TSESTree.Node[] {
+    const variables = (sourceCode as { getDeclaredVariables(node: TSESTree.Node): readonly TSESLint.Scope.Variable[] }).getDeclaredVariables(node);
+    const own = variables.filter(({ defs }) => defs.some(({ name }) => name === node.id));
+    return own.flatMap(({ references }) => references.filter((reference) => reference.isRead()).map(({ identifier }) => identifier));
+  }
+
+  /** Whether an expression is the mode without locks: as it is written, or by its type. */
+  function isNoLock(node: TSESTree.Node): boolean {
+    if (NO_LOCK.test(sourceCode.getText(node))) return true;
+    const type = types.typeOf(node);
+    return !type.isUnion() && (type.flags & (ts.TypeFlags.Literal | ts.TypeFlags.EnumLiteral)) !== 0 && NO_LOCK.test(checker.typeToString(type));
   }
 
   function isGivenToLockless(node: TSESTree.Node): boolean {
     const { parent } = node;
-    if (parent?.type === AST_NODE_TYPES.TSSatisfiesExpression) return isGivenToLockless(parent);
-    return parent?.type === AST_NODE_TYPES.CallExpression && parent.arguments.some((argument) => argument === node) && /(Lockless|NoLock)$/.test(calledName(parent)?.name ?? '');
+    if (parent?.type === AST_NODE_TYPES.TSSatisfiesExpression || parent?.type === AST_NODE_TYPES.TSAsExpression) return isGivenToLockless(parent);
+    if (parent?.type !== AST_NODE_TYPES.CallExpression || !parent.arguments.some((argument) => argument === node)) return false;
+    return /(Lockless|NoLock)$/.test(nameOf(parent)) || parent.arguments.some((argument) => argument !== node && argument.type === AST_NODE_TYPES.MemberExpression && isNoLock(argument));
+  }
+
+  /** What a call's function is called where it is declared. */
+  function nameOf(node: TSESTree.CallExpression): string {
+    const name = calledName(node);
+    const symbol = name === undefined ? undefined : checker.getSymbolAtLocation(toTs.get(name));
+    return (symbol === undefined ? undefined : types.types.resolved(symbol).name) ?? name?.name ?? '';
   }
 
   /** A section that is RCU's alone: `rcuReadLock(); ... rcuReadUnlock();`, `using section = rcu.readLock()`, `rcu.read(() => ...)`. */
   function sectionAround(node: TSESTree.Node): string | undefined {
     for (const [at, parent] of steps(node)) {
-      if (isFunction(at)) {
+      if (isFunction(at) && at !== node) {
         if (parent.type === AST_NODE_TYPES.CallExpression && RCU_SCOPE.test(sourceCode.getText(parent.callee))) return 'only RCU protects its table';
         return undefined;
       }
       const body = statementsOf(parent);
       if (body === undefined) continue;
       let open = false;
-      for (const statement of body.slice(0, body.findIndex((one) => one === at))) {
-        const call = calledBy(statement);
-        if (call === undefined) continue;
-        if (RCU_END.test(call)) open = false;
-        else if (RCU_BEGIN.test(call)) open = true;
+      let guard: string | undefined;
+      for (const [call, holder] of callsBefore(body, at)) {
+        if (RCU_END.test(call) || (guard !== undefined && call.startsWith(`${guard}.`) && ENDS.test(call))) open = false;
+        else if (RCU_BEGIN.test(call)) {
+          open = true;
+          guard = holder;
+        }
       }
       if (open) return 'only RCU protects its table';
     }
@@ -114,19 +164,56 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   /** Whether a lock was taken before a node, in this function, and not given back: by the order of statements of the blocks around it. */
   function isUnderLock(node: TSESTree.Node): boolean {
     for (const [at, parent] of steps(node)) {
-      if (isFunction(at)) return false;
+      // withLock(ptl, () => ...)
+      if (isFunction(at) && at !== node) return parent.type === AST_NODE_TYPES.CallExpression && parent.arguments.some((argument) => argument === at) && takesLock(sourceCode.getText(parent.callee), LOCK_SCOPE);
+      if (parent.type === AST_NODE_TYPES.IfStatement && parent.consequent === at && testedLock(parent.test) === 'taken') return true;
       const body = statementsOf(parent);
       if (body === undefined) continue;
       let held = 0;
-      for (const statement of body.slice(0, body.findIndex((one) => one === at))) {
-        const call = calledBy(statement);
-        if (call === undefined || RCU_BEGIN.test(call) || RCU_END.test(call)) continue;
-        if (UNLOCK.test(call)) held = Math.max(0, held - 1);
-        else if (TAKES_LOCK.test(call)) held++;
+      const guards = new Set<string>();
+      for (const [call, holder] of callsBefore(body, at)) {
+        if (RCU_BEGIN.test(call) || RCU_END.test(call)) continue;
+        const object = call.slice(0, call.lastIndexOf('.'));
+        if (UNLOCK.test(call) || (guards.has(object) && ENDS.test(call))) held = Math.max(0, held - 1);
+        else if (takesLock(call, TAKES_LOCK)) {
+          held++;
+          if (holder !== undefined) guards.add(holder);
+        }
       }
       if (held > 0) return true;
     }
     return false;
+  }
+
+  /** Whether a name is one of something that takes a lock: blocks, clocks, and whatever says that it takes none, are not. */
+  function takesLock(call: string, how: RegExp): boolean {
+    return how.test(call) && !NO_LOCK.test(call) && !/(^|[a-z._])[BbCc]lock/.test(call) && !RCU_BEGIN.test(call) && !RCU_SCOPE.test(call);
+  }
+
+  /** What a condition says of a lock that is tried: `spinTrylock(ptl)`, `!spinTrylock(ptl)`. */
+  function testedLock(test: TSESTree.Expression): 'taken' | 'missed' | undefined {
+    const isNot = test.type === AST_NODE_TYPES.UnaryExpression && test.operator === '!';
+    const call = bare(isNot ? test.argument : test);
+    if (call.type !== AST_NODE_TYPES.CallExpression || !takesLock(sourceCode.getText(call.callee), TAKES_LOCK)) return undefined;
+    return isNot ? 'missed' : 'taken';
+  }
+
+  /** What the statements of a block before one call, in their order, with the variables that they put it into. Blocks inside of it count, branches do not. */
+  function callsBefore(body: readonly TSESTree.Node[], until: TSESTree.Node | undefined): (readonly [string, string | undefined])[] {
+    const before = until === undefined ? body : body.slice(0, body.findIndex((one) => one === until));
+    return before.flatMap((statement): (readonly [string, string | undefined])[] => {
+      if (statement.type === AST_NODE_TYPES.BlockStatement) return callsBefore(statement.body, undefined);
+      if (statement.type === AST_NODE_TYPES.TryStatement) return [...callsBefore(statement.block.body, undefined), ...callsBefore(statement.finalizer?.body ?? [], undefined)];
+      // if (!spinTrylock(ptl)) return;
+      if (statement.type === AST_NODE_TYPES.IfStatement) {
+        const test = bare(statement.test.type === AST_NODE_TYPES.UnaryExpression ? statement.test.argument : statement.test);
+        return testedLock(statement.test) === 'missed' && leaves(statement.consequent) && test.type === AST_NODE_TYPES.CallExpression ? [[sourceCode.getText(test.callee), undefined]] : [];
+      }
+      // What is disposed of at the end of a block that ended before is given back.
+      const isOver = until === undefined && statement.type === AST_NODE_TYPES.VariableDeclaration && (statement.kind === 'using' || statement.kind === 'await using');
+      const call = isOver ? undefined : calledBy(statement);
+      return call === undefined ? [] : [call];
+    });
   }
 
   function check(read: EntryRead): void {
@@ -142,55 +229,76 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** A handle of `pteOffsetMap` or its Nolock forms, which keep the table there and nothing else out. */
   function mappedWithoutLock({ handle, node }: EntryRead): string | undefined {
-    const inner = bare(handle);
-    if (inner.type !== AST_NODE_TYPES.Identifier || isUnderLock(node)) return undefined;
-    const variable = variableOf(inner);
-    const definition = variable?.defs[0]?.node;
-    if (definition?.type !== AST_NODE_TYPES.VariableDeclarator || definition.init === null) return undefined;
-    const source = bare(definition.init);
-    const call = source.type === AST_NODE_TYPES.CallExpression ? source : undefined;
-    const name = call === undefined ? undefined : calledName(call)?.name;
-    return name !== undefined && /^pteOffsetMap((Ro|Rw)?Nolock)?$/.test(name) ? `${name} takes no lock` : undefined;
+    if (isUnderLock(node)) return undefined;
+    const names = mappedBy(handle, new Set());
+    return names.length > 0 && names.every((name) => NO_LOCK_MAP.test(name)) ? `${names[0]!} takes no lock` : undefined;
+  }
+
+  /** The functions that an expression's handle is from: what its variable was given, steps along the table left out. */
+  function mappedBy(node: TSESTree.Node, seen: Set<TSESLint.Scope.Variable>): readonly string[] {
+    const inner = bare(node as TSESTree.Expression);
+    if (inner.type === AST_NODE_TYPES.CallExpression) {
+      const name = nameOf(inner);
+      const [, stepped] = inner.arguments;
+      return STEP.test(name) && stepped !== undefined ? mappedBy(stepped, seen) : [name];
+    }
+    if (inner.type === AST_NODE_TYPES.MemberExpression) return mappedBy(inner.object, seen);
+    const variable = inner.type === AST_NODE_TYPES.Identifier ? variableOf(inner) : undefined;
+    if (variable === undefined || variable.defs[0]?.node.type !== AST_NODE_TYPES.VariableDeclarator) return [''];
+    if (seen.has(variable)) return [];
+    seen.add(variable);
+    return variable.references.flatMap((reference) => (reference.isWrite() ? (reference.writeExpr ? mappedBy(reference.writeExpr, seen) : ['']) : []));
   }
 
   function variableOf(node: TSESTree.Identifier): TSESLint.Scope.Variable | undefined {
-    for (let scope: TSESLint.Scope.Scope | null = sourceCode.getScope(node); scope !== null; scope = scope.upper) {
-      const found = scope.set.get(node.name);
-      if (found !== undefined) return found;
-    }
-    return undefined;
+    return ASTUtils.findVariable(sourceCode.getScope(node), node) ?? undefined;
   }
 
   /** The write of the same entry, by what was read, that follows in the same block or one inside of it with no lock taken on the way. */
   function writeAfter(read: EntryRead): TSESTree.CallExpression | undefined {
     const path = stablePath(types, read.handle);
-    const holder = read.node.parent.type === AST_NODE_TYPES.VariableDeclarator && read.node.parent.id.type === AST_NODE_TYPES.Identifier ? read.node.parent.id : undefined;
     const around = enclosing(read.node);
     if (path === undefined || isUnderLock(read.node)) return undefined;
+    return writtenFrom(read.node, path, around, new Set());
+  }
+
+  /** The write of an entry that a value goes into: in the same expression, or through variables. */
+  function writtenFrom(node: TSESTree.Node, path: string, around: FunctionNode | undefined, seen: Set<TSESLint.Scope.Variable>): TSESTree.CallExpression | undefined {
     // Written in one expression: setPte(arch, mm, address, ptep, pteMkdirty(arch, ptepGetOnce(arch, ptep))).
-    const written = upTo(read.node).find((at) => writes(at, path));
-    if (written !== undefined) return written;
-    if (holder === undefined) return undefined;
-    const variable = variableOf(holder);
-    for (const reference of variable?.references ?? []) {
-      if (!reference.isRead() || enclosing(reference.identifier) !== around) continue;
-      const by = upTo(reference.identifier).filter((at) => writes(at, path)).find((at) => !isUnderLock(at));
+    const expression = upTo(node);
+    const written = expression.find((at) => writes(at, path));
+    if (written !== undefined) return isUnderLock(written) ? undefined : written;
+    const target = expression.find((at) => at.type === AST_NODE_TYPES.VariableDeclarator || at.type === AST_NODE_TYPES.AssignmentExpression || isStatement(at));
+    const id = target?.type === AST_NODE_TYPES.VariableDeclarator ? target.id : target?.type === AST_NODE_TYPES.AssignmentExpression ? target.left : undefined;
+    const variable = id?.type === AST_NODE_TYPES.Identifier && id !== node ? variableOf(id) : undefined;
+    if (variable === undefined || id === undefined || seen.has(variable)) return undefined;
+    // What is only asked of a value is no part of it.
+    if (types.types.value(types.typeOf(id)) === undefined) return undefined;
+    seen.add(variable);
+    for (const { identifier } of variable.references.filter((reference) => reference.isRead())) {
+      if (identifier.range[0] < node.range[0] || enclosing(identifier) !== around) continue;
+      const by = writtenFrom(identifier, path, around, seen);
       if (by !== undefined) return by;
     }
     return undefined;
   }
 
   function writes(node: TSESTree.Node, path: string): node is TSESTree.CallExpression {
-    if (node.type !== AST_NODE_TYPES.CallExpression || !isEntryWrite(types, node)) return false;
+    // Compared under the lock, or by the hardware, is no blind write.
+    if (node.type !== AST_NODE_TYPES.CallExpression || !isEntryWrite(types, node) || COMPARES.test(nameOf(node))) return false;
     return node.arguments.some((argument) => argument.type !== AST_NODE_TYPES.SpreadElement && types.handleOf(argument) !== undefined && stablePath(types, argument) === path);
   }
 
   function suggestions(read: EntryRead): TSESLint.ReportSuggestionArray<Messages> {
     const forms = [['useOnce', 'Once'], ['useLockless', 'Lockless']] as const;
     return forms.flatMap(([messageId, suffix]) => {
-      const name = `${read.name.name}${suffix}`;
+      // Of a function, the name that core has for it, whatever it is called here.
+      const original = read.isFunction ? nameOf(read.node) : read.name.name;
+      const name = `${original}${suffix}`;
       // pudpGetLockless does not exist: contiguous blocks are of the two lowest levels. Names of one's own are another matter.
-      if (!/^((pte|pmd)pGet|get)$/.test(read.name.name) && !(suffix === 'Once' && /^(pud|p4d|pgd)pGet$/.test(read.name.name))) return [];
+      const symbol = checker.getSymbolAtLocation(toTs.get(read.name));
+      if (symbol === undefined || !types.types.isCoreSymbol(symbol, original)) return [];
+      if (!(read.isFunction ? /^(pte|pmd)pGet$/ : /^((pte|pmd)pGet|get)$/).test(original) && !(suffix === 'Once' && /^(pud|p4d|pgd)pGet$/.test(original))) return [];
       return [{
         messageId,
         data: { name },
@@ -209,16 +317,38 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     },
   };
 
-  /** What a statement calls, by name: `rcuReadLock()`, `const lock = spinLock(ptl)`, `using guard = mm.lock()`. */
-  function calledBy(statement: TSESTree.Node): string | undefined {
-    const expression =
-      statement.type === AST_NODE_TYPES.ExpressionStatement ? statement.expression : statement.type === AST_NODE_TYPES.VariableDeclaration ? (statement.declarations[0].init ?? undefined) : undefined;
+  /** What a statement calls, by name, and the variable that it puts it into: `rcuReadLock()`, `const lock = spinLock(ptl)`, `using guard = mm.lock()`. */
+  function calledBy(statement: TSESTree.Node): readonly [string, string | undefined] | undefined {
+    const declarator = statement.type === AST_NODE_TYPES.VariableDeclaration ? statement.declarations[0] : undefined;
+    let expression = statement.type === AST_NODE_TYPES.ExpressionStatement ? statement.expression : (declarator?.init ?? undefined);
+    let holder = declarator?.id;
+    if (expression?.type === AST_NODE_TYPES.AssignmentExpression) {
+      holder = expression.left as TSESTree.BindingName;
+      expression = expression.right;
+    }
     if (expression === undefined) return undefined;
     const inner = bare(expression.type === AST_NODE_TYPES.AwaitExpression ? expression.argument : expression);
-    return inner.type === AST_NODE_TYPES.CallExpression ? sourceCode.getText(inner.callee) : undefined;
+    if (inner.type !== AST_NODE_TYPES.CallExpression) return undefined;
+    return [calleeText(inner), holder?.type === AST_NODE_TYPES.Identifier ? holder.name : undefined];
+  }
+
+  /** `guard.lock`, and of a function that is imported under another name its own. */
+  function calleeText(node: TSESTree.CallExpression): string {
+    return node.callee.type === AST_NODE_TYPES.Identifier ? nameOf(node) : sourceCode.getText(node.callee).replaceAll('?.', '.');
   }
 }
 
+const NO_WALK_LOCK = 'its walk holds no lock';
+/** In a documentation comment: at the beginning of a line, or after a sentence. */
+const TAG = /(^\**|\n[ \t]*\**|[.!?:;)])[ \t]*@lockless\b/;
+/** In any other comment: all that it begins with. */
+const LINE_TAG = /^\s*@lockless\b/;
+/** Maps that keep the table there and nothing else out. */
+const NO_LOCK_MAP = /^pteOffsetMap((Ro|Rw)?Nolock)?$/;
+const STEP = /^hw(Pte|Pmd|Pud|P4d|Pgd)(Next|Advance)$/;
+const COMPARES = /cmpxchg|compareExchange|compareAndSwap|tryUpdate/i;
+/** What a guard has to give back what it holds. */
+const ENDS = /\.(unlock|release|end|exit|leave|close|dispose|\[Symbol\.dispose\])$/;
 const WRAPPERS: ReadonlySet<string> = new Set([
   AST_NODE_TYPES.ExportNamedDeclaration, AST_NODE_TYPES.ExportDefaultDeclaration, AST_NODE_TYPES.VariableDeclarator, AST_NODE_TYPES.VariableDeclaration, AST_NODE_TYPES.MethodDefinition,
   AST_NODE_TYPES.PropertyDefinition, AST_NODE_TYPES.Property,
@@ -229,7 +359,9 @@ const RCU_BEGIN = /rcu\w*\.?(read)?_?lock$/i;
 const RCU_END = /rcu\w*\.?(read)?_?unlock$/i;
 const RCU_SCOPE = /(^|\.)(rcu\.read|withRcu\w*|rcuRead(Section|Side)?|underRcu)$/i;
 const UNLOCK = /unlock$|release$/i;
-const TAKES_LOCK = /lock(ed)?$|Lock(Irq|Bh|Nested)$|acquire$/i;
+const TAKES_LOCK = /lock(ed)?$|Lock(Irq\w*|Bh|Nested)$|(^|\.)(try)?lock[A-Z]\w*$|acquire$|assert\w*held$/i;
+/** A function that calls another one back while it holds a lock. */
+const LOCK_SCOPE = /(^|\.)(with|under|hold(ing)?)\w*lock\w*$|lock(ed)?$|exclusive$/i;
 
 function isFunction(node: TSESTree.Node): node is FunctionNode {
   return node.type === AST_NODE_TYPES.FunctionDeclaration || node.type === AST_NODE_TYPES.FunctionExpression || node.type === AST_NODE_TYPES.ArrowFunctionExpression;
@@ -256,4 +388,14 @@ function upTo(node: TSESTree.Node): readonly TSESTree.Node[] {
   const around = [...ancestors(node)];
   const end = around.findIndex(isFunction);
   return end < 0 ? around : around.slice(0, end);
+}
+
+/** Whether a statement goes away from where it is. */
+function leaves(node: TSESTree.Node): boolean {
+  if (node.type === AST_NODE_TYPES.BlockStatement) return node.body.length > 0 && leaves(node.body.at(-1)!);
+  return node.type === AST_NODE_TYPES.ReturnStatement || node.type === AST_NODE_TYPES.ThrowStatement || node.type === AST_NODE_TYPES.ContinueStatement || node.type === AST_NODE_TYPES.BreakStatement;
+}
+
+function isStatement(node: TSESTree.Node): boolean {
+  return node.type.endsWith('Statement');
 }
