@@ -60,3 +60,54 @@ typedTester().run('no-handle-arithmetic, of any family', noHandleArithmetic, {
     },
   ],
 });
+
+const alias = (text: string): string => `${ALIAS}import { hwPteAdvance, hwPteNext, hwPteDistance } from '@pgtable/core';\n${REACH}${text}`;
+const suggestion = (text: string, accessor: string) => [{ messageId: 'useStep' as const, data: { accessor }, output: alias(text) }];
+
+typedTester().run('no-handle-arithmetic, what a fix leaves alone', noHandleArithmetic, {
+  valid: [],
+  invalid: [
+    // In a comparison, an index, an argument and a cast the outcome may be a handle.
+    { code: alias(`if (ptep + 1 === end) take(end);`), errors: [{ messageId: 'step' }], output: alias(`if (hwPteNext(arch, ptep) === end) take(end);`) },
+    { code: alias(`ptep = (ptep + 1) as Handles['pte'];`), errors: [{ messageId: 'step' }], output: alias(`ptep = (hwPteNext(arch, ptep)) as Handles['pte'];`) },
+    { code: alias(`const index = (ptep + 1) as number & { readonly index: true };`), errors: [{ messageId: 'step', suggestions: suggestion(`const index = (hwPteNext(arch, ptep)) as number & { readonly index: true };`, 'hwPteNext') }] },
+    // Where something else takes its type from a const it is a suggestion.
+    { code: alias(`const next = ptep + 1; if (next < count) console.log(next);`), errors: [{ messageId: 'step' }], output: alias(`const next = hwPteNext(arch, ptep); if (next < count) console.log(next);`) },
+    { code: alias(`const next = ptep + 1; let at = next; at = 3;`), errors: [{ messageId: 'step', suggestions: suggestion(`const next = hwPteNext(arch, ptep); let at = next; at = 3;`, 'hwPteNext') }] },
+    { code: alias(`const next = ptep + 1; const list = [next]; list.push(7);`), errors: [{ messageId: 'step', suggestions: suggestion(`const next = hwPteNext(arch, ptep); const list = [next]; list.push(7);`, 'hwPteNext') }] },
+    // What stands between parentheses stays one argument.
+    { code: alias(`ptep = (ptep + (count, 1)) as Handles['pte'];`), errors: [{ messageId: 'step' }], output: alias(`ptep = (hwPteAdvance(arch, ptep, (count, 1))) as Handles['pte'];`) },
+    { code: alias(`const before = ptep - (count - 1); take(end);`), errors: [{ messageId: 'step' }], output: alias(`const before = hwPteAdvance(arch, ptep, -(count - 1)); take(end);`) },
+    // Comments inside of what stays are kept; a pointer to a value held aside is no count.
+    { code: alias(`const entries = end - box.ptep /* there */;`), errors: [{ messageId: 'distance' }], output: alias(`const entries = hwPteDistance(arch, box.ptep, end) /* there */;`) },
+    { code: alias(`ptep /* past it */ ++;`), errors: [{ messageId: 'step' }] },
+    { code: alias(`const n = ptep - held;`), errors: [{ messageId: 'step' }] },
+    // Each part is there once, or does nothing twice.
+    { code: alias(`declare function find(): typeof box; find().ptep++;`), errors: [{ messageId: 'step' }] },
+    // Casts and choices are seen through, but what was meant is not known.
+    { code: alias(`const a = (ptep as number) + 1; const b = (count > 3 ? ptep : count) * 2;`), errors: [{ messageId: 'step' }, { messageId: 'arithmetic' }] },
+    // A number that a handle is added to.
+    { code: alias(`let n = 0; n += ptep; n -= end;`), errors: [{ messageId: 'arithmetic' }, { messageId: 'arithmetic' }] },
+    // No architecture in reach has these handles, or gives back such handles.
+    { code: alias(`function f(arch: WritableArch<import('@pgtable/core').StrongHandles>) { ptep++; void arch; }`), errors: [{ messageId: 'step' }], output: null },
+    { code: alias(`function f(arch: WritableArch) { ptep++; void arch; }`), errors: [{ messageId: 'step' }], output: null },
+    { code: alias(`function f(hwPteNext: number) { ptep++; void hwPteNext; }`), errors: [{ messageId: 'step' }] },
+  ],
+});
+
+const CELL = `interface Cell<L extends string> { readonly of: L }
+type Slot = number & { readonly slot: true };
+declare const cell: Cell<'pte'>;
+declare let slot: Slot;
+`;
+
+typedTester({ handleTypes: [{ name: 'Cell' }, { name: 'Slot', level: 'pmd' }] }).run('no-handle-arithmetic, handles of somebody else', noHandleArithmetic, {
+  valid: [`${CELL}const same = slot === slot; const n = cell.of.length + 1;`],
+  invalid: [
+    { code: `${CELL}const next = slot + 1;`, errors: [{ messageId: 'step', data: { operator: '+', level: 'pmd', step: 'hwPmdNext or hwPmdAdvance', distance: 'hwPmdDistance' } }] },
+    { code: `${CELL}slot++;`, errors: [{ messageId: 'step' }] },
+    { code: `${CELL}const next = cell + 1;`, errors: [{ messageId: 'step' }] },
+  ],
+});
+
+typedTester().run('no-handle-arithmetic, types that are no handles', noHandleArithmetic, { valid: [`${CELL}const next = slot + 1; slot++;`], invalid: [] });

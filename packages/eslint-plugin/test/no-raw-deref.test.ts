@@ -63,3 +63,103 @@ typedTester().run('no-raw-deref, what is in reach', noRawDeref, {
     },
   ],
 });
+
+const WRITE = `import { TableMemory, entryVal, setPte, ptepGet, type MmContext, type PteVal, type WritableArch } from '@pgtable/core';
+declare const tables: TableMemory;
+declare const arch: WritableArch<Handles>;
+declare const mm: MmContext;
+declare const address: bigint;
+declare const ptep: Handles['pte'];
+declare const pte: PteVal;
+declare const bits: bigint;
+`;
+const write = (text: string): string => ALIAS + WRITE + text;
+
+typedTester().run('no-raw-deref, fixes of writes', noRawDeref, {
+  valid: [],
+  invalid: [
+    { code: write(`tables.elements[ptep] = pte;`), errors: [{ messageId: 'deref' }], output: write(`setPte(arch, mm, address, ptep, pte);`) },
+    { code: write(`tables.elements[ptep] = bits | 1n;`), errors: [{ messageId: 'deref' }], output: write(`setPte(arch, mm, address, ptep, entryVal('pte', bits | 1n));`) },
+    {
+      code: write(`tables.elements[ptep]! |= bits;`),
+      errors: [{ messageId: 'deref' }],
+      output: write(`setPte(arch, mm, address, ptep, entryVal('pte', ptepGet(arch, ptep) | (bits)));`),
+    },
+    // A comment in what stays is kept, and one in what would go keeps the fix away.
+    { code: write(`tables.elements[ptep] = /* clean */ pte;`), errors: [{ messageId: 'deref' }] },
+    { code: write(`tables.elements[ptep] = bits /* clean */ | 1n;`), errors: [{ messageId: 'deref' }], output: write(`setPte(arch, mm, address, ptep, entryVal('pte', bits /* clean */ | 1n));`) },
+    // Whose value is used, what has no address of its own, and what would be looked up twice.
+    { code: write(`const b = (tables.elements[ptep] = pte);`), errors: [{ messageId: 'deref' }] },
+    { code: write(`tables.elements[ptep + 1] = pte;`), errors: [{ messageId: 'deref' }] },
+    { code: write(`const find = () => ptep; tables.elements[find()]! |= bits;`), errors: [{ messageId: 'deref' }] },
+    { code: write(`tables.elements[ptep]!++;`), errors: [{ messageId: 'deref' }] },
+    // Another array may hold anything by entry.
+    { code: write(`const generations = new BigUint64Array(8); generations[ptep] = bits;`), errors: [{ messageId: 'deref' }] },
+    { code: write(`const { elements } = tables; elements[ptep] = pte;`), errors: [{ messageId: 'deref' }], output: write(`const { elements } = tables; setPte(arch, mm, address, ptep, pte);`) },
+    { code: write(`const elements = tables.elements; elements[ptep] = pte;`), errors: [{ messageId: 'deref' }], output: write(`const elements = tables.elements; setPte(arch, mm, address, ptep, pte);`) },
+    { code: write(`let elements = tables.elements; elements[ptep] = pte;`), errors: [{ messageId: 'deref' }] },
+    // The name of the accessor means something else here.
+    { code: write(`function f(setPte: number) { tables.elements[ptep] = pte; void setPte; }`), errors: [{ messageId: 'deref' }] },
+    // Nothing is in reach that is of this family, or it may not be there.
+    { code: write(`function f(arch: WritableArch<import('@pgtable/core').StrongHandles>) { tables.elements[ptep] = pte; void arch; }`), errors: [{ messageId: 'deref' }] },
+    { code: write(`function f(arch?: WritableArch<Handles>) { tables.elements[ptep] = pte; void arch; }`), errors: [{ messageId: 'deref' }] },
+  ],
+});
+
+const READ = `import { TableMemory, ptepGet, ptepGetOnce, hwPteAdvance, type Arch, type EntryPtr } from '@pgtable/core';
+declare const tables: TableMemory;
+declare const arch: Arch<Handles>;
+declare const ptep: Handles['pte'];
+declare const generations: BigUint64Array;
+declare const count: number;
+declare function identity<T>(of: T): T;
+`;
+const read = (text: string): string => ALIAS + READ + text;
+const suggested = (text: string, accessor = 'ptepGet') => [{ messageId: 'useAccessor' as const, data: { accessor }, output: read(text) }];
+
+typedTester().run('no-raw-deref, fixes of reads', noRawDeref, {
+  valid: [],
+  invalid: [
+    { code: read(`let value = tables.elements[ptep]!;`), errors: [{ messageId: 'deref' }], output: read(`let value: bigint = ptepGet(arch, ptep);`) },
+    // It could be set to undefined later on.
+    { code: read(`let value = tables.elements[ptep];`), errors: [{ messageId: 'deref' }], output: read(`let value: bigint | undefined = ptepGet(arch, ptep);`) },
+    { code: read(`const value = Atomics.load(tables.elements, ptep);`), errors: [{ messageId: 'deref' }], output: read(`const value: bigint = ptepGetOnce(arch, ptep);`) },
+    { code: read(`if ((tables.elements[ptep]! & 1n) !== 0n) identity(1);`), errors: [{ messageId: 'deref' }], output: read(`if ((ptepGet(arch, ptep) & 1n) !== 0n) identity(1);`) },
+    { code: read(`const value = tables.elements[ptep - (count + 1)];`), errors: [{ messageId: 'deref' }], output: read(`const value: bigint = ptepGet(arch, hwPteAdvance(arch, ptep, -(count + 1)));`) },
+    // What the value's type decides elsewhere, a comment, and an array of something else.
+    { code: read(`const value = identity(tables.elements[ptep]!);`), errors: [{ messageId: 'deref', suggestions: suggested(`const value = identity(ptepGet(arch, ptep));`) }] },
+    { code: read(`const list = [tables.elements[ptep]!];`), errors: [{ messageId: 'deref', suggestions: suggested(`const list = [ptepGet(arch, ptep)];`) }] },
+    { code: read(`const value = tables.elements[/* the hole */ ptep]!;`), errors: [{ messageId: 'deref', suggestions: suggested(`const value: bigint = ptepGet(arch, ptep);`) }] },
+    { code: read(`const value = generations[ptep]!;`), errors: [{ messageId: 'deref', suggestions: suggested(`const value: bigint = ptepGet(arch, ptep);`) }] },
+    // A pointer that is added is no count.
+    { code: read(`declare const held: EntryPtr<'pte'>; const value = tables.elements[ptep + held];`), errors: [{ messageId: 'deref' }] },
+    // Not whole entries.
+    { code: read(`const value = tables.words[ptep]!;`), errors: [{ messageId: 'deref' }] },
+    { code: read(`const { [ptep]: value } = tables.elements;`), errors: [{ messageId: 'deref' }] },
+    { code: read(`const value = tables.elements[count > 3 ? ptep : count];`), errors: [{ messageId: 'deref' }] },
+  ],
+});
+
+const CELL = `interface Cell<L extends string> { readonly of: L }
+type Slot = number & { readonly slot: true };
+declare const cell: Cell<'pte'>;
+declare const slot: Slot;
+declare const words: number[];
+`;
+
+typedTester({ handleTypes: [{ name: 'Cell' }, { name: 'Slot', level: 'pmd' }] }).run('no-raw-deref, handles of somebody else', noRawDeref, {
+  valid: [`${CELL}const seen = new Map([[cell, slot]]); seen.get(cell);`, `${CELL}if (cell !== seen) words.push(1); declare const seen: Cell<'pte'>;`],
+  invalid: [
+    { code: `${CELL}const level = cell.of;`, errors: [{ messageId: 'property', data: { level: 'pte', accessor: 'ptepGet', distance: 'hwPteDistance' } }] },
+    { code: `${CELL}const word = words[slot];`, errors: [{ messageId: 'deref', data: { level: 'pmd', accessor: 'pmdpGet', distance: 'hwPmdDistance' } }] },
+    { code: `${CELL}words.push(slot); console.log(cell);`, errors: [{ messageId: 'launder' }, { messageId: 'launder' }] },
+    { code: `${CELL}const { of } = cell;`, errors: [{ messageId: 'spread' }] },
+    { code: `${CELL}const last = slot as unknown; const raw = words[slot as unknown as number];`, errors: [{ messageId: 'deref' }] },
+  ],
+});
+
+// Without the settings they are nobody's handles.
+typedTester().run('no-raw-deref, types that are no handles', noRawDeref, {
+  valid: [`${CELL}const level = cell.of; const word = words[slot]; words.push(slot); console.log(cell);`],
+  invalid: [],
+});

@@ -52,7 +52,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   const { checker } = typed.types;
   const toTs = typed.services.esTreeNodeToTSNodeMap;
   const places = new Places(typed);
-  const fixes = new AccessorFixes(context, typed);
+  const fixes = new AccessorFixes(context, typed, places);
 
   function report(node: TSESTree.Node, messageId: Messages, handle: TSESTree.Node | ts.Type, more: More = {}): void {
     const level = ('flags' in handle ? typed.types.handle(handle) : typed.handleOf(handle))?.level;

@@ -5,6 +5,7 @@ import { accessorName } from '../fix/names.js';
 import { addressInReach, archInReach, importCore, mmInReach } from '../fix/reach.js';
 import type { Level } from '../levels.js';
 import type { Typed } from '../typed.js';
+import type { Places } from './raw-deref-places.js';
 
 type Context = Readonly<TSESLint.RuleContext<string, readonly unknown[]>>;
 
@@ -20,10 +21,12 @@ export interface AccessorChange {
 export class AccessorFixes {
   private readonly context: Context;
   private readonly typed: Typed;
+  private readonly places: Places;
 
-  constructor(context: Context, typed: Typed) {
+  constructor(context: Context, typed: Typed, places: Places) {
     this.context = context;
     this.typed = typed;
+    this.places = places;
   }
 
   /** @param read the access @param index what it is indexed by @param array what is accessed @param accessor the getter by the level */
@@ -181,7 +184,8 @@ export class AccessorFixes {
       case AST_NODE_TYPES.SwitchStatement:
         return true;
       default: {
-        const expected = checker.getContextualType(this.typed.services.esTreeNodeToTSNodeMap.get(place) as ts.Expression);
+        const node = this.typed.services.esTreeNodeToTSNodeMap.get(place) as ts.Expression;
+        const expected = this.places.isInferred(node) ? undefined : checker.getContextualType(node);
         return expected !== undefined && checker.isTypeAssignableTo(checker.getBigIntType(), expected) && (expected.flags & ts.TypeFlags.TypeParameter) === 0;
       }
     }

@@ -83,9 +83,7 @@ export class Places {
     const expected = this.expected(node);
     if (expected === undefined || this.typed.types.handle(expected) !== undefined) return undefined;
     const what = launders(expected);
-    if (what === undefined || this.isEvolving(node) || this.isMeantForHandle(node)) return undefined;
-    // filter, some, find: all that they want to know of what they are called back with is whether it is anything.
-    return what === 'unknown' && this.isTested(node) ? undefined : what;
+    return what === undefined || this.isEvolving(node) || this.isMeantForHandle(node) || this.isIgnored(node) || this.isOfItself(node) ? undefined : what;
   }
 
   /** The same of a list of live handles, for a place that is declared for a list of numbers. */
@@ -162,9 +160,8 @@ export class Places {
     const literal = ts.isArrayLiteralExpression(parent) ? parent : ts.isPropertyAssignment(parent) || ts.isShorthandPropertyAssignment(parent) ? parent.parent : undefined;
     if (literal !== undefined) {
       const around = this.expected(literal);
-      return around !== undefined && around.flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown) && !this.isEvolving(literal) && !(around.flags & ts.TypeFlags.Unknown && this.isTested(literal))
-        ? around
-        : undefined;
+      const isAnything = around !== undefined && (around.flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown)) !== 0;
+      return isAnything && !this.isEvolving(literal) && !this.isIgnored(literal) ? around : undefined;
     }
     // A side of a choice whose outcome is a number.
     let outer: ts.Node = node;
@@ -210,13 +207,41 @@ export class Places {
     return declaration.initializer !== undefined && ts.isArrayLiteralExpression(declaration.initializer) && declaration.initializer.elements.length === 0;
   }
 
-  /** Whether an expression is what a callback of the language returns. */
-  private isTested(node: ts.Expression): boolean {
+  /**
+   * Whether what is expected of an element follows from the list that it is in: `same([ptep, count])`, `list.map((ptep, index) => [ptep, index])`. Under the alias the
+   * compiler finds that such a list is one of numbers.
+   */
+  private isOfItself(node: ts.Expression): boolean {
+    return ts.isArrayLiteralExpression(node.parent) && this.isInferred(node);
+  }
+
+  /** Whether what is expected of an expression is a type parameter that follows from it: of an argument, of what a callback returns, and of elements of those. */
+  isInferred(node: ts.Expression): boolean {
+    let outer = node;
+    while (ts.isArrayLiteralExpression(outer.parent) || ts.isParenthesizedExpression(outer.parent)) outer = outer.parent;
+    const { parent } = outer;
+    const made = ts.isArrowFunction(parent) ? parent : ts.isReturnStatement(parent) ? ts.findAncestor(parent, ts.isFunctionLike) : undefined;
+    const argument = made ?? outer;
+    const call = argument.parent;
+    if (made?.type !== undefined) return false;
+    if (!(ts.isCallExpression(call) || ts.isNewExpression(call)) || call.typeArguments !== undefined) return false;
+    const declaration = this.checker.getResolvedSignature(call)?.declaration;
+    if (declaration === undefined || ts.isJSDocSignature(declaration)) return false;
+    const at = call.arguments?.findIndex((one) => one === argument) ?? -1;
+    const type = at < 0 ? undefined : declaration.parameters[Math.min(at, declaration.parameters.length - 1)]?.type;
+    const { typeParameters = [] } = ts.isConstructorDeclaration(declaration) ? declaration.parent : declaration;
+    const own = new Set(typeParameters.map(({ name }) => name.text));
+    const mentions = (part: ts.Node): boolean => (ts.isIdentifier(part) && own.has(part.text)) || (ts.forEachChild(part, mentions) ?? false);
+    return type !== undefined && mentions(type);
+  }
+
+  /** Whether an expression is what a callback returns that may return whatever it likes: `() => unknown`. Nobody keeps that, or all that counts is whether it is anything. */
+  private isIgnored(node: ts.Expression): boolean {
     const { parent } = node;
     const made = ts.isArrowFunction(parent) ? parent : ts.isReturnStatement(parent) ? ts.findAncestor(parent, ts.isFunctionLike) : undefined;
-    if (made === undefined || !ts.isCallExpression(made.parent)) return false;
-    const declaration = this.checker.getResolvedSignature(made.parent)?.declaration;
-    return declaration !== undefined && this.isOfLanguage(declaration);
+    if (made === undefined || (!ts.isArrowFunction(made) && !ts.isFunctionExpression(made)) || made.type !== undefined || !ts.isCallExpression(made.parent)) return false;
+    const declaration = this.checker.getContextualType(made)?.getCallSignatures()[0]?.getDeclaration();
+    return declaration?.type?.kind === ts.SyntaxKind.UnknownKeyword || declaration?.type?.kind === ts.SyntaxKind.AnyKeyword;
   }
 
   /** Whether the place is written down as one for a handle of a family that is known by its constraint alone, where each handle is `unknown`. */
