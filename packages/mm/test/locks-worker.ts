@@ -134,8 +134,9 @@ const steps: Record<Role, (round: number) => void> = {
     downgradeWrite(memory, at.rw);
     // No writer came in between.
     if (memory[at.left] !== written) wrong++;
-    readPair(100);
-    if (Atomics.load(memory, at.rw) > 1) other++;
+    readPair(2000);
+    // Another reader is in.
+    if (Atomics.load(memory, at.rw) > 1) Atomics.add(memory, at.count, 1);
     upRead(memory, at.rw);
   },
   // Is in again at once, so that with others like it there is hardly a moment without a reader.
