@@ -15,6 +15,18 @@ const MESSAGES = {
 type Messages = keyof typeof MESSAGES;
 type Context = Readonly<TSESLint.RuleContext<Messages, readonly []>>;
 
+/** A pointer in a list or an object. */
+interface Part {
+  /** Of the property; `*` for the elements of a list. */
+  readonly name: string;
+  readonly level: string | undefined;
+}
+
+const MAX_PROPERTIES = 24;
+
+/** Their parts are looked at where they are written. */
+const LITERALS: ReadonlySet<string> = new Set([AST_NODE_TYPES.ArrayExpression, AST_NODE_TYPES.ObjectExpression, AST_NODE_TYPES.ArrowFunctionExpression, AST_NODE_TYPES.FunctionExpression, AST_NODE_TYPES.Literal]);
+
 /**
  * The bug class of the proposal of opaque handles: under the alias, a live entry and a copy of one on the stack have the same type, and what was meant for the
  * one is done to the other. The rule follows where a pointer came from and what its destination was declared for.
@@ -38,6 +50,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   const { checker } = types.types;
   const { provenance } = types;
   const toTs = types.services.esTreeNodeToTSNodeMap;
+  const parts = new WeakMap<ts.Type, readonly Part[]>();
 
   /** Where a pointer came from; undefined for what is none. */
   function originOf(node: TSESTree.Node): Origin | undefined {
@@ -60,15 +73,43 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       return;
     }
     const origin = originOf(node);
+    if (origin === undefined && !LITERALS.has(node.type)) checkParts(node, node);
     if (origin === undefined || origin === 'unknown') return;
     report(node, origin, provenance.ofPlace(toTs.get(node) as ts.Expression), types.handleOf(node)?.level);
   }
 
-  function report(node: TSESTree.Node, origin: Origin, place: Origin, level = 'page-table'): void {
-    const data = { level };
-    if (place === 'live' && origin === 'aside') context.report({ node, messageId: 'asideAsLive', data });
-    else if (place === 'live' && origin === 'mixed') context.report({ node, messageId: 'maybeAsideAsLive', data });
-    else if (place === 'aside' && origin === 'live') context.report({ node, messageId: 'liveAsAside', data });
+  /** A list or an object that was made elsewhere, with pointers in it. */
+  function checkParts(whole: TSESTree.Node, at: TSESTree.Node): void {
+    for (const { name, level } of partsOf(types.typeOf(whole))) {
+      const { origin, place } = provenance.ofPart(toTs.get(whole) as ts.Expression, name);
+      // A tuple is one thing here and another there.
+      if (origin === 'mixed') continue;
+      const isWrong = report(at, origin, place, level);
+      if (isWrong) return;
+    }
+  }
+
+  function partsOf(type: ts.Type): readonly Part[] {
+    const known = parts.get(type);
+    if (known !== undefined) return known;
+    const element = checker.getIndexTypeOfType(type, ts.IndexKind.Number);
+    const properties = element === undefined && (type.flags & ts.TypeFlags.Object) !== 0 ? type.getProperties() : [];
+    const candidates: (readonly [string, ts.Type])[] = element === undefined ? [] : [['*', element]];
+    // What has more is a class with methods, which is no record of an entry.
+    if (properties.length <= MAX_PROPERTIES) for (const property of properties) candidates.push([property.name, checker.getTypeOfSymbol(property)]);
+    const found = candidates.flatMap(([name, one]): Part[] => {
+      const handle = types.types.handle(one);
+      return handle?.form === 'alias' ? [{ name, level: handle.level }] : [];
+    });
+    parts.set(type, found);
+    return found;
+  }
+
+  function report(node: TSESTree.Node, origin: Origin, place: Origin, level = 'page-table'): boolean {
+    const messageId = place === 'live' ? (origin === 'aside' ? 'asideAsLive' : origin === 'mixed' ? 'maybeAsideAsLive' : undefined) : place === 'aside' && origin === 'live' ? 'liveAsAside' : undefined;
+    if (messageId === undefined) return false;
+    context.report({ node, messageId, data: { level } });
+    return true;
   }
 
   function checkCall(node: TSESTree.CallExpression | TSESTree.NewExpression): void {
@@ -115,11 +156,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       for (const element of node.elements) if (element?.type !== AST_NODE_TYPES.SpreadElement) check(element);
     },
     SpreadElement(node) {
-      const spread = toTs.get(node.argument) as ts.Expression;
-      const handle = types.types.handle(checker.getIndexTypeOfType(types.typeOf(node.argument), ts.IndexKind.Number) ?? checker.getNeverType());
-      if (handle?.form !== 'alias') return;
-      const { origin, place } = provenance.ofElementsAndPlace(spread);
-      report(node, origin, place, handle.level);
+      if (node.parent.type !== AST_NODE_TYPES.ObjectExpression) checkParts(node.argument, node);
     },
     'PropertyDefinition, AccessorProperty'(node: TSESTree.PropertyDefinition | TSESTree.AccessorProperty) {
       check(node.value);

@@ -89,9 +89,9 @@ export class Provenance {
     return ways.map((path) => this.expression(list, path, 0)).find((said) => said !== 'unknown') ?? 'unknown';
   }
 
-  /** What the elements of a list are, and what the place that it stands at wants them to be. */
-  ofElementsAndPlace(list: ts.Expression): { readonly origin: Origin; readonly place: Origin } {
-    return { origin: this.expression(list, ['*'], 0), place: this.place(list, ['*'], 0) };
+  /** What a part of something is, and what the place that the whole stands at wants it to be. @param name of a property, or `*` for the elements of a list */
+  ofPart(whole: ts.Expression, name: string): { readonly origin: Origin; readonly place: Origin } {
+    return { origin: this.expression(whole, [name], 0), place: this.place(whole, [name], 0) };
   }
 
   /** What a function that is given where one is expected is called with, and what its own parameter `at` is meant for. */
