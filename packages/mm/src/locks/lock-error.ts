@@ -46,10 +46,10 @@ export function stackHere(): Error {
   return new Error('a place');
 }
 
-/** The text of {@link stackHere}, without the line that says that it is an error. */
+/** The text of {@link stackHere}, without the line that says that it is an error, and from where the checker was called. */
 export function stackText(place: Error): string {
-  const text = place.stack ?? '';
   // Browsers differ: V8 begins with the message, others do not.
-  const lines = text.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('Error: a place'));
-  return lines.length === 0 ? '(this host keeps no stacks)' : lines.map((line) => line.trim()).join('\n');
+  const lines = (place.stack ?? '').split('\n').map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('Error: a place'));
+  const first = lines.findIndex((line) => !/\b(?:stackHere|Lockdep\.\w+|Rcu\.here)\b/.test(line));
+  return first < 0 ? '(this host keeps no stacks)' : lines.slice(first).join('\n');
 }
