@@ -83,7 +83,7 @@ export class Places {
     const expected = this.expected(node);
     if (expected === undefined || this.typed.types.handle(expected) !== undefined) return undefined;
     const what = launders(expected);
-    return what === undefined || this.isEvolving(node) || this.isMeantForHandle(node) || this.isIgnored(node) || this.isOfItself(node) ? undefined : what;
+    return what === undefined || this.isEvolving(node) || this.isMeantForHandle(node) || this.isIgnored(node) || this.isOfItself(node) || (what === 'any' && isTakenApart(node)) ? undefined : what;
   }
 
   /** The same of a list of live handles, for a place that is declared for a list of numbers. */
@@ -273,6 +273,17 @@ export class Places {
     if (parameter.dotDotDotToken !== undefined && parameter.type !== undefined) return provenance.ofElementType(parameter.type) === 'live';
     return provenance.ofDeclaration(parameter) === 'live';
   }
+}
+
+/** Whether an expression is a part of what a pattern takes apart at once: `const [first] = [ptep]`. To the compiler the pattern expects anything. */
+function isTakenApart(node: ts.Expression): boolean {
+  let outer: ts.Node = node;
+  while (ts.isArrayLiteralExpression(outer.parent) || ts.isObjectLiteralExpression(outer.parent) || ts.isPropertyAssignment(outer.parent) || ts.isShorthandPropertyAssignment(outer.parent) || ts.isParenthesizedExpression(outer.parent)) {
+    outer = outer.parent;
+  }
+  const { parent } = outer;
+  if (outer === node || !(ts.isVariableDeclaration(parent) || ts.isParameter(parent) || ts.isBindingElement(parent)) || parent.initializer !== outer) return false;
+  return !ts.isIdentifier(parent.name) && (ts.isBindingElement(parent) || parent.type === undefined);
 }
 
 const CHOICES: ReadonlySet<ts.SyntaxKind> = new Set([
