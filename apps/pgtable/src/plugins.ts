@@ -32,7 +32,9 @@ export async function loadPlugin(name: string): Promise<readonly ArchPlugin[]> {
     exported = (await import(locate(name))) as Readonly<Record<string, unknown>>;
   } catch (cause) {
     throw new PgtableError('ENOENT', `--plugin ${name} cannot be loaded: ${cause instanceof Error ? cause.message.split('\n')[0]! : String(cause)}`, {
-      hint: 'give a path that starts with ./ or /, or the name of a package that is installed in this folder',
+      hint: /\.[cm]?tsx?$/.test(name)
+        ? 'this is TypeScript: build it (npm run build) and give the JavaScript that comes of it, as in --plugin ./dist/index.js'
+        : 'give a path that starts with ./ or /, or the name of a package that is installed in this folder',
       cause,
     });
   }

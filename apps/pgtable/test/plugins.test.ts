@@ -58,6 +58,13 @@ describe('--plugin', () => {
     expect(err).not.toContain('mistake in pgtable');
   });
 
+  it.each(['.ts', '.mts'])('says to build a module that ends with %s', async (ending) => {
+    // As compilers want it, it imports a file that only the build makes: a Node that strips types cannot load it either.
+    const { code, err } = await pgtable(['ptdump', '--plugin', scratch.write(`index${ending}`, "import { arch } from './arch.js';\nexport const plugin: object = arch;")]);
+    expect(code).toBeGreaterThanOrEqual(2);
+    expect(err).toMatch(/cannot be loaded: .+\n\s+this is TypeScript: build it \(npm run build\)/);
+  });
+
   it('without a module is refused as any flag without its value', async () => {
     const { code, err } = await pgtable(['ptdump', '--plugin']);
     expect(code).toBe(2);
