@@ -21,7 +21,7 @@ export interface CreateOptions {
 
 /** What {@link createArch} made. */
 export interface Created {
-  /** The architecture's name, in small letters: what stands in place of the template's. */
+  /** The architecture's name, in small letters, with hyphens if it was given any: what stands in place of the template's. Identifiers have it in camel case. */
   readonly name: string;
   readonly packageName: string;
   /** Absolute path of the new folder. */
@@ -35,12 +35,19 @@ export interface Created {
 const PACKAGE = new URL('../', import.meta.url);
 const TEMPLATE = new URL('template/', PACKAGE);
 
-/** The template's name in every spelling that it has there; its sources have the word nowhere else. */
-const SPELLINGS = [
-  ['trio', (name: string): string => name],
-  ['Trio', (name: string): string => name.charAt(0).toUpperCase() + name.slice(1)],
-  ['TRIO', (name: string): string => name.toUpperCase()],
-] as const;
+/** The template's name in every spelling that it has there, the longer first; its sources have the word nowhere else. Hyphens cannot stand in identifiers. */
+const SPELLINGS: readonly (readonly [spelling: RegExp, spell: (name: string) => string])[] = [
+  [/trio(?=[A-Z])/g, camelCase],
+  [/trio(?=_)/g, (name) => name.replaceAll('-', '_')],
+  [/trio/g, (name) => name],
+  [/Trio/g, (name) => camelCase(`-${name}`)],
+  [/TRIO/g, (name) => name.replaceAll('-', '_').toUpperCase()],
+];
+
+/** `powerpc64Radix` of `powerpc64-radix`. */
+function camelCase(name: string): string {
+  return name.replace(/-(.)/g, (_hyphen, first: string) => first.toUpperCase());
+}
 
 /**
  * Writes a new folder with a package for one architecture, which compiles and obeys the laws as it is.
@@ -52,10 +59,10 @@ export function createArch(path: string, options: CreateOptions = {}): Created {
   const folder = resolve(path);
   const name = basename(folder).replace(/^arch-/, '');
   const packageName = options.packageName ?? `arch-${name}`;
-  if (!/^[a-z][a-z0-9]{1,30}$/.test(name)) {
+  if (!/^(?=.{2,31}$)[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name)) {
     throw new CreateError(
       `"${basename(folder)}" cannot name an architecture`,
-      'give small letters and digits, a letter first, as in loongarch64; a leading arch- is not part of the name',
+      'give small letters and digits, a letter first, and hyphens between words, as in loongarch64 and powerpc64-radix; a leading arch- is not part of the name',
     );
   }
   if (!/^(@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*$/.test(packageName) || packageName.length > 214) {
@@ -88,7 +95,7 @@ function checkFolder(folder: string): void {
 function checkCollision(name: string, text: string): void {
   const words = new Set(text.match(/[A-Za-z_]\w*/g));
   for (const word of words) {
-    if (SPELLINGS.some(([spelling]) => spelling === word)) continue;
+    if (/^trio$/i.test(word)) continue;
     const made = substitute(word, name);
     if (made === word || !words.has(made)) continue;
     throw new CreateError(`an architecture cannot be named ${name}: ${made} is something else already`, 'give the name that your kernel has for the architecture');
@@ -97,7 +104,7 @@ function checkCollision(name: string, text: string): void {
 
 /** Puts a name in the place of the template's. */
 function substitute(text: string, name: string): string {
-  return SPELLINGS.reduce((made, [word, spell]) => made.replaceAll(word, spell(name)), text);
+  return SPELLINGS.reduce((made, [spelling, spell]) => made.replaceAll(spelling, spell(name)), text);
 }
 
 /** The new package.json: the versions of pgtable's packages are those that this package was made with. */

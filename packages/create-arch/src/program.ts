@@ -6,7 +6,7 @@ import { createArch, CreateError, type Created } from './create.js';
 const HELP = `Usage: npm create @pgtable/arch NAME [-- OPTIONS]
 
 Writes a folder NAME with a package for pgtable that holds the page tables of one architecture: a made-up one that works, for you to turn
-into yours. NAME is the architecture's, in small letters and digits (loongarch64), or a path that ends with it.
+into yours. NAME is the architecture's, in small letters, digits and hyphens (loongarch64, powerpc64-radix), or a path that ends with it.
 
 Options:
   --package NAME  the package's name for npm (default: arch-NAME)
@@ -71,7 +71,8 @@ function parse(args: readonly string[]): { values: { help?: boolean; version?: b
 
 function nextSteps({ folder, packageName, files, workspace }: Created): string {
   const install = workspace
-    ? 'npx pnpm install   # in a clone of pgtable that is built (npm start) and lists the folder in pnpm-workspace.yaml'
+    ? `npx pnpm install   # in a clone of pgtable that lists the folder in pnpm-workspace.yaml
+  npx turbo run build --filter=${packageName}^...   # what it uses of the clone, as it is now`
     : 'npm install';
   return `${packageName}: ${files.length} files, a made-up architecture that works.
 

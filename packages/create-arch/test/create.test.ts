@@ -64,14 +64,14 @@ describe('a package that was generated', () => {
   });
 
   it.each([
-    ['as it is', undefined],
+    ['as it is', 'loongarch64', undefined],
     [
-      'with one level opted in',
+      'with one level opted in', 'loongarch64',
       "import type { AliasHandles, HwHandle } from '@pgtable/core';\nexport interface Loongarch64Handles extends Omit<AliasHandles, 'pte'> { pte: HwHandle<'pte'> }\n",
     ],
-    ['with all levels opted in', "export type { StrongHandles as Loongarch64Handles } from '@pgtable/core';\n"],
-  ])('type-checks %s', (_how, handles) => {
-    const folder = handles === undefined ? generated : createArch(join(emptyFolder(true), 'loongarch64')).folder;
+    ['with all levels opted in, and a name with a hyphen', 'loong-arch64', "export type { StrongHandles as LoongArch64Handles } from '@pgtable/core';\n"],
+  ])('type-checks %s', (_how, name, handles) => {
+    const folder = handles === undefined ? generated : createArch(join(emptyFolder(true), name)).folder;
     if (handles !== undefined) writeFileSync(join(folder, 'src/handles.ts'), handles);
     const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
     // The sources alone, which run in a browser too, and with the tests, which need Node.
@@ -96,6 +96,16 @@ describe('its own test', async () => {
   }
 });
 
+describe('its dump, if its tables are big-endian', async () => {
+  const { folder } = createArch(join(emptyFolder(true), 'big'));
+  for (const file of ['arch', 'roots'].map((name) => join(folder, `src/${name}.ts`))) {
+    const text = readFileSync(file, 'utf8');
+    expect(text.split('littleEndian: true')).toHaveLength(2);
+    writeFileSync(file, text.replace('littleEndian: true', 'littleEndian: false'));
+  }
+  await import(pathToFileURL(join(folder, 'test/dump.test.ts')).href);
+});
+
 describe('the template', () => {
   it('has no file that npm leaves out of a package', () => {
     const files = readdirSync(join(PACKAGE, 'template'), { recursive: true, encoding: 'utf8' });
@@ -117,7 +127,7 @@ describe.each(readdirSync(join(PACKAGE, 'template/src')))('the template\'s %s', 
 });
 
 describe('a name', () => {
-  it.each(['', '.', 'Loong', '64bit', 'a', 'my_arch', 'my-arch', 'arch-', 'näme', 'x'.repeat(40)])('is refused: "%s"', (name) => {
+  it.each(['', '.', 'Loong', '64bit', 'a', 'my_arch', 'my--arch', 'my-', '-my', 'my-Arch', 'arch-', 'näme', 'x'.repeat(40)])('is refused: "%s"', (name) => {
     const folder = emptyFolder();
     expect(() => createArch(`${folder}/${name}`)).toThrow(CreateError);
     expect(readdirSync(folder)).toEqual([]);
@@ -131,6 +141,20 @@ describe('a name', () => {
 
   it.each(['class', 'pte', 'm68k', 'arch'])('may be a word of the language or of the field: %s', (name) => {
     expect(createArch(join(emptyFolder(), name)).packageName).toBe(`arch-${name}`);
+  });
+
+  it('may have hyphens, which identifiers have not', () => {
+    const { folder, name, packageName, files } = createArch(join(emptyFolder(), 'powerpc64-radix'));
+    expect([name, packageName]).toEqual(['powerpc64-radix', 'arch-powerpc64-radix']);
+    const sources = files.map((file) => readFileSync(join(folder, file), 'utf8'));
+    expect(sources.join('\n')).toContain("name: 'powerpc64-radix'");
+    const words = new Set(sources.join('\n').match(/[\w-]*powerpc64[\w-]*/gi));
+    // Whatever has letters before or after the name is an identifier, and no other spelling is there.
+    expect([...words].sort()).toEqual([
+      'EM_POWERPC64_RADIX', 'POWERPC64_RADIX_GEOMETRY', 'POWERPC64_RADIX_WINDOWS', 'Powerpc64Radix', 'Powerpc64RadixConfig', 'Powerpc64RadixHandles',
+      'arch-powerpc64-radix', 'powerpc64-radix', 'powerpc64RadixArch', 'powerpc64RadixFormats', 'powerpc64RadixMarkers', 'powerpc64RadixPtdump', 'powerpc64RadixRoot',
+      'powerpc64RadixValues', 'powerpc64_radix_va_offset',
+    ].sort());
   });
 
   it('may be another one for npm', () => {
@@ -149,6 +173,7 @@ describe('the command', () => {
     expect(out).toMatch(/^arch-m68k: \d+ files/);
     expect(out).toContain('npm test');
     expect(out).toContain('pnpm install');
+    expect(out).toContain('turbo run build --filter=arch-m68k^...');
   });
 
   it('says so with the registry\'s packages', () => {

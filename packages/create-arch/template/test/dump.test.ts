@@ -12,7 +12,8 @@ const dump = sampleDump();
 writeFileSync(new URL('../sample.elf', import.meta.url), dump);
 const memory = await openMemory(bytesSource(dump));
 const facts: MachineFacts = {
-  memory, notes: memory.notes, vmcoreinfo: vmcoreinfoNotes(memory.notes), registers: new Map(), elfMachine: memory.machine?.elfMachine, littleEndian: true, bits: 64,
+  memory, notes: memory.notes, vmcoreinfo: vmcoreinfoNotes(memory.notes), registers: new Map(),
+  elfMachine: memory.machine?.elfMachine, littleEndian: memory.machine?.littleEndian, bits: memory.machine?.bits,
 };
 
 async function listing(candidate: RootCandidate | undefined): Promise<string[]> {
