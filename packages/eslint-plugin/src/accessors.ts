@@ -23,6 +23,17 @@ const METHODS: ReadonlyMap<string, EntryRead['way']> = new Map([['get', 'plain']
 
 /** What a call reads, if it is a getter: of `@pgtable/core`, of an architecture's accessors, or one that the settings name. */
 export function entryRead(types: Typed, node: TSESTree.CallExpression): EntryRead | undefined {
+  const known = reads.get(node);
+  if (known !== undefined) return known.read;
+  const read = findRead(types, node);
+  reads.set(node, { read });
+  return read;
+}
+
+/** What calls read, for all rules that ask. A node is of one file, and a file of one project. */
+const reads = new WeakMap<TSESTree.Node, { readonly read: EntryRead | undefined }>();
+
+function findRead(types: Typed, node: TSESTree.CallExpression): EntryRead | undefined {
   const name = calledName(node);
   if (name === undefined) return undefined;
   const found = wayOf(types, node, name);

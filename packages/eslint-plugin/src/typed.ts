@@ -2,7 +2,7 @@ import { AST_NODE_TYPES, type ParserServicesWithTypeInformation, type TSESLint, 
 import ts from 'typescript';
 import { settingsOf, type Settings } from './settings.js';
 import { Provenance, type Origin } from './types/provenance.js';
-import { Types, type Handle } from './types/types.js';
+import { Types, type Handle, type Value } from './types/types.js';
 
 /** What every rule that asks for types gets. */
 export interface Typed {
@@ -14,6 +14,8 @@ export interface Typed {
   typeOf(node: TSESTree.Node): ts.Type;
   /** What an expression's type says of handles. */
   handleOf(node: TSESTree.Node): Handle | undefined;
+  /** What an expression's type says of entry values. */
+  valueOf(node: TSESTree.Node): Value | undefined;
   /** Where an expression's value came from. */
   originOf(node: TSESTree.Node): Origin;
   /** Whether an expression is a live entry's handle: by its type, or, under the alias, because nothing says that it is a value held aside. */
@@ -91,6 +93,10 @@ class Asked implements Typed {
     return handle;
   }
 
+  valueOf(node: TSESTree.Node): Value | undefined {
+    return NEVER_HANDLES.has(node.type) ? undefined : this.types.value(this.typeOf(node));
+  }
+
   originOf(node: TSESTree.Node): Origin {
     return this.provenance.of(this.services.esTreeNodeToTSNodeMap.get(node) as ts.Expression);
   }
@@ -123,7 +129,7 @@ class Asked implements Typed {
 const FIXED =
   ts.TypeFlags.Object | ts.TypeFlags.Intersection | ts.TypeFlags.Number | ts.TypeFlags.BigInt | ts.TypeFlags.String | ts.TypeFlags.NumberLiteral | ts.TypeFlags.BigIntLiteral | ts.TypeFlags.StringLiteral;
 
-/** Expressions that cannot be handles, whatever is in them. */
+/** Expressions that can be neither handles nor values of entries, whatever is in them. */
 const NEVER_HANDLES: ReadonlySet<AST_NODE_TYPES> = new Set([
   AST_NODE_TYPES.Literal, AST_NODE_TYPES.TemplateLiteral, AST_NODE_TYPES.ObjectExpression, AST_NODE_TYPES.ArrayExpression, AST_NODE_TYPES.ArrowFunctionExpression, AST_NODE_TYPES.FunctionExpression,
   AST_NODE_TYPES.ClassExpression, AST_NODE_TYPES.UnaryExpression, AST_NODE_TYPES.BinaryExpression, AST_NODE_TYPES.UpdateExpression, AST_NODE_TYPES.ImportExpression, AST_NODE_TYPES.MetaProperty, AST_NODE_TYPES.Super,

@@ -34,15 +34,26 @@ export const noDoubleGet = createRule<[], Messages>({
   create(context) {
     const types = typed(context);
     if (types === undefined) return {};
-    const look = (body: TSESTree.Node): void => {
-      new Paths(context, types).function(body);
+    // Only functions that read twice are gone through: most read nothing.
+    const reads: number[] = [];
+    const enter = (): void => {
+      reads.push(0);
+    };
+    const leave = (body: TSESTree.Node): void => {
+      if (reads.pop()! > 1) new Paths(context, types).function(body);
     };
     return {
-      Program: look,
-      'FunctionDeclaration, FunctionExpression, ArrowFunctionExpression'(node: TSESTree.FunctionDeclaration | TSESTree.FunctionExpression | TSESTree.ArrowFunctionExpression) {
-        look(node.body);
+      Program: enter,
+      'Program:exit': leave,
+      'FunctionDeclaration, FunctionExpression, ArrowFunctionExpression': enter,
+      ':matches(FunctionDeclaration, FunctionExpression, ArrowFunctionExpression):exit'(node: TSESTree.FunctionDeclaration | TSESTree.FunctionExpression | TSESTree.ArrowFunctionExpression) {
+        leave(node.body);
       },
-      StaticBlock: look,
+      StaticBlock: enter,
+      'StaticBlock:exit': leave,
+      CallExpression(node) {
+        if (entryRead(types, node) !== undefined) reads[reads.length - 1]!++;
+      },
     };
   },
 });

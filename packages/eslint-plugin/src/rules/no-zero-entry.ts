@@ -54,6 +54,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       return inner.arguments.length === 1 && isZero(inner.arguments[0]!);
     }
     if (inner.type === AST_NODE_TYPES.UnaryExpression && (inner.operator === '-' || inner.operator === '+')) return isZero(inner.argument);
+    if (inner.type === AST_NODE_TYPES.Literal) return inner.value === 0 || inner.value === 0n;
     const type = types.typeOf(inner);
     if (type.isNumberLiteral()) return type.value === 0;
     if (type.flags & ts.TypeFlags.BigIntLiteral) return (type as ts.BigIntLiteralType).value.base10Value === '0';
@@ -76,7 +77,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** What holds an entry: its value, the bits that stand in memory, or either of them converted as a whole. */
   function entryOf(node: TSESTree.Node, depth = 0): Entry | undefined {
-    const value = types.types.value(types.typeOf(node));
+    const value = types.valueOf(node);
     if (value !== undefined) return isEmptyEntry(node) ? undefined : { level: value.level, isValue: true };
     const inner = bare(node as TSESTree.Expression);
     if (inner !== node) return asBits(entryOf(inner, depth));
@@ -365,7 +366,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** assert(pte): a function that says that its argument is true when it returns. */
   function checkAsserted(node: TSESTree.CallExpression): void {
-    const at = node.arguments.findIndex((argument) => argument.type !== AST_NODE_TYPES.SpreadElement && types.types.value(types.typeOf(argument)) !== undefined);
+    const at = node.arguments.findIndex((argument) => argument.type !== AST_NODE_TYPES.SpreadElement && types.valueOf(argument) !== undefined);
     if (at < 0) return;
     const signature = checker.getResolvedSignature(toTs.get(node));
     const predicate = signature === undefined ? undefined : checker.getTypePredicateOfSignature(signature);

@@ -19,12 +19,22 @@ export interface Handle {
   readonly level: Level | undefined;
 }
 
+/** That a type is of values of entries: of which level, or of some. */
+export interface Value {
+  readonly level: Level | undefined;
+}
+
+/** Types that are neither handles nor values, and that most expressions have. */
+const PRIMITIVE =
+  ts.TypeFlags.NumberLike | ts.TypeFlags.BigIntLike | ts.TypeFlags.StringLike | ts.TypeFlags.BooleanLike | ts.TypeFlags.Undefined | ts.TypeFlags.Null | ts.TypeFlags.Void | ts.TypeFlags.ESSymbolLike;
+
 /** What the rules ask about types, for one program. Answers are remembered by type. */
 export class Types {
   readonly checker: ts.TypeChecker;
   private readonly services: ParserServicesWithTypeInformation;
   private readonly declared: readonly HandleTypeSetting[];
   private readonly handles = new WeakMap<ts.Type, { readonly handle: Handle | undefined }>();
+  private readonly values = new WeakMap<ts.Type, { readonly value: Value | undefined }>();
 
   private static readonly made = new WeakMap<ts.Program, Map<Settings, Types>>();
 
@@ -54,6 +64,7 @@ export class Types {
 
   /** What a type says of handles; for a union, what the first of its members that says anything does. */
   handle(type: ts.Type): Handle | undefined {
+    if ((type.flags & PRIMITIVE) !== 0) return undefined;
     const known = this.handles.get(type);
     if (known !== undefined) return known.handle;
     // A type that leads back to itself is no handle on that way.
@@ -127,7 +138,17 @@ export class Types {
   }
 
   /** Whether a type is a value of an entry, `EntryVal`: of which level, or of some. */
-  value(type: ts.Type): { readonly level: Level | undefined } | undefined {
+  value(type: ts.Type): Value | undefined {
+    if ((type.flags & PRIMITIVE) !== 0) return undefined;
+    const known = this.values.get(type);
+    if (known !== undefined) return known.value;
+    this.values.set(type, { value: undefined });
+    const value = this.findValue(type);
+    this.values.set(type, { value });
+    return value;
+  }
+
+  private findValue(type: ts.Type): Value | undefined {
     if (type.isUnion()) {
       const [first, ...others] = type.types.map((member) => this.value(member)).filter((value) => value !== undefined);
       return first === undefined || others.every(({ level }) => level === first.level) ? first : { level: undefined };
