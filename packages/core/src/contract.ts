@@ -87,6 +87,9 @@ export interface LevelOps<H extends HandleFamily, L extends Level> {
    * of the range is in exactly one row, in order. Adjacent rows may be alike (a run may be cut anywhere), so a consumer
    * that wants longest runs merges.
    *
+   * Over table memory, the words of entry `i` of 64 bits are `tables.words[2 * i + LOW_WORD]` and `[2 * i + HIGH_WORD]`, on hosts of either byte order; `i` is
+   * `indexOf(table)` and the entry's index in it.
+   *
    * Returns: the index of the first entry that was not read: `end`, or less when the buffer is full. It always makes
    * progress when the buffer has a free row.
    */
@@ -105,8 +108,8 @@ export interface LevelOps<H extends HandleFamily, L extends Level> {
  * 2. `geometry.ts`: the levels of each variant as a {@link Geometry}. Levels that a variant lacks are `folded`. Tables of any
  *    number of entries are welcome. The variant is chosen at run time, from registers or notes, never at build time.
  * 3. `format.ts`: one {@link EntryFormat} a level: masks that classify an entry and find its address. If masks and shifts can
- *    say it, `TableLevelOps` from `@pgtable/core/arch` does the rest; if not, extend it and override `scan`, `get`,
- *    `child` (s390 does). An architecture without any table memory implements {@link LevelOps} itself.
+ *    say it, `TableLevelOps` from `@pgtable/core/arch` does the rest; if not, give it `NEVER_VALID` and override `scan`, `childIndex`
+ *    and `anyValid`. Entries of 128 bits, or outside of any table memory, are for `BasicLevelOps`.
  * 4. `attributes.ts`: {@link Arch.inherit} and {@link Arch.describe}: permissions over all levels, memory type, flags.
  * 5. `nonpresent.ts`: {@link Arch.decodeNonPresent}: swap, migration, PROT_NONE, by kernel release where it moved.
  * 6. `ptdump.ts`: the kernel's own listing as a {@link PtdumpStyle}, and the region markers.
@@ -122,7 +125,10 @@ export interface Arch<H extends HandleFamily = HandleFamily> {
   /** The configuration in the field's words: `4-level`, `4K granule, 48-bit, LPA2`, `Sv57`. */
   readonly variant: string;
   readonly geometry: Geometry;
-  /** Byte order of entries in the machine's memory. In table memory they are in the host's. */
+  /**
+   * Byte order of entries in the machine's memory. In table memory they are in the host's. The hardware's walk decides it, not the kernel: under a little-endian
+   * kernel the tables of powerpc's radix MMU are big-endian, and {@link MachineFacts.littleEndian} says the other.
+   */
   readonly littleEndian: boolean;
   /** Where the tables are; undefined for an architecture that keeps its entries elsewhere. */
   readonly tables: TableMemory | undefined;

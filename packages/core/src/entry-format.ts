@@ -5,6 +5,9 @@
  * All formats are made by {@link entryFormat}, so that they have one shape and V8 keeps the scan loop monomorphic however
  * many architectures are loaded.
  *
+ * Four ask it: `TableLevelOps.scan`, `childIndex` and `anyValid`, and `scanForRoots`. `TableLevelOps.set` asks too whether a value is a leaf, to write
+ * many of them quickly, but not with {@link NEVER_VALID}.
+ *
  * An entry is classified in this order, on its low word:
  *
  *     (lo & validMask) != validValue            empty exactly if lo, hi are the empty entry; else non-present
@@ -100,7 +103,11 @@ export function entryFormat(options: EntryFormatOptions): EntryFormat {
   };
 }
 
-/** For a level that has no tables or leaves of its own: no entry is ever valid. */
+/**
+ * No entry is ever valid: for a level that has no tables or leaves of its own, and for all levels where no format can tell what an entry is, because bits of the
+ * high word say so (powerpc's V and L). The architecture then extends `TableLevelOps` and overrides `scan`, `childIndex` and `anyValid`; nothing else
+ * asks the format but `scanForRoots`, which cannot be used.
+ */
 export const NEVER_VALID: EntryFormat = entryFormat({ validMask: 0, validValue: 1, bytes: 0 });
 
 /** Whether a valid entry that is no table is bad rather than a leaf. {@link EntryFormat.napotHi} is not considered. */

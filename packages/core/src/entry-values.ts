@@ -29,14 +29,18 @@ export type Feature =
  * `pte_mkyoung` is `values.pte.mkyoung`, or the function `pteMkyoung`.
  *
  * The laws that they must satisfy are those of Documentation/mm/arch_pgtable_helpers.rst and mm/debug_vm_pgtable.c (Linux
- * 6.12); `@pgtable/arch-testkit` holds an architecture to them. A constructor changes what it is named for and nothing else.
+ * 6.12); `@pgtable/arch-testkit` holds an architecture to them. A constructor changes what it is named for and nothing else, but for three
+ * that may do what the architecture's kernel does too: `mkdirty` may set soft-dirty, `mkdevmap` special, and `mkuffdWp` may take write away.
  * Where a level lacks a {@link Feature}, its constructor returns the value as it is and its predicate says false, as in the
  * kernel.
  */
 export interface EntryValues<L extends Level = Level> {
   readonly level: L;
   readonly features: ReadonlySet<Feature>;
-  /** The empty entry: what fills a new table. Zero on most architectures, not on s390. */
+  /**
+   * The empty entry: what fills a new table, of users and of the kernel. Zero on most architectures, not on s390. Where the kernel's differs from a process's
+   * (LoongArch), {@link none} takes both for empty, and the accessors write the other (an override of `replace`).
+   */
   readonly empty: EntryVal<L>;
 
   // What an entry is.
@@ -51,7 +55,7 @@ export interface EntryValues<L extends Level = Level> {
   bad(value: EntryVal<L>): boolean;
   /** `pte_same`. */
   same(a: EntryVal<L>, b: EntryVal<L>): boolean;
-  /** The hardware may use the translation without a fault on validity, so a TLB may hold it. arm64's `pte_valid`. */
+  /** The hardware may use the translation without a fault on validity, so a TLB may hold it, even if its rights allow nothing. arm64's `pte_valid`. */
   valid(value: EntryVal<L>): boolean;
 
   // What it maps.
@@ -60,7 +64,12 @@ export interface EntryValues<L extends Level = Level> {
   pfn(value: EntryVal<L>): number;
   /** `pte_pgprot`: everything but the frame: `ofPfn(pfn(v), prot(v))` is `v`. */
   prot(value: EntryVal<L>): Prot;
-  /** `pfn_pte`, `pfn_pmd`: an entry for a frame. Above the pte level it is a leaf only after {@link mkhuge}. */
+  /**
+   * `pfn_pte`, `pfn_pmd`: an entry for a frame. Above the pte level it need not be a leaf before {@link mkhuge}.
+   *
+   * Beside `prot` it may set bits that every leaf has, those that are not valid too (powerpc's `pfn_pte` sets what makes a leaf); the `Prot` may as well hold them.
+   * What {@link mkinvalid} or {@link modify} can clear stands in the `Prot`.
+   */
   ofPfn(pfn: number, prot: Prot): EntryVal<L>;
   /** `pte_modify`: other permissions; the frame, young, dirty and the marks of software stay. */
   modify(value: EntryVal<L>, prot: Prot): EntryVal<L>;
@@ -99,7 +108,7 @@ export interface EntryValues<L extends Level = Level> {
   uffdWp(value: EntryVal<L>): boolean;
   mkuffdWp(value: EntryVal<L>): EntryVal<L>;
   clearUffdWp(value: EntryVal<L>): EntryVal<L>;
-  /** `pte_protnone`: there, and nobody may use it. */
+  /** `pte_protnone`: there, and nobody may use it. Not {@link valid} on most architectures; on powerpc valid, without any right. */
   protnone(value: EntryVal<L>): boolean;
 
   // Tables.

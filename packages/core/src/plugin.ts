@@ -30,6 +30,7 @@ export interface MachineFacts {
   readonly memory: PhysicalReader;
   /** ELF's e_machine of the dump, if its container says. */
   readonly elfMachine: number | undefined;
+  /** Of the dump's container, and so of the kernel. What its tables are is {@link Arch.littleEndian}. */
   readonly littleEndian: boolean | undefined;
   readonly bits: 32 | 64 | undefined;
   readonly notes: readonly DumpNote[];
@@ -111,9 +112,15 @@ export interface ArchPlugin {
    */
   readonly vmcoreinfoKeys: readonly string[];
   readonly registers: readonly RegisterFlag[];
-  /** Finds the roots that the facts allow, in the order of {@link RootSource}. Never throws for lack of facts. */
+  /**
+   * Finds the roots that the facts allow, in the order of {@link RootSource}. Where nothing says the configuration (the page size), those that
+   * may be are candidates, likeliest first, or {@link RootSearch.missing} asks for the register that says it. Roots that
+   * stand in memory (powerpc's process table) are read from `facts.memory`.
+   *
+   * @throws PgtableError `EINVAL` if a register that was given cannot be one; never for lack of facts
+   */
   findRoots(facts: MachineFacts): Promise<RootSearch>;
-  /** The regions of the kernel's address space for ptdump, ascending by address, the first at the start of the listing. */
+  /** The regions of the kernel's address space for ptdump, ascending by address, the first at the start of the listing. Asked where kernel addresses are listed. */
   markers(kernel: KernelView): Promise<readonly Marker[]>;
   /** How far KASLR moved the kernel image from System.map's addresses, as the dump says; 0 if it does not. */
   kernelOffset(vmcoreinfo: Vmcoreinfo | undefined): bigint;

@@ -62,7 +62,10 @@ export interface PtdumpStyle {
   readonly markerAdvance: 'line' | 'note' | 'all';
   /** Whether a line with these attributes is printed at all. riscv leaves out what has none. */
   prints(lo: number, hi: number): boolean;
-  /** One line, without the newline. Addresses are page aligned; `end` is 2 ** 64 for the end of the address space. */
+  /**
+   * One line, without the newline. Addresses are page aligned; `end` is 2 ** 64 for the end of the address space. A kernel that prints the last address of a range
+   * needs `BigInt(end) - 1n`: no number has all its digits.
+   */
   line(start: number, end: number, pa: number, level: Level, lo: number, hi: number, effective: number): string;
   /** {@link Insecure} bits of a line. */
   insecure(end: number, level: Level, lo: number, hi: number, effective: number): number;

@@ -8,7 +8,7 @@ import { LOW_WORD } from './table-memory.js';
 
 export interface RootScanOptions {
   readonly geometry: Geometry;
-  /** By level number, as for the accessors. */
+  /** By level number, as for the accessors. Entries that no format can tell (`NEVER_VALID`) are not found. */
   readonly formats: readonly EntryFormat[];
   readonly littleEndian: boolean;
   /** Level of the root table's entries. */

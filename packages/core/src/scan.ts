@@ -20,13 +20,13 @@ export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind];
 /**
  * What ends a run of entries in a scan.
  *
- * By level number: the bits of an entry (low and high word) that must be equal within a run. Address bits in the masks
- * are ignored; the bits that decide what kind an entry is always count.
+ * By level number: the bits of an entry (low and high word) that must be equal within a run. A leaf's address bits are left out of
+ * the masks; all others hold no address, so every bit of theirs may count. The bits that decide what kind an entry is always count.
  */
 export interface ScanFilter {
   readonly maskLo: Int32Array;
   readonly maskHi: Int32Array;
-  /** A run of leaves also ends where the next entry does not map the physical memory that follows. */
+  /** A run of leaves also ends where the next entry does not map the physical memory that follows, one of entries that are not present where any bit differs. */
   readonly contiguous: boolean;
 }
 

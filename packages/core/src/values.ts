@@ -25,6 +25,7 @@ export function entryVal<L extends Level>(_level: L, bits: bigint): EntryVal<L> 
 
 /**
  * `pgprot_t`: everything that a leaf says beside its frame, in the architecture's own bits. An architecture makes the common
- * ones ({@link WritableArch.vmProt}, {@link WritableArch.kernelProt}); `values.pte.prot()` takes one from an entry.
+ * ones ({@link WritableArch.vmProt}, {@link WritableArch.kernelProt}); `values.pte.prot()` takes one from an entry. It may have bits above an
+ * entry's, where one bit means different things at different levels (s390, LoongArch): `ofPfn` of the level gives them their place.
  */
 export type Prot = bigint & { readonly [prot]: true };

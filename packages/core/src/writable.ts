@@ -145,7 +145,11 @@ export interface WritableArch<H extends HandleFamily = HandleFamily> extends Arc
   readonly hugePages: readonly HugePage[];
   /** `vm_get_page_prot`. @param flags of {@link VmFlags}; 0 is PROT_NONE */
   vmProt(flags: number): Prot;
-  /** `PAGE_KERNEL`, `PAGE_KERNEL_RO`, `PAGE_KERNEL_EXEC`, `PAGE_KERNEL_ROX`. @param flags Read, Write and Exec of {@link VmFlags} */
+  /**
+   * `PAGE_KERNEL`, `PAGE_KERNEL_RO`, `PAGE_KERNEL_EXEC`, `PAGE_KERNEL_ROX`: young, and dirty as the kernel has them (powerpc's are if they can be written).
+   *
+   * @param flags Read, Write and Exec of {@link VmFlags}
+   */
   kernelProt(flags: number): Prot;
   /**
    * `pte_alloc_one` and its siblings, with the constructor: a table that is not live, every entry of it empty.
