@@ -7,7 +7,7 @@ import { at, OBJECT_WORDS, OBJECTS } from './locks-places.js';
 
 /** What a thread does, over and over; see the functions of these names. */
 export type Role =
-  | 'increment' | 'increment without lock' | 'increment slowly' | 'try' | 'pair writer' | 'pair reader' | 'downgrader' | 'greedy reader' | 'one writer' | 'fault' | 'vma writer' | 'careless vma writer'
+  | 'increment' | 'increment without lock' | 'increment slowly' | 'hog' | 'patient' | 'try' | 'pair writer' | 'pair reader' | 'downgrader' | 'greedy reader' | 'one writer' | 'fault' | 'vma writer' | 'careless vma writer'
   | 'rcu reader' | 'rcu updater' | 'hasty rcu updater' | 'deferring updater' | 'left then right' | 'right then left';
 
 /** What a thread is told. */
@@ -112,6 +112,19 @@ const steps: Record<Role, (round: number) => void> = {
     if (Atomics.load(memory, at.spin) !== thread.id) other++;
     spinUnlock(memory, at.spin);
   },
+  // Has the lock again before anybody whom it woke can run.
+  'hog'() {
+    spinLock(memory, at.spin, spin);
+    increment(20_000);
+    spinUnlock(memory, at.spin);
+  },
+  // Comes when the hog is at work.
+  'patient'() {
+    const seen = Atomics.load(memory, at.count);
+    while (Atomics.load(memory, at.count) - seen < 2) pause(10);
+    spinLock(memory, at.spin, spin);
+    spinUnlock(memory, at.spin);
+  },
   'try'() {
     while (!spinTrylock(memory, at.spin, spin)) other++;
     increment(3);
@@ -179,22 +192,22 @@ const steps: Record<Role, (round: number) => void> = {
   },
   'rcu reader'(round) {
     rcu.readLock();
-    if (round % 3 === 0) rcu.readLock();
+    const nested = round % 3;
+    for (let depth = 0; depth < nested; depth++) rcu.readLock();
     const object = objectAt(Atomics.load(memory, at.current));
     const pointer = rcu.rcuDereference(memory, object + 1);
+    let gone = false;
     for (let look = 0; look < 20; look++) {
       pause(10);
-      if (Atomics.load(memory, object) === 0) {
-        wrong++;
-        break;
-      }
+      if (look < nested) rcu.readUnlock();
+      if (Atomics.load(memory, object) === 0) gone = true;
     }
+    if (gone) wrong++;
     try {
       rcu.rcuDereferenceCheck(pointer, 'an object');
     } catch {
       other++;
     }
-    if (round % 3 === 0) rcu.readUnlock();
     rcu.readUnlock();
   },
   'rcu updater'() {

@@ -220,6 +220,29 @@ describe('mmap and VMA locks', () => {
     expect([vma.startRead(), vmas[1]!.startRead()]).toEqual([true, true]);
   });
 
+  it('are looked at again when a writer comes between the look at a VMA and its lock', () => {
+    const [vma] = vmas as [VmaLock];
+    const [fault, writer] = players(2) as [Thread, Thread];
+    setCurrentThread(fault);
+    setScheduler({
+      point(what) {
+        if (what !== 'take vma_lock') return;
+        setScheduler(undefined);
+        setCurrentThread(writer);
+        mm.writeLock();
+        vma.startWrite();
+        setCurrentThread(fault);
+      },
+      blocked() { throw new Error('nobody waits'); },
+    });
+    expect(vma.startRead()).toBe(false);
+    expect(rwIsLocked(words, vma.index)).toBe(false);
+    setCurrentThread(writer);
+    mm.writeUnlock();
+    setCurrentThread(fault);
+    expect(vma.startRead()).toBe(true);
+  });
+
   it.each([false, true])('do as the table of process_addrs.rst says (checked: %s)', (checked) => {
     const what = fc.constantFrom('mmap read', 'mmap write', 'mmap unlock', 'downgrade', 'vma read', 'vma unlock', 'vma write', 'assert');
     const steps = fc.array(fc.record({ who: fc.nat(1), what, which: fc.nat(2) }), { maxLength: 80 });
