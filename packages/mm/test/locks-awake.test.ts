@@ -29,7 +29,7 @@ it('a thread that may not sleep looks for a while, then says so, and is not in t
   downRead(words, 4, lockClasses.mmapLock);
   rcu.readLock();
   setCurrentThread(main);
-  const refused = expect.objectContaining({ code: 'ENOTSUP', hint: expect.stringContaining('in a worker') as string });
+  const refused: unknown = expect.objectContaining({ code: 'ENOTSUP', hint: expect.stringContaining('in a worker') as string });
   expect(() => { spinLock(words, 0, lockClasses.ptePtl); }).toThrow(refused);
   expect(() => { downRead(words, 2, lockClasses.iMmapRwsem); }).toThrow(refused);
   expect(() => { downWrite(words, 2, lockClasses.iMmapRwsem); }).toThrow(refused);

@@ -94,6 +94,16 @@ function free(object: number): void {
   mine.push(object);
 }
 
+function takeBoth(outerAt: number, outer: LockClass, innerAt: number, inner: LockClass): void {
+  spinLock(memory, outerAt, outer);
+  try {
+    spinLock(memory, innerAt, inner);
+    spinUnlock(memory, innerAt);
+  } finally {
+    spinUnlock(memory, outerAt);
+  }
+}
+
 rcu.handle(FREE, free);
 
 const steps: Record<Role, (round: number) => void> = {
@@ -230,19 +240,10 @@ const steps: Record<Role, (round: number) => void> = {
     rcu.poll();
   },
   'left then right'() {
-    spinLock(memory, at.left, left);
-    spinLock(memory, at.right, right);
-    spinUnlock(memory, at.right);
-    spinUnlock(memory, at.left);
+    takeBoth(at.left, left, at.right, right);
   },
   'right then left'() {
-    spinLock(memory, at.right, right);
-    try {
-      spinLock(memory, at.left, left);
-      spinUnlock(memory, at.left);
-    } finally {
-      spinUnlock(memory, at.right);
-    }
+    takeBoth(at.right, right, at.left, left);
   },
 };
 
