@@ -198,12 +198,7 @@ export class Walker<H extends HandleFamily, S, D> {
     const bytes = tables.bytes(level);
     const last = Math.min(limit, Math.ceil((end - va) / bytes));
     const depth = depthOf(level);
-    if (++this.visits > this.maxVisits) {
-      throw new PgtableError('ELOOP', `walked ${this.maxVisits} tables and came no further than address 0x${hex(va)}`, {
-        address: BigInt(va),
-        hint: 'tables of this dump are shared or point back to themselves: walk a smaller range, or skip tables in a callback with WalkAction.Continue',
-      });
-    }
+    this.count(va);
     for (let address = start; address < end; ) {
       const index = Math.floor((address - va) / bytes);
       let next = end;
@@ -221,6 +216,15 @@ export class Walker<H extends HandleFamily, S, D> {
       address = next;
     }
     return true;
+  }
+
+  /** One more table. @param va the first address that it translates */
+  private count(va: number): void {
+    if (++this.visits <= this.maxVisits) return;
+    throw new PgtableError('ELOOP', `walked ${this.maxVisits} tables and came no further than address 0x${hex(va)}`, {
+      address: BigInt(va),
+      hint: 'tables of this dump are shared or point back to themselves: walk a smaller range, or skip tables in a callback with WalkAction.Continue',
+    });
   }
 
   /** An entry that is not a `pte`: under its highest name first. */
@@ -343,6 +347,7 @@ export class Walker<H extends HandleFamily, S, D> {
   /** The part [start, end) of a page table whose entry `index` is `ptep` and whose entries [first, limit) exist. @param va address that entry 0 translates */
   private pteTable(ptep: H['pte'], index: number, va: number, first: number, limit: number, start: number, end: number): boolean {
     const { page } = this;
+    this.count(va);
     const from = Math.min(end, Math.max(start, va + first * page));
     const to = Math.max(from, Math.min(end, va + limit * page));
     if (start < from && !this.hole(start, from, depthOf('pte'))) return false;
