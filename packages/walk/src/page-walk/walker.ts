@@ -207,7 +207,10 @@ export class Walker<H extends HandleFamily, S, D> {
         if (index < first) next = Math.min(end, va + first * bytes);
         if (!this.hole(address, next, depth)) return false;
       } else if (tables.look(table, index, last) === EntryKind.None && this.ops.installPte === undefined) {
-        next = Math.min(end, va + (index + tables.length) * bytes);
+        let to = index + tables.length;
+        // A scan may cut a run anywhere.
+        while (to < last && tables.look(table, to, last) === EntryKind.None) to += tables.length;
+        next = Math.min(end, va + to * bytes);
         if (!this.hole(address, next, depth)) return false;
       } else {
         next = Math.min(end, va + (index + 1) * bytes);
