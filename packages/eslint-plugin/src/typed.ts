@@ -14,6 +14,8 @@ export interface Typed {
   typeOf(node: TSESTree.Node): ts.Type;
   /** What an expression's type says of handles. */
   handleOf(node: TSESTree.Node): Handle | undefined;
+  /** Whether an expression is `any`. */
+  isAny(node: TSESTree.Node): boolean;
   /** What an expression's type says of entry values. */
   valueOf(node: TSESTree.Node): Value | undefined;
   /** Where an expression's value came from. */
@@ -69,6 +71,7 @@ class Asked implements Typed {
   private readonly nodes = new Map<TSESTree.Node, ts.Type>();
   private readonly handles = new Map<TSESTree.Node, Handle | undefined>();
   private readonly lives = new Map<TSESTree.Node, boolean>();
+  private readonly declared = new Map<TSESTree.Node, ts.Type | undefined>();
 
   constructor(services: ParserServicesWithTypeInformation, settings: Settings, types: Types) {
     this.services = services;
@@ -88,13 +91,23 @@ class Asked implements Typed {
   handleOf(node: TSESTree.Node): Handle | undefined {
     const known = this.handles.get(node);
     if (known !== undefined || this.handles.has(node)) return known;
-    const handle = NEVER_HANDLES.has(node.type) ? undefined : this.types.handle(this.typeOf(node));
+    const handle = this.isNoHandle(node) ? undefined : this.types.handle(this.typeOf(node));
     this.handles.set(node, handle);
     return handle;
   }
 
+  isAny(node: TSESTree.Node): boolean {
+    if (NEVER_HANDLES.has(node.type)) return false;
+    const declared = this.declaration(node);
+    if (declared !== undefined && (declared.flags & ANYTHING) === 0) return false;
+    return (this.typeOf(node).flags & ts.TypeFlags.Any) !== 0;
+  }
+
   valueOf(node: TSESTree.Node): Value | undefined {
-    return NEVER_HANDLES.has(node.type) ? undefined : this.types.value(this.typeOf(node));
+    if (NEVER_HANDLES.has(node.type)) return undefined;
+    const declared = this.declaration(node);
+    if (declared !== undefined && (declared.flags & ANYTHING) === 0 && this.types.value(declared) === undefined) return undefined;
+    return this.types.value(this.typeOf(node));
   }
 
   originOf(node: TSESTree.Node): Origin {
@@ -111,23 +124,74 @@ class Asked implements Typed {
   }
 
   /**
+   * Whether something is no handle, as far as that can be told without its type: by what it is, by what its parts are, or by how it was declared. What narrows a
+   * type takes members away and adds none, so where no member of what was declared is a handle, none of it is.
+   */
+  private isNoHandle(node: TSESTree.Node): boolean {
+    if (NEVER_HANDLES.has(node.type)) return true;
+    switch (node.type) {
+      case AST_NODE_TYPES.TSNonNullExpression:
+      case AST_NODE_TYPES.ChainExpression:
+        return this.handleOf(node.expression) === undefined;
+      case AST_NODE_TYPES.ConditionalExpression:
+        return this.handleOf(node.consequent) === undefined && this.handleOf(node.alternate) === undefined;
+      case AST_NODE_TYPES.LogicalExpression:
+        return this.handleOf(node.left) === undefined && this.handleOf(node.right) === undefined;
+      default:
+        break;
+    }
+    if (this.hasOtherMembers(node)) return true;
+    const declared = this.declaration(node);
+    return declared !== undefined && (declared.flags & ANYTHING) === 0 && this.types.handle(declared) === undefined;
+  }
+
+  /**
+   * Whether something is used as what no handle is: `this`, or the object of a property that neither a handle nor a number has. The property was found when the
+   * file was compiled, and the type of the object would have to be found again.
+   */
+  private hasOtherMembers(node: TSESTree.Node): boolean {
+    if (this.settings.handleTypes.length > 0) return false;
+    if (node.type === AST_NODE_TYPES.ThisExpression) return true;
+    const { parent } = node;
+    if (parent?.type !== AST_NODE_TYPES.MemberExpression || parent.object !== node || parent.computed) return false;
+    const property = this.types.checker.getSymbolAtLocation(this.services.esTreeNodeToTSNodeMap.get(parent.property));
+    const declaration = property?.declarations?.[0]?.parent;
+    return declaration !== undefined && !(ts.isInterfaceDeclaration(declaration) && MEMBERS_OF_HANDLES.has(declaration.name.text));
+  }
+
+  /**
    * The type of a variable or a property as it is declared, where nothing can narrow it: then it is that of every use. The compiler follows the flow of
    * control to each use anew, which costs ten times as much.
    */
   private declaredType(node: TSESTree.Node): ts.Type | undefined {
+    const type = this.declaration(node);
+    return type !== undefined && (type.flags & FIXED) !== 0 ? type : undefined;
+  }
+
+  /** The type of a variable or a property as it is declared. */
+  private declaration(node: TSESTree.Node): ts.Type | undefined {
     const name = node.type === AST_NODE_TYPES.Identifier ? node : node.type === AST_NODE_TYPES.MemberExpression && !node.computed && !node.optional ? node.property : undefined;
     if (name?.type !== AST_NODE_TYPES.Identifier) return undefined;
+    const known = this.declared.get(name);
+    if (known !== undefined || this.declared.has(name)) return known;
     const { checker } = this.types;
     const symbol = checker.getSymbolAtLocation(this.services.esTreeNodeToTSNodeMap.get(name));
-    if (symbol === undefined || (symbol.flags & (ts.SymbolFlags.Variable | ts.SymbolFlags.Property | ts.SymbolFlags.Function | ts.SymbolFlags.Method)) === 0) return undefined;
-    const type = checker.getTypeOfSymbol(symbol);
-    return (type.flags & FIXED) !== 0 ? type : undefined;
+    const isTyped = symbol !== undefined && (symbol.flags & (ts.SymbolFlags.Variable | ts.SymbolFlags.Property | ts.SymbolFlags.Function | ts.SymbolFlags.Method)) !== 0;
+    const type = isTyped ? checker.getTypeOfSymbol(symbol) : undefined;
+    this.declared.set(name, type);
+    return type;
   }
 }
+
+/** Types that may turn out to be anything. */
+const ANYTHING = ts.TypeFlags.Any | ts.TypeFlags.Unknown | ts.TypeFlags.NonPrimitive;
 
 /** Types that stay what they are whatever is asked of their values before. */
 const FIXED =
   ts.TypeFlags.Object | ts.TypeFlags.Intersection | ts.TypeFlags.Number | ts.TypeFlags.BigInt | ts.TypeFlags.String | ts.TypeFlags.NumberLiteral | ts.TypeFlags.BigIntLiteral | ts.TypeFlags.StringLiteral;
+
+/** The interfaces of the language that say what a handle, under the alias a number, has. */
+const MEMBERS_OF_HANDLES: ReadonlySet<string> = new Set(['Object', 'Number']);
 
 /** Expressions that can be neither handles nor values of entries, whatever is in them. */
 const NEVER_HANDLES: ReadonlySet<AST_NODE_TYPES> = new Set([

@@ -155,7 +155,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   /** What is `any` where a handle, or a list of them, is wanted. */
   function checkAny(node: TSESTree.Expression | null | undefined): void {
     if (node === null || node === undefined) return;
-    if ((types.typeOf(node).flags & ts.TypeFlags.Any) === 0) return;
+    if (!types.isAny(node)) return;
     const expected = checker.getContextualType(toTs.get(node) as ts.Expression);
     const handle = expected === undefined ? undefined : handleWithin(expected);
     if (handle === undefined || isToldAlready(node)) return;

@@ -62,6 +62,7 @@ export class Places {
 
   /** The handles that a list, a set, a promise of live handles holds, as their type. */
   liveWithin(expression: TSESTree.Expression): ts.Type | undefined {
+    if (HOLDS_NOTHING.has(expression.type)) return undefined;
     const type = this.typed.typeOf(expression);
     const held = this.held(type).find((one) => this.typed.types.handle(one) !== undefined);
     if (held === undefined) return undefined;
@@ -288,4 +289,10 @@ function isTakenApart(node: ts.Expression): boolean {
 
 const CHOICES: ReadonlySet<ts.SyntaxKind> = new Set([
   ts.SyntaxKind.BarBarToken, ts.SyntaxKind.QuestionQuestionToken, ts.SyntaxKind.AmpersandAmpersandToken, ts.SyntaxKind.CommaToken,
+]);
+
+/** Expressions whose values are no lists of anything. */
+const HOLDS_NOTHING: ReadonlySet<AST_NODE_TYPES> = new Set([
+  AST_NODE_TYPES.Literal, AST_NODE_TYPES.TemplateLiteral, AST_NODE_TYPES.UnaryExpression, AST_NODE_TYPES.BinaryExpression, AST_NODE_TYPES.UpdateExpression, AST_NODE_TYPES.ArrowFunctionExpression,
+  AST_NODE_TYPES.FunctionExpression,
 ]);
