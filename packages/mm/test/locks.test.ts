@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import fc from 'fast-check';
 import { PgtableError } from '@pgtable/core';
 import {
@@ -96,6 +96,33 @@ describe('a spin lock', () => {
   it('is not waited for by who has it, though nothing is checked', () => {
     spinLock(words, 0, spin);
     expect(errorOf(() => { spinLock(words, 0, spin); }).message).toContain('would wait for itself');
+  });
+
+  it('goes to who was woken in vain eight times, and to nobody else', () => {
+    setCurrentThread(other);
+    spinLock(words, 0, spin);
+    let taken = 0;
+    let refused = 0;
+    // While one thread sleeps the other releases the lock, and tries to have it again before the first can run.
+    const wait = vi.spyOn(Atomics, 'wait').mockImplementation((at: Int32Array | BigInt64Array) => {
+      // Whether a thread may sleep at all is asked elsewhere.
+      if (at !== words) return 'not-equal';
+      setCurrentThread(other);
+      spinUnlock(words, 0);
+      if (spinTrylock(words, 0, spin)) taken++;
+      else refused++;
+      setCurrentThread(mine);
+      return 'ok';
+    });
+    try {
+      setCurrentThread(mine);
+      spinLock(words, 0, spin);
+    } finally {
+      wait.mockRestore();
+    }
+    expect([taken, refused, spinHeldByMe(words, 0)]).toEqual([8, 1, true]);
+    spinUnlock(words, 0);
+    expect(words[0]).toBe(0);
   });
 });
 

@@ -26,7 +26,7 @@ export interface LockRule {
 
 const RMAP = 'Linux 6.12, mm/rmap.c, "Lock ordering in mm"';
 const FILEMAP = 'Linux 6.12, mm/filemap.c, "Lock ordering"';
-const ADDRS = 'Documentation/mm/process_addrs.rst, "Lock usage" (Linux 6.13 and later: in 6.12 that page is empty)';
+const ADDRS = 'Documentation/mm/process_addrs.rst, "Lock usage" (of later kernels: in 6.12 that page is empty)';
 const MODEL = 'the frame allocator takes no other lock, and is called with any of them held';
 
 function rule(outer: LockClass, inner: LockClass, why: string): LockRule {

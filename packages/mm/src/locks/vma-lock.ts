@@ -20,7 +20,7 @@ export const VMA_LOCK_WORDS = RW_LOCK_WORDS + 1;
  *
  * An object of this class is one thread's view: the lock is in the words.
  *
- * @see vma_start_read() to vma_assert_locked() in include/linux/mm.h of Linux 6.12.117, whose `mm_lock_seq` is a sequence count, as in 6.13
+ * @see vma_start_read() to vma_assert_locked() in include/linux/mm.h of Linux 6.12.117, where `mm_lock_seq` is a sequence count
  */
 export class VmaLock {
   readonly mm: MmapLock;
