@@ -10,11 +10,14 @@ export interface Scheduler {
    */
   point(what: string): void;
   /**
-   * Is called where the thread cannot go on before another has done something. Returns when it is worth to look again, which may be at once.
+   * Is called where the thread cannot go on as long as a word of shared memory is what it is. Returns when it is worth to look again, which may be at once: the caller
+   * looks, and calls again if it must.
    *
    * @param what what is waited for
+   * @param words,index the word
+   * @param value what it was; the thread goes on when it is another
    */
-  blocked(what: string): void;
+  blocked(what: string, words: Int32Array, index: number, value: number): void;
 }
 
 let scheduler: Scheduler | undefined;
@@ -41,13 +44,12 @@ export function schedulePoint(what: string): void {
 }
 
 /**
- * Leaves a wait to the scheduler, if there is one.
+ * Leaves a wait to the scheduler, if there is one: {@link Scheduler.blocked}.
  *
- * @param what what is waited for
  * @returns whether there is one; if not, the caller waits by itself
  */
-export function scheduleBlocked(what: string): boolean {
+export function scheduleBlocked(what: string, words: Int32Array, index: number, value: number): boolean {
   if (scheduler === undefined) return false;
-  scheduler.blocked(what);
+  scheduler.blocked(what, words, index, value);
   return true;
 }

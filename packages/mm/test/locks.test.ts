@@ -354,8 +354,9 @@ describe('a scheduler', () => {
     const told: string[] = [];
     const before = setScheduler({
       point: (what) => { told.push(what); },
-      blocked(what) {
+      blocked(what, at, index, value) {
         told.push(`blocked: ${what}`);
+        expect([at, at[index], value]).toEqual([words, value, index === 0 ? other.id : -other.id]);
         // Another thread goes on.
         setCurrentThread(other);
         const mute = setScheduler(undefined);

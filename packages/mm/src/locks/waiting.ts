@@ -44,7 +44,7 @@ export class Waiting {
    * @throws PgtableError `ENOTSUP` if the thread may not sleep, and the word stays what it is
    */
   spin(words: Int32Array, index: number, value: number): boolean {
-    if (scheduleBlocked(this.what)) {
+    if (scheduleBlocked(this.what, words, index, value)) {
       this.slept = true;
       return true;
     }
