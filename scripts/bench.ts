@@ -6,13 +6,14 @@ import { lint } from './bench/lint.js';
 import { scan } from './bench/scan.js';
 import { sparse } from './bench/sparse.js';
 import { translate } from './bench/translate.js';
+import { pagewalk } from './bench/walk.js';
 
 /*
  * npm run bench [-- NAME...]
  *
  * Prints one table a case as Markdown, to be kept in docs/benchmarks.md. NAME selects the cases whose name contains it.
  */
-const CASES: readonly Case[] = [scan, translate, dumps, sparse, handles, lint];
+const CASES: readonly Case[] = [scan, translate, pagewalk, dumps, sparse, handles, lint];
 
 const wanted = process.argv.slice(2).filter((argument) => argument !== '--');
 const chosen = CASES.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)));

@@ -219,6 +219,26 @@ describe('a page table that cannot be mapped', () => {
   });
 });
 
+describe('an entry that another thread changes while it is looked at', () => {
+  it('is looked at again until it is still, and is what it is then', () => {
+    const { mm, space } = fresh();
+    const vma = mm.add(2 * LEAF, 3 * LEAF);
+    const { pmd } = space.arch.ops;
+    const once = pmd.getOnce.bind(pmd);
+    const values: bigint[] = [];
+    pmd.getOnce = (entry) => {
+      const value = once(entry);
+      values.push(value);
+      // A huge page when it was read first, and gone before it was read again.
+      if (values.length === 1) pmd.clear(space.mm, BigInt(vma.start), entry, 1).ignore('no hardware runs on it');
+      return value;
+    };
+    const log: string[] = [];
+    walkPageVma(vma, recording(log), log);
+    expect([log.slice(-3), values.length]).toEqual([['pud 32-48', 'hole 32-48 at 3', 'post 32'], 1]);
+  });
+});
+
 describe('HugeTLB memory', () => {
   it('is walked page by page, by the first entry of each', () => {
     const { mm } = fresh();
@@ -315,6 +335,11 @@ describe('folioWalkStart', () => {
     expect([huge.at.level, huge.pfn, huge.page]).toEqual(['pmd', 0x800, 0x805]);
     huge[Symbol.dispose]();
     expect([mm.log, mm.tableLocks]).toEqual([['lock pmd', 'unlock pmd'], 0]);
+    {
+      using walk = folioWalkStart(vma, 3 * PAGE);
+      expect([walk?.page, mm.tableLocks]).toEqual([0x401, 1]);
+    }
+    expect(mm.tableLocks).toBe(0);
   });
 
   it('finds nothing where nothing is mapped, and keeps no lock', () => {

@@ -1,4 +1,3 @@
-/// <reference lib="esnext.disposable" preserve="true" />
 import { EntryKind, PgtableError, type EntryVal, type HandleFamily, type Level } from '@pgtable/core';
 import { opsOf } from '../space.js';
 import type { EntryAt, TableLock, WalkMm, WalkVma } from './mm.js';
@@ -12,10 +11,13 @@ export interface FolioWalkFlags {
   readonly zeropage?: boolean;
 }
 
-/**
- * `struct folio_walk`: the entry that maps an address, with the lock of its table held until {@link folioWalkEnd}. A `using` declaration ends it too.
- */
-export interface FolioWalk<H extends HandleFamily = HandleFamily> extends Disposable {
+/** What a `using` declaration needs, where the compiler's library knows of it: these types ask for no more than ES2023. */
+type Using = SymbolConstructor extends { readonly dispose: infer K extends symbol } ? Readonly<Record<K, () => void>> : object;
+
+/** `struct folio_walk`: the entry that maps an address, with the lock of its table held until {@link folioWalkEnd}. A `using` declaration ends it too. */
+export type FolioWalk<H extends HandleFamily = HandleFamily> = FoundFolio<H> & Using;
+
+interface FoundFolio<H extends HandleFamily> {
   /** The entry, under the level that exists, and what it says. It does not change before the end. */
   readonly at: EntryAt<H>;
   readonly value: EntryVal<Level>;
@@ -56,7 +58,9 @@ export function folioWalkStart<H extends HandleFamily>(vma: WalkVma<H>, address:
       shared?.unlock();
       return undefined;
     }
-    const walk: FolioWalk<H> = { ...found, [Symbol.dispose]: () => { folioWalkEnd(walk); } };
+    const { dispose } = Symbol as { readonly dispose?: symbol };
+    // Where there is no such symbol there is no `using`, and its type asks for nothing.
+    const walk = { ...found, ...(dispose !== undefined && { [dispose]: () => { folioWalkEnd(walk); } }) } as FolioWalk<H>;
     ends.set(walk, () => {
       held?.unlock();
       shared?.unlock();
@@ -122,7 +126,7 @@ function takeLock<H extends HandleFamily>(mm: WalkMm<H>, tables: Tables<H>, at: 
 /** What an entry maps, if that is what the flags ask for. The entry was the last that was looked at. */
 function folioAt<H extends HandleFamily>(
   vma: WalkVma<H>, tables: Tables<H>, place: Found<H>, address: number, flags: FolioWalkFlags,
-): Pick<FolioWalk<H>, 'at' | 'value' | 'pfn' | 'page'> | undefined {
+): FoundFolio<H> | undefined {
   const { mm } = vma;
   const { arch } = mm;
   const { level, table } = place.table;
