@@ -83,6 +83,8 @@ export class Walker<H extends HandleFamily, S, D> {
   private readonly page: number;
   private readonly maxVisits: number;
   private visits = 0;
+  /** The entry that is visited was looked at last, and nobody was called since. */
+  private fresh = false;
   private userHalf = false;
   private result: WalkResult<S> = { kind: 'completed' };
 
@@ -214,6 +216,7 @@ export class Walker<H extends HandleFamily, S, D> {
         if (!this.hole(address, next, depth)) return false;
       } else {
         next = Math.min(end, va + (index + 1) * bytes);
+        this.fresh = true;
         if (!this.entry({ table, index, va: va + index * bytes, address, next })) return false;
       }
       address = next;
@@ -239,6 +242,13 @@ export class Walker<H extends HandleFamily, S, D> {
     return (pgdp === undefined ? this.ownName(visit) : this.named('pgd', pgdp, visit)) !== 'stopped';
   }
 
+  /** What the entry is. It is read once for all that is done with it before somebody is called, who may change it. */
+  private look({ table, index }: Visit<H>): EntryKind {
+    if (!this.fresh) this.tables.look(table, index);
+    this.fresh = true;
+    return this.tables.kind;
+  }
+
   private hasNamesAbove(level: Level): boolean {
     return LEVELS.slice(levelNumber(level) + 1).some((above) => this.callbacks[above] !== undefined);
   }
@@ -253,11 +263,13 @@ export class Walker<H extends HandleFamily, S, D> {
   private named<L extends Level>(level: L, entry: H[L], visit: Visit<H>): Outcome {
     const callback = this.callbacks[level];
     for (let tries = 0; ; ) {
-      if (this.tables.look(visit.table, visit.index) === EntryKind.None) {
+      if (this.look(visit) === EntryKind.None) {
         if (this.ops.installPte === undefined) return this.hole(visit.address, visit.next, depthOf(visit.table.level)) ? 'on' : 'stopped';
+        this.fresh = false;
         this.mm.install?.populate(this.tables.entryAt(visit), visit.va);
       }
       if (callback !== undefined) {
+        this.fresh = false;
         this.walk.action = WalkAction.Subtree;
         if (!this.answered(callback(entry, visit.address, visit.next, this.walk), visit.address)) return 'stopped';
         const action = this.action();
@@ -296,14 +308,11 @@ export class Walker<H extends HandleFamily, S, D> {
     const { level } = table;
     const lower = tables.lower(level);
     if (lower === undefined || !(lower === 'pte' ? this.wantsPtes : this.wantsTables)) return 'on';
-    let kind = tables.look(table, index);
+    let kind = this.look(visit);
+    if ((kind === EntryKind.Leaf || kind === EntryKind.NonPresent) && this.split(visit)) kind = this.look(visit);
     if (kind === EntryKind.None) return 'again';
-    if (kind === EntryKind.Leaf || kind === EntryKind.NonPresent) {
-      if (!this.split(visit)) return 'on';
-      kind = tables.look(table, index);
-      if (kind === EntryKind.None) return 'again';
-    }
     if (kind !== EntryKind.Table) return 'on';
+    this.fresh = false;
     const range = tables.childRange(level);
     const pa = tables.pa;
     const first = range & 0xffff;
@@ -401,6 +410,7 @@ export class Walker<H extends HandleFamily, S, D> {
   private split(visit: Visit<H>): boolean {
     const { vma } = this.walk;
     if (vma === undefined || this.mm.splitHuge === undefined || !this.wantsBelow(visit.table.level)) return false;
+    this.fresh = false;
     this.mm.splitHuge(vma, this.tables.entryAt(visit), visit.va);
     return true;
   }
