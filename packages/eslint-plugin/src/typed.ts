@@ -16,6 +16,8 @@ export interface Typed {
   handleOf(node: TSESTree.Node): Handle | undefined;
   /** Whether an expression is `any`. */
   isAny(node: TSESTree.Node): boolean;
+  /** Whether an expression's type passes a test that a union passes if one of its members does. */
+  is(node: TSESTree.Node, test: (type: ts.Type) => boolean): boolean;
   /** What an expression's type says of entry values. */
   valueOf(node: TSESTree.Node): Value | undefined;
   /** Where an expression's value came from. */
@@ -83,7 +85,7 @@ class Asked implements Typed {
   typeOf(node: TSESTree.Node): ts.Type {
     const known = this.nodes.get(node);
     if (known !== undefined) return known;
-    const type = this.declaredType(node) ?? this.types.checker.getTypeAtLocation(this.services.esTreeNodeToTSNodeMap.get(node));
+    const type = this.declaredType(node) ?? this.resultType(node) ?? this.types.checker.getTypeAtLocation(this.services.esTreeNodeToTSNodeMap.get(node));
     this.nodes.set(node, type);
     return type;
   }
@@ -101,6 +103,12 @@ class Asked implements Typed {
     const declared = this.declaration(node);
     if (declared !== undefined && (declared.flags & ANYTHING) === 0) return false;
     return (this.typeOf(node).flags & ts.TypeFlags.Any) !== 0;
+  }
+
+  is(node: TSESTree.Node, test: (type: ts.Type) => boolean): boolean {
+    const declared = this.declaration(node);
+    if (declared !== undefined && (declared.flags & ANYTHING) === 0 && !(declared.isUnion() ? declared.types : [declared]).some(test)) return false;
+    return test(this.typeOf(node));
   }
 
   valueOf(node: TSESTree.Node): Value | undefined {
@@ -166,6 +174,17 @@ class Asked implements Typed {
   private declaredType(node: TSESTree.Node): ts.Type | undefined {
     const type = this.declaration(node);
     return type !== undefined && (type.flags & FIXED) !== 0 ? type : undefined;
+  }
+
+  /** What a call returns: the compiler knows which function is called, and would find out again what the function's own expression is. */
+  private resultType(node: TSESTree.Node): ts.Type | undefined {
+    if (node.type !== AST_NODE_TYPES.CallExpression) return undefined;
+    const call = this.services.esTreeNodeToTSNodeMap.get(node);
+    // Of a chain the result may be missing; super() and require() are calls of another kind.
+    if (ts.isCallChain(call) || node.callee.type === AST_NODE_TYPES.Super || (node.callee.type === AST_NODE_TYPES.Identifier && node.callee.name === 'require')) return undefined;
+    const { checker } = this.types;
+    const signature = checker.getResolvedSignature(call);
+    return signature === undefined ? undefined : checker.getReturnTypeOfSignature(signature);
   }
 
   /** The type of a variable or a property as it is declared. */

@@ -244,8 +244,10 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   /** `entries.forEach(clearOne)`: the function by its name. */
   function checkPassed(argument: TSESTree.CallExpressionArgument): void {
     if (argument.type !== AST_NODE_TYPES.Identifier && argument.type !== AST_NODE_TYPES.MemberExpression) return;
+    const isCalled = (type: ts.Type): boolean => (type.flags & ts.TypeFlags.Object) !== 0 && type.getCallSignatures().length > 0;
+    if (!typed.is(argument, isCalled)) return;
     const signatures = typed.typeOf(argument).getCallSignatures();
-    if (signatures.length === 0 || !signatures.every((signature) => isPromise(signature.getReturnType())) || !isVoidExpected(argument)) return;
+    if (!signatures.every((signature) => isPromise(signature.getReturnType())) || !isVoidExpected(argument)) return;
     context.report({ node: argument, messageId: 'dropped' });
   }
 

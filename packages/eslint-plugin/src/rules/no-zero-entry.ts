@@ -55,11 +55,9 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     }
     if (inner.type === AST_NODE_TYPES.UnaryExpression && (inner.operator === '-' || inner.operator === '+')) return isZero(inner.argument);
     if (inner.type === AST_NODE_TYPES.Literal) return inner.value === 0 || inner.value === 0n;
-    const type = types.typeOf(inner);
-    if (type.isNumberLiteral()) return type.value === 0;
-    if (type.flags & ts.TypeFlags.BigIntLiteral) return (type as ts.BigIntLiteralType).value.base10Value === '0';
+    if (types.is(inner, isZeroType)) return true;
     // const NONE: bigint = 0n, and static readonly NONE: bigint = 0n. One that is cast to an entry is reported where it is.
-    const constant = types.types.value(type) === undefined ? constantOf(inner) : undefined;
+    const constant = types.valueOf(inner) === undefined ? constantOf(inner) : undefined;
     return constant !== undefined && isZeroLiteral(constant);
   }
 
@@ -380,6 +378,12 @@ const MAX_DEPTH = 4;
 const TESTS = /^(filter|some|every|find|findIndex|findLast|findLastIndex)$/;
 
 /** Whether an expression is zero as it is written, and not cast to an entry. */
+/** Whether a type is that of zero alone. */
+function isZeroType(type: ts.Type): boolean {
+  if (type.isNumberLiteral()) return type.value === 0;
+  return (type.flags & ts.TypeFlags.BigIntLiteral) !== 0 && (type as ts.BigIntLiteralType).value.base10Value === '0';
+}
+
 function isZeroLiteral(node: ts.Expression): boolean {
   if (ts.isParenthesizedExpression(node) || ts.isSatisfiesExpression(node)) return isZeroLiteral(node.expression);
   if (ts.isPrefixUnaryExpression(node) && node.operator === ts.SyntaxKind.MinusToken) return isZeroLiteral(node.operand);

@@ -62,7 +62,8 @@ export class Places {
 
   /** The handles that a list, a set, a promise of live handles holds, as their type. */
   liveWithin(expression: TSESTree.Expression): ts.Type | undefined {
-    if (HOLDS_NOTHING.has(expression.type)) return undefined;
+    const holdsHandles = (one: ts.Type): boolean => this.held(one).some((part) => this.typed.types.handle(part) !== undefined);
+    if (HOLDS_NOTHING.has(expression.type) || !this.typed.is(expression, holdsHandles)) return undefined;
     const type = this.typed.typeOf(expression);
     const held = this.held(type).find((one) => this.typed.types.handle(one) !== undefined);
     if (held === undefined) return undefined;
