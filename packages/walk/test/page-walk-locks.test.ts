@@ -132,6 +132,16 @@ describe('what keeps the entries of a page table', () => {
   it('is nothing, in the kernel and in firmware', () => {
     expect([locksOf(novma, 'special', 'read'), locksOf(kernel, 'init', 'read'), locksOf(lockless, 'init', 'no-lock')]).toEqual([[], [], []]);
   });
+  it('is nothing, in the kernel\'s half of a process', () => {
+    const { space } = memory(THREE);
+    const start = 2 ** 64 - 16 * PAGE;
+    mapRange(space, BigInt(start), 0x40_0000, PAGE, PROT.readWrite);
+    const mm = new LittleMm(space);
+    for (const lock of EVERY) mm.held.add(lock);
+    const { ops, seen } = counting(PageWalkLock.Read);
+    walkPageRangeNovma(mm, start, 2 ** 64, ops);
+    expect([seen.entries, mm.log]).toEqual([16, []]);
+  });
   it('is given back when a callback throws', () => {
     const { mm, vma } = fresh('user', EVERY);
     expect(() => walkPageVma(vma, { walkLock: PageWalkLock.Read, pteEntry: () => { throw new Error('a fault of the callback'); } })).toThrow('a fault of the callback');

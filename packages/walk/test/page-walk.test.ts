@@ -6,7 +6,7 @@ import {
 } from '../src/index.js';
 import { cellArch, type CellHandles } from './map-arch.js';
 import { make, memory, PAGE, thrownBy } from './map-space.js';
-import { classifyEntry, FIVE, PROT, THREE, VALID, type WritableToyHandles } from './map-toy.js';
+import { classifyEntry, EMPTY, FIVE, PROT, THREE, VALID, type WritableToyHandles } from './map-toy.js';
 import { hugePageOf, LittleMm } from './page-walk-mm.js';
 
 /*
@@ -189,6 +189,21 @@ describe('actions', () => {
   });
 });
 
+describe('an entry that its callback empties', () => {
+  it('is a hole after the callback, though nobody asked again', () => {
+    const { mm, space } = fresh();
+    const vma = mm.add(2 * LEAF, 3 * LEAF);
+    const log: string[] = [];
+    walkPageVma(vma, recording(log, {
+      pmdEntry: (pmdp, address) => {
+        log.push('pmd');
+        space.arch.ops.pmd.clear(space.mm, BigInt(address), pmdp, 1).ignore('no hardware runs on it');
+      },
+    }), log);
+    expect(log.slice(-3)).toEqual(['pmd', 'hole 32-48 at 3', 'post 32']);
+  });
+});
+
 describe('a page table that cannot be mapped', () => {
   it('has its pmd entry looked at again, as the kernel does', () => {
     const { mm } = fresh();
@@ -257,6 +272,25 @@ describe('HugeTLB memory', () => {
     walkPageRange(mm, 36 * PAGE, 17 * LEAF, ops);
     expect(log).toEqual(['pmd*1 36-48 leaf', 'pmd*1 48-64 other', 'pmd*1 64-80 other', 'hole 80-256 at -1', 'hole 256-272 at -1']);
     expect(mm.log).toEqual([`lock hugetlb ${2 * LEAF + 4 * PAGE}`, `unlock hugetlb ${2 * LEAF + 4 * PAGE}`, `lock hugetlb ${16 * LEAF}`, `unlock hugetlb ${16 * LEAF}`]);
+  });
+
+  it('is read without the lock of a page table, also after one was held', () => {
+    const { mm, space } = fresh();
+    mm.add(0, 16 * PAGE);
+    mm.add(4 * LEAF, 4 * LEAF + 4 * PAGE, { hugetlb: hugePageOf(mm, 'pte', 4) });
+    const how: string[] = [];
+    const { pte } = space.arch.ops;
+    const lockless = pte.getLockless.bind(pte);
+    pte.getLockless = (entry) => {
+      how.push('lockless');
+      return lockless(entry);
+    };
+    walkPageRange(mm, 0, 5 * LEAF, {
+      walkLock: Read,
+      pteRange: (ptep, _address, _count, walk) => { how.push(`table ${walk.read('pte', ptep)}`); },
+      hugetlbEntry: (at, _count, _address, _next, walk) => { if (at.level === 'pte') walk.read('pte', at.entry); },
+    });
+    expect(how).toEqual([`table ${EMPTY}`, 'lockless']);
   });
 
   it('is walked in groups of entries too', () => {
