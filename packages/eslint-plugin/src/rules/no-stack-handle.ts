@@ -2,6 +2,7 @@ import { AST_NODE_TYPES, type TSESLint, type TSESTree } from '@typescript-eslint
 import ts from 'typescript';
 import { createRule } from '../create-rule.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
+import type { Types } from '../types/types.js';
 import type { Origin } from '../types/provenance.js';
 
 const MESSAGES = {
@@ -46,11 +47,15 @@ export const noStackHandle = createRule<[], Messages>({
   },
 });
 
+/** What types have pointers in them, by what is asked and for all files. */
+const partsByType = new WeakMap<Types, WeakMap<ts.Type, readonly Part[]>>();
+
 function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   const { checker } = types.types;
   const { provenance } = types;
   const toTs = types.services.esTreeNodeToTSNodeMap;
-  const parts = new WeakMap<ts.Type, readonly Part[]>();
+  const parts = partsByType.get(types.types) ?? new WeakMap<ts.Type, readonly Part[]>();
+  partsByType.set(types.types, parts);
 
   /** Where a pointer came from; undefined for what is none. */
   function originOf(node: TSESTree.Node): Origin | undefined {
@@ -80,6 +85,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** A list or an object that was made elsewhere, with pointers in it. */
   function checkParts(whole: TSESTree.Node, at: TSESTree.Node): void {
+    if (!types.is(whole, (type) => partsOf(type).length > 0)) return;
     for (const { name, level } of partsOf(types.typeOf(whole))) {
       const { origin, place } = provenance.ofPart(toTs.get(whole) as ts.Expression, name);
       // A tuple is one thing here and another there.
@@ -121,6 +127,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** A function by its name, where one is expected that is called with something else. */
   function checkCallback(node: TSESTree.Expression): void {
+    if (!types.is(node, (type) => (type.flags & ts.TypeFlags.Object) !== 0 && type.getCallSignatures().length > 0)) return;
     const [signature] = types.typeOf(node).getCallSignatures();
     if (signature === undefined) return;
     for (const [at, parameter] of signature.parameters.entries()) {
