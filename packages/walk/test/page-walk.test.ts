@@ -1,7 +1,7 @@
 import { EntryKind, entryVal, type EntryVal } from '@pgtable/core';
 import { describe, expect, it } from 'vitest';
 import {
-  folioWalkEnd, folioWalkStart, mapRange, PageWalkLock, stop, Translator, WalkAction, walkPageMapping, walkPageRange, walkPageRangeVma, walkPageVma, type AddressSpace, type MmWalkOps,
+  folioWalkEnd, folioWalkStart, mapRange, PageWalkLock, stop, Translator, WalkAction, walkKernelPageTableRange, walkPageMapping, walkPageRange, walkPageRangeVma, walkPageVma, type AddressSpace, type MmWalkOps,
   type PageWalk, type WalkMapping, type WalkVma,
 } from '../src/index.js';
 import { cellArch, type CellHandles } from './map-arch.js';
@@ -222,9 +222,9 @@ describe('a page table that cannot be mapped', () => {
       const pmdp = space.arch.ops.pud.offset(space.arch.ops.p4d.offset(space.arch.ops.pgd.offset(space.arch.pgdOffset(space.root, 0n)!, 0n)!, 0n)!, 0n)!;
       space.arch.ops.pmd.unlink(space.mm, 0n, pmdp).ignore('no hardware runs on it');
     };
-    const log: string[] = [];
-    walkPageVma(vma, recording(log), log);
-    expect(log.slice(-3)).toEqual(['pmd 0-16', 'hole 0-16 at 3', 'post 0']);
+    const holes: string[] = [];
+    walkPageVma(vma, { walkLock: Read, pteEntry: () => undefined, pteHole: (address, next, depth) => { holes.push(`${address / PAGE}-${next / PAGE} at ${depth}`); } });
+    expect(holes).toEqual(['0-16 at 3']);
   });
 
   it('for ever ends the walk', () => {
@@ -240,17 +240,30 @@ describe('an entry that another thread changes while it is looked at', () => {
     const vma = mm.add(2 * LEAF, 3 * LEAF);
     const { pmd } = space.arch.ops;
     const once = pmd.getOnce.bind(pmd);
-    const values: bigint[] = [];
+    let reads = 0;
     pmd.getOnce = (entry) => {
-      const value = once(entry);
-      values.push(value);
-      // A huge page when it was read first, and gone before it was read again.
-      if (values.length === 1) pmd.clear(space.mm, BigInt(vma.start), entry, 1).ignore('no hardware runs on it');
-      return value;
+      // A huge page when it was read first and when it was scanned, and gone before it was read again.
+      if (++reads === 2) pmd.clear(space.mm, BigInt(vma.start), entry, 1).ignore('no hardware runs on it');
+      return once(entry);
     };
     const log: string[] = [];
     walkPageVma(vma, recording(log), log);
-    expect([log.slice(-3), values.length]).toEqual([['pud 32-48', 'hole 32-48 at 3', 'post 32'], 1]);
+    expect([log.slice(-3), reads]).toEqual([['pud 32-48', 'hole 32-48 at 3', 'post 32'], 3]);
+  });
+
+  it('is looked at again where its table has gone, also without VMAs', () => {
+    const { space } = fresh();
+    const mm = new LittleMm(space, 'init');
+    mm.held.add('mmap read');
+    const { pmd } = space.arch.ops;
+    const child = pmd.child.bind(pmd);
+    pmd.child = (entry) => {
+      pmd.clear(space.mm, 0n, entry, 1).ignore('no hardware runs on it');
+      return child(entry);
+    };
+    const log: string[] = [];
+    walkKernelPageTableRange(mm, 0, 16 * PAGE, recording(log), log);
+    expect(log.slice(-2)).toEqual(['pmd 0-16', 'hole 0-16 at 3']);
   });
 });
 

@@ -293,7 +293,6 @@ export class Walker<H extends HandleFamily, S, D> {
     const lower = this.tables.lower(visit.table.level);
     // The name below is the next table's, if there is one.
     if (number === (lower === undefined ? 0 : levelNumber(lower) + 1)) return this.below(visit);
-    if (number === own + 1) return this.ownName(visit);
     // LEVELS is in the order that Below says.
     const below = LEVELS[number - 1] as Below[L];
     const same = this.mm.arch.ops[level].offset(entry, BigInt(visit.address));
