@@ -17,7 +17,7 @@ const CACHE = join(ROOT, 'node_modules/.cache/pgtable-foreign');
 const PACKAGES = [
   { name: 'rxjs', version: '7.8.2', sources: 'src' },
   { name: '@noble/curves', version: '1.9.7', sources: 'src' },
-  { name: 'zod', version: '4.1.12', sources: 'src' },
+  { name: 'immer', version: '11.2.10', sources: 'src' },
 ] as const;
 
 /** The folder of a package's files; undefined where the registry cannot be reached. */

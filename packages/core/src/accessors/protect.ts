@@ -65,11 +65,11 @@ export function pudpEstablish<H extends HandleFamily>(
 }
 /** `pmdp_invalidate`: takes a present leaf from the hardware, and flushes; the kernel still sees it as present. Returns: what it was. */
 export function pmdpInvalidate<H extends HandleFamily>(arch: WritableArch<H>, mm: MmContext, address: bigint, pmdp: H['pmd']): PmdVal {
-  const invalid = arch.values.pmd.mkinvalid(arch.ops.pmd.getOnce(pmdp));
+  const invalid = arch.values.pmd.mkinvalid(arch.ops.pmd.get(pmdp));
   return arch.ops.pmd.establish(mm, address, pmdp, invalid).flush();
 }
 /** `pudp_invalidate`: takes a present leaf from the hardware, and flushes; the kernel still sees it as present. Returns: what it was. */
 export function pudpInvalidate<H extends HandleFamily>(arch: WritableArch<H>, mm: MmContext, address: bigint, pudp: H['pud']): PudVal {
-  const invalid = arch.values.pud.mkinvalid(arch.ops.pud.getOnce(pudp));
+  const invalid = arch.values.pud.mkinvalid(arch.ops.pud.get(pudp));
   return arch.ops.pud.establish(mm, address, pudp, invalid).flush();
 }
