@@ -25,6 +25,8 @@ export class LittleMm<H extends HandleFamily> implements WalkMm<H> {
   /** How often pteOffsetMapLock is still to fail, and what is done to the tables then. */
   failures = 0;
   onFailure: () => void = () => undefined;
+  /** Left out, every page is an ordinary one. */
+  normalPage?: NonNullable<WalkMm<H>['normalPage']>;
   private readonly space: AddressSpace<H>;
 
   constructor(space: AddressSpace<H>, kind: WalkMm['kind'] = 'user', locklessRanges: readonly VaRange[] = []) {

@@ -61,6 +61,15 @@ describe('walkPageRange', () => {
     expect(mm.tableLocks).toBe(0);
   });
 
+  it('says which VMA is walked, and that none is between them', () => {
+    const { mm } = fresh();
+    mm.add(PAGE, 2 * PAGE);
+    mm.add(4 * PAGE, 5 * PAGE);
+    const seen: unknown[] = [];
+    walkPageRange(mm, 0, 8 * PAGE, { walkLock: Read, pteRange: (_ptep, _address, _count, { vma }) => { seen.push(vma); }, pteHole: (_address, _next, _depth, { vma }) => { seen.push(vma); } });
+    expect(seen).toEqual([undefined, mm.vmas[0], undefined, mm.vmas[1], undefined]);
+  });
+
   it('leaves huge pages whole for who does not want their entries, or says so', () => {
     const whole: string[] = [];
     for (const more of [{}, { pteEntry: () => undefined, pmdEntry: (_pmdp: unknown, _address: number, _next: number, walk: PageWalk<H, string[]>) => { walk.action = WalkAction.Continue; } }]) {
@@ -321,6 +330,13 @@ describe('installPte', () => {
     mm.add(0, 20 * PAGE);
     mm.add(32 * LEAF, 32 * LEAF + 2 * PAGE);
     const there: number[] = [];
+    const made: bigint[] = [];
+    const { pmd } = space.arch.ops;
+    const populate = pmd.populate.bind(pmd);
+    pmd.populate = (context, address, pmdp, table) => {
+      made.push(address);
+      populate(context, address, pmdp, table);
+    };
     const ops: MmWalkOps<H> = {
       walkLock: Read,
       installPte: (address) => (address === 7 * PAGE ? undefined : entryVal('pte', PROT.readOnly | BigInt(0x100_0000 + address))),
@@ -328,6 +344,8 @@ describe('installPte', () => {
     };
     expect(walkPageRange(mm, 0, 20 * PAGE, ops)).toEqual({ kind: 'completed' });
     expect(there).toEqual([2, 3, 4, 5]);
+    // By the address where the table begins.
+    expect(made).toEqual([BigInt(LEAF)]);
     const at = (page: number) => new Translator(space).explain(BigInt(page * PAGE)).pa;
     expect([at(0), at(2), at(7), at(19), at(20)]).toEqual([0x100_0000n, 0x40_0000n, undefined, BigInt(0x100_0000 + 19 * PAGE), undefined]);
     expect(mm.tableLocks).toBe(0);
@@ -395,6 +413,37 @@ describe('folioWalkStart', () => {
     for (const address of [0, LEAF, 3 * LEAF]) expect(folioWalkStart(vma, address)).toBeUndefined();
     mm.failures = 1;
     expect(folioWalkStart(vma, 2 * PAGE)).toBeUndefined();
+    expect(mm.tableLocks).toBe(0);
+  });
+
+  it('looks again under the lock, and gives back that of a table that it no longer needs', () => {
+    const { mm } = fresh();
+    const vma = mm.add(2 * LEAF, 3 * LEAF);
+    const pmdLock = mm.locks.pmdLock.bind(mm.locks);
+    // Somebody splits the huge page before the lock is had.
+    mm.locks.pmdLock = (pmdp) => {
+      mm.splitHuge(vma, { level: 'pmd', entry: pmdp }, vma.start);
+      return pmdLock(pmdp);
+    };
+    const walk = folioWalkStart(vma, 2 * LEAF + PAGE)!;
+    expect([walk.at.level, walk.page, mm.tableLocks]).toEqual(['pte', 0x801, 1]);
+    folioWalkEnd(walk);
+    expect(mm.log.slice(1)).toEqual(['lock pmd', 'unlock pmd', 'lock ptl', 'unlock ptl']);
+  });
+
+  it('holds the lock of HugeTLB too, and gives back both where the page is none of the kernel\'s business', () => {
+    const { mm } = fresh();
+    const vma = mm.add(2 * LEAF, 3 * LEAF, { hugetlb: hugePageOf(mm, 'pmd') });
+    folioWalkEnd(folioWalkStart(vma, 2 * LEAF)!);
+    const name = `hugetlb ${2 * LEAF}`;
+    const both = [`lock ${name}`, 'lock pmd', 'unlock pmd', `unlock ${name}`];
+    expect(mm.log).toEqual(both);
+    mm.log.length = 0;
+    mm.normalPage = () => undefined;
+    expect(folioWalkStart(vma, 2 * LEAF)).toBeUndefined();
+    expect(mm.log).toEqual(both);
+    mm.normalPage = () => { throw new Error('a fault of the address space'); };
+    expect(() => folioWalkStart(vma, 2 * LEAF)).toThrow('a fault of the address space');
     expect(mm.tableLocks).toBe(0);
   });
 
