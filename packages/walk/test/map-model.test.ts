@@ -239,7 +239,7 @@ function collapseStep(
   const lower = LEVELS.slice(0, levelNumber(level)).findLast((one) => !geometryOf(space.arch.geometry, one).folded);
   const pages = Array.from({ length: size / PAGE }, (_, at) => before.get(start + at * PAGE));
   const first = pages[0];
-  const alike = first !== undefined && levelNumber(level) < levelNumber(space.root.top) && first.pa % size === 0 && (first.bits & VALID) !== 0n && pages.every((page, at) =>
+  const alike = first !== undefined && levelNumber(level) <= levelNumber(space.root.top) && first.pa % size === 0 && (first.bits & VALID) !== 0n && pages.every((page, at) =>
     page !== undefined && page.level === lower && page.pa === first.pa + at * PAGE && ((page.bits ^ first.bits) & ~(DIRTY | ACCESSED | SOFT_DIRTY)) === 0n);
   const work = () => collapseRange(space, BigInt(start), level, prot);
   if (!alike) {
