@@ -22,7 +22,7 @@ if (chosen.length === 0) {
   process.exitCode = 2;
 } else {
   const model = cpus()[0]?.model ?? 'unknown processor';
-  console.log(`Machine: ${model}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB; Node ${process.version} on ${process.platform} ${process.arch}; load average ${loadavg()[0]!.toFixed(1)} at the start. Best of five.\n`);
+  console.log(`Machine: ${model}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB; Node ${process.version} on ${process.platform} ${process.arch}; load average ${loadavg()[0]!.toFixed(1)} at the start.\n`);
 }
 for (const one of chosen) {
   console.log(`## ${one.title} (\`${one.name}\`)\n\n${one.about}\n`);

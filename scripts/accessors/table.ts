@@ -30,7 +30,7 @@ const FAMILIES: readonly Family[] = [
     generic: [TableLevelOps.prototype, BasicLevelOps.prototype],
     inner: new Set([
       'constructor', 'load', 'exchange', 'compareExchange', 'unlinked', 'childLevel', 'childIndex', 'replace', 'change', 'promise', 'withNotesOf', 'withFlagsOf',
-      'withoutIgnored', 'value', 'wrprotectRun', 'gatherRun', 'orRun', 'unwatched', 'fillRun', 'anyValid', 'leafAddress', 'stepOf',
+      'withoutIgnored', 'value', 'wrprotectRun', 'gatherRun', 'orRun', 'unwatched', 'fillRun', 'anyValid', 'stepOf',
     ]),
     of: (arch, level) => arch.ops[level],
   },

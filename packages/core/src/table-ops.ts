@@ -1,6 +1,6 @@
 import { BasicLevelOps } from './basic-ops.js';
 import type { Root } from './contract.js';
-import { leafAddress, tableAddress, type EntryFormat } from './entry-format.js';
+import { tableAddress, type EntryFormat } from './entry-format.js';
 import type { EntryValues } from './entry-values.js';
 import { PgtableError } from './errors.js';
 import type { FlushPromise, MmContext } from './flush.js';
@@ -288,11 +288,6 @@ export class TableLevelOps<H extends TableHandles, L extends Level> extends Basi
     const hi = this.stride === 1 ? 0 : (this.tables.words[index * 2 + HIGH_WORD]!);
     if ((lo & format.validMask) !== format.validValue || (lo & format.tableMask) !== format.tableValue) return -1;
     return this.tables.find(nextLevel, tableAddress(format, lo, hi));
-  }
-
-  /** The physical address of the memory that a leaf of this level maps. */
-  protected leafAddress(lo: number, hi: number): number {
-    return leafAddress(this.format, lo, hi);
   }
 
   /** What is added from one entry of a run to the next; undefined where that is not one number throughout (address bits in two places). */

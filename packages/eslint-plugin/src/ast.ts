@@ -37,3 +37,13 @@ export function isOrder(operator: string): boolean {
 export function* ancestors(node: TSESTree.Node): Generator<TSESTree.Node, undefined> {
   for (let at = node.parent; at; at = at.parent) yield at;
 }
+
+/**
+ * The nodes directly inside of a node, in the order in which they stand.
+ *
+ * @param keys of the file's parser (`sourceCode.visitorKeys`): only it knows which properties of a node are nodes, so no type does
+ */
+export function children(node: TSESTree.Node, keys: Readonly<Record<string, readonly string[] | undefined>>): TSESTree.Node[] {
+  const properties = node as unknown as Readonly<Record<string, TSESTree.Node | readonly (TSESTree.Node | null)[] | null | undefined>>;
+  return (keys[node.type] ?? []).flatMap((key) => properties[key] ?? []).filter((child) => child !== null);
+}

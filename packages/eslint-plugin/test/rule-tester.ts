@@ -6,7 +6,6 @@ import { afterAll, describe, it } from 'vitest';
 RuleTester.afterAll = afterAll;
 RuleTester.describe = describe;
 RuleTester.it = it;
-RuleTester.itOnly = it.only;
 
 /** Where the code of the tests seems to be: file.ts, file.mts, file.cts and file.tsx of that folder's project. */
 export const FIXTURES = fileURLToPath(new URL('fixtures', import.meta.url));

@@ -1,7 +1,7 @@
 import { AST_NODE_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import { calledName, entryRead, isEntryWrite, isLocking, stablePath, type EntryRead } from '../accessors.js';
-import { bare } from '../ast.js';
+import { bare, children } from '../ast.js';
 import { createRule } from '../create-rule.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
 
@@ -431,10 +431,7 @@ class Paths {
   }
 
   private children(node: TSESTree.Node): TSESTree.Node[] {
-    return (this.context.sourceCode.visitorKeys[node.type] ?? []).flatMap((key) => {
-      const child = (node as unknown as Readonly<Record<string, TSESTree.Node | readonly (TSESTree.Node | null)[] | null | undefined>>)[key];
-      return (Array.isArray(child) ? (child as readonly (TSESTree.Node | null)[]) : [child as TSESTree.Node | null | undefined]).filter((one) => one !== null && one !== undefined);
-    });
+    return children(node, this.context.sourceCode.visitorKeys);
   }
 
   private isPlainValue(node: TSESTree.CallExpressionArgument): boolean {

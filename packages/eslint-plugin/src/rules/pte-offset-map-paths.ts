@@ -1,5 +1,6 @@
 import { AST_NODE_TYPES, ASTUtils, TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
+import { children } from '../ast.js';
 import type { Typed } from '../typed.js';
 import type { MapNames } from './pte-offset-map-names.js';
 
@@ -542,15 +543,12 @@ class Paths {
     }
   }
 
-  private *children(node: TSESTree.Node): Generator<TSESTree.Node> {
-    for (const key of this.context.sourceCode.visitorKeys[node.type] ?? []) {
-      const value = (node as unknown as Readonly<Record<string, TSESTree.Node | readonly (TSESTree.Node | null)[] | null | undefined>>)[key];
-      for (const child of Array.isArray(value) ? (value as readonly (TSESTree.Node | null)[]) : [value as TSESTree.Node | null | undefined]) {
-        if (child === null || child === undefined) continue;
-        const isExpression = child.type === AST_NODE_TYPES.TSAsExpression || child.type === AST_NODE_TYPES.TSNonNullExpression || child.type === AST_NODE_TYPES.TSSatisfiesExpression || child.type === AST_NODE_TYPES.TSTypeAssertion;
-        if (isExpression || !child.type.startsWith('TS')) yield child;
-      }
-    }
+  /** What runs inside of a node: types do not. */
+  private children(node: TSESTree.Node): TSESTree.Node[] {
+    return children(node, this.context.sourceCode.visitorKeys).filter((child) => {
+      const isExpression = child.type === AST_NODE_TYPES.TSAsExpression || child.type === AST_NODE_TYPES.TSNonNullExpression || child.type === AST_NODE_TYPES.TSSatisfiesExpression || child.type === AST_NODE_TYPES.TSTypeAssertion;
+      return isExpression || !child.type.startsWith('TS');
+    });
   }
 
   private assignment(node: TSESTree.AssignmentExpression, worlds: readonly World[]): readonly World[] {
