@@ -40,7 +40,11 @@ async function lint(folder: string, fix: boolean): Promise<Place[]> {
     overrideConfig: {
       files: ['**/*.ts'],
       ...plugin.configs.recommended,
-      languageOptions: { parser: tseslint.parser, parserOptions: { project: `${folder}/tsconfig.json`, tsconfigRootDir: ROOT } },
+      languageOptions: {
+        parser: tseslint.parser,
+        // Where CI is set, the parser takes each file for one that is read once: what a fix has changed would then be read again without its types.
+        parserOptions: { project: `${folder}/tsconfig.json`, tsconfigRootDir: ROOT, disallowAutomaticSingleRunInference: true },
+      },
     },
   });
   const results = await eslint.lintFiles([`${folder}/**/*.ts`]);
