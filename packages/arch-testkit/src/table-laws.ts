@@ -273,7 +273,7 @@ const getters = law('getters agree', 'the three getters read the same where nobo
   }
 });
 
-const stepping = law('handle stepping', 'handles advance by entries, forwards and back, and tell their distance', ['advance', 'distance'], (subject, options) => {
+const stepping = law('handle stepping', 'handles advance by entries, forwards and back, and tell their distance and their address', ['advance', 'distance', 'entryAddress'], (subject, options) => {
   const machine = new Machine(subject);
   for (const level of machine.levels) {
     const ops = machine.ops(level);
@@ -288,6 +288,8 @@ const stepping = law('handle stepping', 'handles advance by entries, forwards an
       const b = table.entry(to);
       must(ops.distance(a, b) === to - from, level, 'the distance of two entries is another', { from, to, distance: ops.distance(a, b) });
       must(ops.distance(a, ops.advance(a, to - from)) === to - from, level, 'an entry advances by another number', { from, to });
+      const address = ops.entryAddress(b);
+      must(address === table.address + to * machine.arch.geometry.entryBytes, level, 'the address of an entry is not its place in the table', { table: table.address, to, address });
       must(ops.distance(ops.advance(ops.advance(a, over - from), to - over), b) === 0, level, 'advancing twice is not advancing by the sum', { from, over, to });
     });
   }

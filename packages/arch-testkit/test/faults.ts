@@ -44,6 +44,7 @@ export const FAULTS: readonly Fault[] = [
   { law: 'kinds', name: 'a young pte is no leaf', fault: ({ values: { pte } }) => { wrap(pte, 'leaf', (was) => (value) => was(value) && !pte.young(value)); } },
   { law: 'protnone', name: 'PROT_NONE is swap', fault: ({ values: { pte } }) => { pte.present = (value) => pte.valid(value); } },
   { law: 'empty', name: 'zero is empty', fault: ({ values: { pte } }) => { pte.none = (value) => value === 0n; } },
+  { law: 'handle stepping', name: 'the address of an entry is that of its table', fault: ({ ops: { pte } }) => { wrap(pte, 'entryAddress', (was) => (entry) => was(entry) & ~0xfff); } },
   { law: 'handle stepping', name: 'distance has no sign', fault: ({ ops: { pte } }) => { wrap(pte, 'distance', (was) => (a, b) => Math.abs(was(a, b))); } },
   { law: 'new tables', name: 'new tables are not filled', fault: ({ arch, tables }) => { wrap(arch, 'newTable', (was) => (level, address, user) => { const made = was(level, address, user); tables.elements.fill(0n); return made; }); } },
   { law: 'new tables', name: 'any address will do', fault: ({ arch }) => { wrap(arch, 'newTable', (was) => (level, address, user) => was(level, address - (address % 4096), user)); } },

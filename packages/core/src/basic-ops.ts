@@ -38,6 +38,7 @@ export abstract class BasicLevelOps<H extends HandleFamily, L extends Level> imp
   protected abstract unlinked(table: TableOf<H>, address: number, user: boolean): UnlinkedTable<H>;
 
   abstract advance(entry: H[L], count: number): H[L];
+  abstract entryAddress(entry: H[L]): number;
   abstract distance(a: H[L], b: H[L]): number;
   abstract offset(entry: H[L], address: bigint): H[Below[L]] | undefined;
   abstract child(entry: H[L]): TableOf<H> | undefined;

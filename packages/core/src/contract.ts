@@ -62,6 +62,13 @@ export interface LevelOps<H extends HandleFamily, L extends Level> {
   /** The handle `count` entries further on in the same table; `count` may be negative. */
   advance(entry: H[L], count: number): H[L];
   /**
+   * The physical address of the entry itself, as the machine has it: of what is known of a table (its lock, in the kernel in the
+   * table's `struct page`) the place is found by it.
+   *
+   * Throws: PgtableError `EINVAL` if the entry stands in no table that is here.
+   */
+  entryAddress(entry: H[L]): number;
+  /**
    * The entry of the next lower level that translates `address`.
    *
    * Returns: the entry; the same entry under its lower name where one of the two levels is folded; undefined if this

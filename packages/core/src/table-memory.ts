@@ -57,6 +57,8 @@ export class TableMemory {
   bytes: Uint8Array;
   private used = 0;
   private readonly bases: readonly Map<number, number>[] = [new Map(), new Map(), new Map(), new Map(), new Map()];
+  /** First entries of all tables, ascending, and the tables' addresses: made when {@link addressOf} is asked, as good as the tables stay what they are. */
+  private inverse: { readonly bases: Float64Array; readonly addresses: Float64Array } | undefined;
   /** First entries of tables that were given back, by size in entries. */
   private readonly free = new Map<number, number[]>();
 
@@ -141,6 +143,7 @@ export class TableMemory {
     if (map.has(address)) throw new PgtableError('EINVAL', `there is already a ${level} table at physical address ${hex(address)}`, { address: BigInt(address) });
     const base = this.free.get(entries)?.pop() ?? this.place(entries);
     map.set(address, base);
+    this.inverse = undefined;
     return base;
   }
 
@@ -150,6 +153,7 @@ export class TableMemory {
     const base = map.get(address);
     if (base === undefined) throw new PgtableError('EINVAL', `there is no ${level} table at physical address ${hex(address)}`, { address: BigInt(address) });
     map.delete(address);
+    this.inverse = undefined;
     const free = this.free.get(entries);
     if (free === undefined) this.free.set(entries, [base]);
     else free.push(base);
@@ -169,6 +173,30 @@ export class TableMemory {
   /** The index of the first entry of a table, or -1 if there is no such table here. */
   find(level: Level, address: number): number {
     return this.baseMap(level).get(address) ?? -1;
+  }
+
+  /**
+   * The physical address of an entry.
+   *
+   * @param entry its index
+   * @throws PgtableError `EINVAL` if no table is so low
+   */
+  addressOf(entry: number): number {
+    const { bases, addresses } = (this.inverse ??= this.inverted());
+    let low = 0;
+    let high = bases.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (bases[middle]! <= entry) low = middle + 1;
+      else high = middle;
+    }
+    if (low === 0) throw new PgtableError('EINVAL', `entry ${entry} is in no table of this memory`, { hint: 'use handles while their table is here' });
+    return addresses[low - 1]! + (entry - bases[low - 1]!) * this.entryBytes;
+  }
+
+  private inverted(): { readonly bases: Float64Array; readonly addresses: Float64Array } {
+    const all = this.bases.flatMap((map) => [...map]).sort(([, a], [, b]) => a - b);
+    return { bases: Float64Array.from(all, ([, base]) => base), addresses: Float64Array.from(all, ([address]) => address) };
   }
 
   /** The physical addresses of the tables of a level, in the order in which they came. */

@@ -100,6 +100,10 @@ export class TableLevelOps<H extends TableHandles, L extends Level> extends Basi
     return handleAt<H, L>(this.level, indexOf<H, L>(entry) + count);
   }
 
+  entryAddress(entry: H[L]): number {
+    return this.tables.addressOf(indexOf<H, L>(entry));
+  }
+
   distance(a: H[L], b: H[L]): number {
     return indexOf<H, L>(b) - indexOf<H, L>(a);
   }

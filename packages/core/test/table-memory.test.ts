@@ -34,6 +34,17 @@ describe('TableMemory', () => {
     expect(tables.elements.buffer).toBe(tables.bytes.buffer);
   });
 
+  it('knows the address of an entry', () => {
+    const tables = new TableMemory();
+    const first = tables.allocate('pte', 0x7000, 512);
+    const second = tables.allocate('pmd', 0x3000, 512);
+    expect([first, first + 511, second, second + 1].map((entry) => tables.addressOf(entry))).toEqual([0x7000, 0x7000 + 511 * 8, 0x3000, 0x3008]);
+    tables.release('pte', 0x7000, 512);
+    expect(codeOf(() => tables.addressOf(first))).toBe('EINVAL');
+    const again = tables.allocate('pud', 0x9000, 512);
+    expect(tables.addressOf(again + 3)).toBe(0x9018);
+  });
+
   it('makes room once for a reserved batch', () => {
     const tables = new TableMemory();
     tables.reserve(10 * 512);

@@ -107,6 +107,10 @@ class CellOps<L extends Level> extends BasicLevelOps<CellHandles, L> {
     return cell(this.level, entry.table, entry.index + count);
   }
 
+  entryAddress(entry: CellHandles[L]): number {
+    return entry.table + entry.index * this.geometry.entryBytes;
+  }
+
   distance(a: CellHandles[L], b: CellHandles[L]): number {
     return b.index - a.index;
   }

@@ -45,6 +45,10 @@ class MapOps<L extends Level> implements LevelOps<CellHandles, L> {
     return cell(this.level, entry.table, entry.index + count);
   }
 
+  entryAddress(entry: CellHandles[L]): number {
+    return entry.table + entry.index * 8;
+  }
+
   offset(entry: CellHandles[L], address: bigint): CellHandles[Below[L]] | undefined {
     const below = LEVELS[levelNumber(this.level) - 1] as Below[L] | undefined;
     if (below === undefined) return undefined;
