@@ -11,3 +11,5 @@ export { SPIN_LOCK_WORDS, spinHeldByMe, spinIsLocked, spinLock, spinTrylock, spi
 export { currentThread, MAX_THREADS, setCurrentThread, Thread, Threads, type SharedThreads } from './locks/thread.js';
 export { VMA_LOCK_WORDS, VmaLock } from './locks/vma-lock.js';
 export { Rcu, type RcuHandler, type RcuOptions, type RcuPointer, type SharedRcu } from './locks/rcu.js';
+export { Frames, MAX_ORDER, type FramesOptions, type SharedFrames } from './frames/frames.js';
+export { FrameFlag, FrameType, FrameWord, MEMMAP_WORDS, TableWord } from './frames/memmap.js';

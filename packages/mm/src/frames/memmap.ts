@@ -18,9 +18,9 @@ export const FrameWord = {
   Type: 2,
   /** {@link FrameFlag}. */
   Flags: 3,
-  /** Of the first frame of a block, free or not: its size is 2 ** order frames. */
+  /** Of the first frame of a block, free or not: its size is 2 ** order frames. Of the others: -1. */
   Order: 4,
-  /** The first frame of the block that this one is in, as a frame number relative to the first frame of memory. */
+  /** `compound_head`: the first frame of the block that this one was given out in, as a frame number relative to the first frame of memory. Means nothing while it is free. */
   Head: 5,
   /** Neighbours in the list that the frame is in: free blocks of an order, tables that wait. Frame numbers relative to the first frame, plus 1; 0: none. */
   Next: 6,
