@@ -1,5 +1,40 @@
 /**
- * What is told of the places at which threads may be interleaved. One thread at a time runs under a scheduler, so it may keep the caller in either method
+ * What a step does to a place in shared memory. Two steps that touch the same place are dependent unless both read, or both count: their order matters, and an explorer tries both.
+ */
+export const Access = {
+  Read: 0,
+  Write: 1,
+  /** Adds or subtracts, and looks at nothing but that: readers that take a lock or release it. */
+  Count: 2,
+  /** A flag, with one of the others: gives back what makes others wait. Who waits for it could not have come before it. */
+  Release: 4,
+} as const;
+/** One of {@link Access}, or one with the flag. */
+export type Access = number;
+
+/** When an operation can be done at once; until then a scheduler lets others run. */
+export const Until = {
+  /** It needs nothing. */
+  Always: 0,
+  /** The word is a spin lock, and nobody has it: the bits of its owner are 0 (raw-lock.ts). */
+  Unowned: 1,
+  /** The word is the state of a read-write lock, and there is no writer: it is not negative. */
+  NoWriter: 2,
+  /** The word is 0: a read-write lock that nobody has. */
+  Zero: 3,
+  /** The word is another than it was: {@link Scheduler.blocked}. */
+  Changed: 4,
+} as const;
+export type Until = (typeof Until)[keyof typeof Until];
+
+/** Bits of a spin lock's word that say who has it. */
+export const OWNER_BITS = 0xfff;
+
+/** Where an operation takes place: a word of an array over shared memory; or, for `undefined`, the physical address of an entry. */
+export type Place = Int32Array | undefined;
+
+/**
+ * What is told of the places at which threads may be interleaved. One thread at a time runs under a scheduler, so it may keep the caller in any method
  * for as long as it likes.
  */
 export interface Scheduler {
@@ -7,8 +42,14 @@ export interface Scheduler {
    * Is called before each operation that another thread could see or influence.
    *
    * @param what the operation, in a few words: for listings of schedules
+   * @param place,index the word that it is about; the physical address of the first byte; -1 as address: it may be about anything
+   * @param access what the operation does there
+   * @param until when it can be done at once; about the same word
+   * @param count how many words or bytes it is about
    */
-  point(what: string): void;
+  point(what: string, place: Place, index: number, access: Access, until: Until, count: number): void;
+  /** The operation that has begun is about one more place. Is called just before. */
+  touch?(place: Place, index: number, access: Access, count: number): void;
   /**
    * Is called where the thread cannot go on as long as a word of shared memory is what it is. Returns when it is worth to look again, which may be at once: the caller
    * looks, and calls again if it must.
@@ -37,10 +78,19 @@ export function setScheduler(next: Scheduler | undefined): Scheduler | undefined
 /**
  * A place at which threads may be interleaved. Stands before each lock operation; before accesses of entries only where a wrapper architecture puts it.
  *
+ * All that the thread does to shared memory until its next point is one step, which nobody can come into. What it touches beyond the place that is named here is said by
+ * {@link scheduleTouch}, unless a lock that it has protects it. Without a place the step is taken to be about anything, and goes with no other.
+ *
  * @param what the operation, in a few words
+ * @param place,index,access,until,count as in {@link Scheduler.point}
  */
-export function schedulePoint(what: string): void {
-  if (scheduler !== undefined) scheduler.point(what);
+export function schedulePoint(what: string, place?: Place, index = -1, access: Access = Access.Write, until: Until = Until.Always, count = 1): void {
+  if (scheduler !== undefined) scheduler.point(what, place, index, access, until, count);
+}
+
+/** Says that the present step is about one more place. */
+export function scheduleTouch(place: Place, index: number, access: Access, count = 1): void {
+  if (scheduler !== undefined) scheduler.touch?.(place, index, access, count);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { PgtableError } from '@pgtable/core';
+import { Access, schedulePoint, scheduleTouch } from '../schedule-point.js';
 import { lockClasses } from './lock-class.js';
 import { downgradeWrite, downRead, downReadTrylock, downWrite, downWriteTrylock, RW_LOCK_WORDS, rwIsContended, rwIsLocked, rwStateText, rwWriteHeldByMe, upRead, upWrite } from './rw-lock.js';
 import { currentThread } from './thread.js';
@@ -30,6 +31,7 @@ export class MmapLock {
 
   /** `mm_lock_seq`: odd while there is a writer. It may wrap around. */
   get sequence(): number {
+    scheduleTouch(this.words, this.index + SEQUENCE, Access.Read);
     return Atomics.load(this.words, this.index + SEQUENCE);
   }
 
@@ -70,6 +72,7 @@ export class MmapLock {
   /** `mmap_write_unlock()`: ends the write locks of all VMAs too. */
   writeUnlock(): void {
     this.assertWriteLocked('release mmap_lock');
+    schedulePoint('advance mm_lock_seq', this.words, this.index + SEQUENCE);
     this.advance();
     upWrite(this.words, this.index);
   }
@@ -77,6 +80,7 @@ export class MmapLock {
   /** `mmap_write_downgrade()`: this thread reads from now on, and the write locks of all VMAs have ended. */
   writeDowngrade(): void {
     this.assertWriteLocked('downgrade mmap_lock');
+    schedulePoint('advance mm_lock_seq', this.words, this.index + SEQUENCE);
     this.advance();
     downgradeWrite(this.words, this.index);
   }
@@ -114,6 +118,7 @@ export class MmapLock {
   }
 
   private advance(): void {
+    scheduleTouch(this.words, this.index + SEQUENCE, Access.Write);
     Atomics.add(this.words, this.index + SEQUENCE, 1);
   }
 }

@@ -1,4 +1,5 @@
 import { PgtableError } from '@pgtable/core';
+import { OWNER_BITS as OWNER } from '../schedule-point.js';
 import type { Thread } from './thread.js';
 import { Waiting } from './waiting.js';
 
@@ -18,7 +19,6 @@ import { Waiting } from './waiting.js';
  * those that sleep until then: with more threads than processors it is that which keeps a lock fast.
  */
 
-const OWNER = 0xfff;
 const WAITERS = 0x1000;
 const HANDOFF = 0x2000;
 /** Wake-ups in vain before a thread insists. */

@@ -1,5 +1,5 @@
 import { PgtableError } from '@pgtable/core';
-import { schedulePoint } from '../schedule-point.js';
+import { Access, schedulePoint, scheduleTouch } from '../schedule-point.js';
 import { LockClass } from './lock-class.js';
 import { LockRuleError, stackHere, stackText, type LockSite } from './lock-error.js';
 import { rawLock, rawUnlock } from './raw-lock.js';
@@ -129,15 +129,15 @@ export class Rcu {
    */
   readLock(): void {
     const thread = currentThread();
-    schedulePoint('rcu_read_lock');
     const { words } = this;
     const slot = slotOf(thread);
+    schedulePoint('rcu_read_lock', words, CLOCK, Access.Read);
     // A thread's depth and section are written by that thread alone.
     if (words[slot + NESTING]!++ === 0) {
       words[slot + SECTION]!++;
       const clock = Atomics.load(words, CLOCK);
       // Not before the stamp is written may anything be read; a scheduler may stop the thread here.
-      schedulePoint('stamp of a read section');
+      schedulePoint('stamp of a read section', words, slot);
       Atomics.store(words, slot, clock);
     }
     if (thread.lockdep !== undefined) thread.lockdep.acquired(words, slot, readSection, 'rcu');
@@ -150,9 +150,9 @@ export class Rcu {
    */
   readUnlock(): void {
     const thread = currentThread();
-    schedulePoint('rcu_read_unlock');
     const { words } = this;
     const slot = slotOf(thread);
+    schedulePoint('rcu_read_unlock', words, slot, Access.Write | Access.Release);
     if (thread.lockdep !== undefined) thread.lockdep.releasing(words, slot, 'rcu');
     if (words[slot + NESTING]! <= 0) {
       throw new PgtableError('EINVAL', `thread ${thread.name} ends a read section, and is in none`, { hint: 'end a section once, on every way out' });
@@ -176,7 +176,7 @@ export class Rcu {
   synchronizeRcu(): void {
     const thread = currentThread();
     this.refuseInside(thread, 'wait for a grace period');
-    schedulePoint('synchronize_rcu');
+    schedulePoint('synchronize_rcu', this.words, CLOCK);
     const clock = Atomics.load(this.words, CLOCK);
     this.waitForReaders(clock, thread);
     this.poll();
@@ -196,8 +196,9 @@ export class Rcu {
    */
   callRcu(kind: number, a = 0, b = 0, c = 0): void {
     const thread = currentThread();
-    schedulePoint('call_rcu');
     const { words } = this;
+    schedulePoint('call_rcu', words, QUEUE);
+    scheduleTouch(words, CLOCK, Access.Read);
     if ((kind | 0) !== kind) throw new PgtableError('EINVAL', `${kind} cannot be the kind of a deferred call`, { hint: 'give an integer of 32 bits' });
     rawLock(words, QUEUE, thread, 'queue a deferred call');
     try {
@@ -240,10 +241,12 @@ export class Rcu {
   barrier(): void {
     const thread = currentThread();
     this.refuseInside(thread, 'wait for deferred calls');
+    schedulePoint('rcu_barrier', this.words, QUEUE, Access.Read);
     const tail = Atomics.load(this.words, TAIL);
     while (((tail - Atomics.load(this.words, HEAD)) | 0) > 0 && this.makeOne(thread, true));
     const waiting = new Waiting(thread, 'wait for deferred calls');
     for (;;) {
+      scheduleTouch(this.words, RUNNING, Access.Read);
       const running = Atomics.load(this.words, RUNNING);
       if (running === 0) return;
       waiting.until(this.words, RUNNING, running);
@@ -263,6 +266,7 @@ export class Rcu {
       const before = lockdep?.releaseOf(this.words, slot) ?? { what: `thread ${thread.name} was in no read section`, stack: '(as far as it remembers)' };
       throw new LockRuleError('rcu', `thread ${thread.name} follows a pointer outside of a read section`, 'begin the section before the pointer is read', [before, this.here(thread, 'the pointer is read')]);
     }
+    scheduleTouch(words, index, Access.Read);
     return {
       words, index, generation: Atomics.load(words, index), thread: thread.id, section: this.words[slot + SECTION]!, taken: thread.lockdep === undefined ? undefined : stackHere(),
     };
@@ -279,6 +283,7 @@ export class Rcu {
     const thread = currentThread();
     const slot = slotOf(thread);
     const inside = pointer.thread === thread.id && this.words[slot + NESTING]! > 0 && this.words[slot + SECTION] === pointer.section;
+    scheduleTouch(pointer.words, pointer.index, Access.Read);
     const present = Atomics.load(pointer.words, pointer.index);
     if ((inside || protectedOtherwise) && present === pointer.generation) return;
     const gone = present === pointer.generation ? 'it is still what it was, by luck' : `its memory is something else by now (generation ${present}, not ${pointer.generation})`;
@@ -305,6 +310,7 @@ export class Rcu {
    * @returns the new generation
    */
   static retire(words: Int32Array, index: number): number {
+    scheduleTouch(words, index, Access.Write);
     return Atomics.add(words, index, 1) + 1;
   }
 
@@ -321,6 +327,7 @@ export class Rcu {
 
   /** U3: moves the clock beyond a value of it. */
   private advance(clock: number): void {
+    scheduleTouch(this.words, CLOCK, Access.Write);
     Atomics.compareExchange(this.words, CLOCK, clock, (clock + 2) | 0);
   }
 
@@ -330,10 +337,17 @@ export class Rcu {
   }
 
   private isCompleted(clock: number): boolean {
+    scheduleTouch(this.words, COMPLETED, Access.Read);
     return ((Atomics.load(this.words, COMPLETED) - clock) | 0) >= 0;
   }
 
+  /** Tells a scheduler what U4 looks at. */
+  private lookAtSlots(): void {
+    scheduleTouch(this.words, SLOTS, Access.Read, (MAX_THREADS + 1) * SLOT_WORDS);
+  }
+
   private complete(clock: number): void {
+    scheduleTouch(this.words, COMPLETED, Access.Write);
     for (;;) {
       const before = Atomics.load(this.words, COMPLETED);
       if (((before - clock) | 0) >= 0 || Atomics.compareExchange(this.words, COMPLETED, before, clock) === before) return;
@@ -343,9 +357,10 @@ export class Rcu {
   /** U3 and U4. */
   private waitForReaders(clock: number, thread: Thread): void {
     this.advance(clock);
+    this.lookAtSlots();
     for (let id = 1; id <= MAX_THREADS && !this.isCompleted(clock); id++) this.waitForReader(SLOTS + id * SLOT_WORDS, clock, thread);
     this.complete(clock);
-    schedulePoint('the grace period is over');
+    schedulePoint('the grace period is over', this.words, COMPLETED);
   }
 
   private waitForReader(slot: number, clock: number, thread: Thread): void {
@@ -358,6 +373,7 @@ export class Rcu {
         const stamp = Atomics.load(words, slot);
         if (this.passed(stamp, clock)) return;
         waiting.until(words, slot, stamp);
+        this.lookAtSlots();
       }
     } finally {
       Atomics.sub(words, SLEEPERS, 1);
@@ -367,6 +383,7 @@ export class Rcu {
   /** U3, and a look at all stamps. */
   private noReaders(clock: number): boolean {
     this.advance(clock);
+    this.lookAtSlots();
     for (let id = 1; id <= MAX_THREADS && !this.isCompleted(clock); id++) {
       if (!this.passed(Atomics.load(this.words, SLOTS + id * SLOT_WORDS), clock)) return false;
     }
@@ -383,8 +400,9 @@ export class Rcu {
   private makeOne(thread: Thread, wait: boolean): boolean {
     const { words } = this;
     // Without the lock, so that an empty queue costs two loads. What this thread queued it sees.
+    scheduleTouch(words, QUEUE, Access.Read);
     if (Atomics.load(words, TAIL) === Atomics.load(words, HEAD)) return false;
-    schedulePoint('look for deferred calls');
+    schedulePoint('look for deferred calls', words, QUEUE);
     rawLock(words, QUEUE, thread, 'take out a deferred call');
     let waitFor: number | undefined;
     let due: (() => void) | undefined;
@@ -396,6 +414,7 @@ export class Rcu {
       if (this.noReaders(stamp)) {
         due = this.callOf(at);
         Atomics.store(words, HEAD, (head + 1) | 0);
+        scheduleTouch(words, RUNNING, Access.Write);
         Atomics.add(words, RUNNING, 1);
       } else if (wait) waitFor = stamp;
     } finally {
@@ -409,6 +428,7 @@ export class Rcu {
     try {
       due();
     } finally {
+      scheduleTouch(words, RUNNING, Access.Write);
       if (Atomics.sub(words, RUNNING, 1) === 1) Atomics.notify(words, RUNNING);
     }
     return true;

@@ -1,5 +1,5 @@
 import { PgtableError } from '@pgtable/core';
-import { schedulePoint } from '../schedule-point.js';
+import { Access, schedulePoint, Until } from '../schedule-point.js';
 import type { LockClass } from './lock-class.js';
 import { rawLock, rawUnlock } from './raw-lock.js';
 import { currentThread, type Thread } from './thread.js';
@@ -26,7 +26,7 @@ const GATE = 1;
 /** Takes the lock for reading. Sleeps until there is no writer, and none that came earlier. */
 export function downRead(words: Int32Array, index: number, lockClass: LockClass): void {
   const thread = currentThread();
-  schedulePoint(lockClass.taking);
+  schedulePoint(lockClass.taking, words, index, Access.Count, Until.NoWriter);
   const { lockdep } = thread;
   if (lockdep !== undefined) lockdep.acquiring(words, index, lockClass, 'read');
   if (!tryRead(words, index)) waitRead(words, index, thread, lockClass.taking);
@@ -40,7 +40,7 @@ export function downRead(words: Int32Array, index: number, lockClass: LockClass)
  */
 export function downReadTrylock(words: Int32Array, index: number, lockClass: LockClass): boolean {
   const thread = currentThread();
-  schedulePoint(lockClass.taking);
+  schedulePoint(lockClass.taking, words, index);
   if (!tryRead(words, index)) return false;
   if (thread.lockdep !== undefined) thread.lockdep.acquired(words, index, lockClass, 'read');
   return true;
@@ -49,7 +49,7 @@ export function downReadTrylock(words: Int32Array, index: number, lockClass: Loc
 /** Takes the lock for writing. Sleeps until nobody has it. */
 export function downWrite(words: Int32Array, index: number, lockClass: LockClass): void {
   const thread = currentThread();
-  schedulePoint(lockClass.taking);
+  schedulePoint(lockClass.taking, words, index, Access.Write, Until.Zero);
   const { lockdep } = thread;
   if (lockdep !== undefined) lockdep.acquiring(words, index, lockClass, 'write');
   if (!tryWrite(words, index, thread)) waitWrite(words, index, thread, lockClass.taking);
@@ -63,7 +63,7 @@ export function downWrite(words: Int32Array, index: number, lockClass: LockClass
  */
 export function downWriteTrylock(words: Int32Array, index: number, lockClass: LockClass): boolean {
   const thread = currentThread();
-  schedulePoint(lockClass.taking);
+  schedulePoint(lockClass.taking, words, index);
   if (!tryWrite(words, index, thread)) return false;
   if (thread.lockdep !== undefined) thread.lockdep.acquired(words, index, lockClass, 'write');
   return true;
@@ -76,7 +76,7 @@ export function downWriteTrylock(words: Int32Array, index: number, lockClass: Lo
  */
 export function upRead(words: Int32Array, index: number): void {
   const thread = currentThread();
-  schedulePoint('release a read lock');
+  schedulePoint('release a read lock', words, index, Access.Count | Access.Release);
   if (thread.lockdep !== undefined) thread.lockdep.releasing(words, index, 'read');
   for (;;) {
     const state = Atomics.load(words, index);
@@ -94,7 +94,7 @@ export function upRead(words: Int32Array, index: number): void {
  */
 export function upWrite(words: Int32Array, index: number): void {
   const thread = currentThread();
-  schedulePoint('release a write lock');
+  schedulePoint('release a write lock', words, index, Access.Write | Access.Release);
   if (thread.lockdep !== undefined) thread.lockdep.releasing(words, index, 'write');
   fromWriter(words, index, 0, thread, 'release a write lock');
 }
@@ -106,7 +106,7 @@ export function upWrite(words: Int32Array, index: number): void {
  */
 export function downgradeWrite(words: Int32Array, index: number): void {
   const thread = currentThread();
-  schedulePoint('downgrade a write lock');
+  schedulePoint('downgrade a write lock', words, index, Access.Write | Access.Release);
   if (thread.lockdep !== undefined) thread.lockdep.downgrading(words, index);
   fromWriter(words, index, 1, thread, 'downgrade a write lock');
 }

@@ -1,4 +1,4 @@
-import { schedulePoint } from '../schedule-point.js';
+import { Access, schedulePoint, Until } from '../schedule-point.js';
 import type { LockClass } from './lock-class.js';
 import { rawLock, rawOwner, rawTryLock, rawUnlock } from './raw-lock.js';
 import { currentThread } from './thread.js';
@@ -21,7 +21,7 @@ export const SPIN_LOCK_WORDS = 1;
  */
 export function spinLock(words: Int32Array, index: number, lockClass: LockClass): void {
   const thread = currentThread();
-  schedulePoint(lockClass.taking);
+  schedulePoint(lockClass.taking, words, index, Access.Write, Until.Unowned);
   const { lockdep } = thread;
   if (lockdep !== undefined) lockdep.acquiring(words, index, lockClass, 'spin');
   rawLock(words, index, thread, lockClass.taking);
@@ -35,7 +35,7 @@ export function spinLock(words: Int32Array, index: number, lockClass: LockClass)
  */
 export function spinTrylock(words: Int32Array, index: number, lockClass: LockClass): boolean {
   const thread = currentThread();
-  schedulePoint(lockClass.taking);
+  schedulePoint(lockClass.taking, words, index);
   if (!rawTryLock(words, index, thread)) return false;
   if (thread.lockdep !== undefined) thread.lockdep.acquired(words, index, lockClass, 'spin');
   return true;
@@ -48,7 +48,7 @@ export function spinTrylock(words: Int32Array, index: number, lockClass: LockCla
  */
 export function spinUnlock(words: Int32Array, index: number): void {
   const thread = currentThread();
-  schedulePoint('release a spin lock');
+  schedulePoint('release a spin lock', words, index, Access.Write | Access.Release);
   if (thread.lockdep !== undefined) thread.lockdep.releasing(words, index, 'spin');
   rawUnlock(words, index, thread, 'release a spin lock');
 }
