@@ -13,3 +13,7 @@ export { VMA_LOCK_WORDS, VmaLock } from './locks/vma-lock.js';
 export { Rcu, type RcuHandler, type RcuOptions, type RcuPointer, type SharedRcu } from './locks/rcu.js';
 export { Frames, MAX_ORDER, type FramesOptions, type SharedFrames } from './frames/frames.js';
 export { FrameFlag, FrameType, FrameWord, MEMMAP_WORDS, TableWord } from './frames/memmap.js';
+export { FrameTables } from './frames/frame-tables.js';
+export { MAX_TABLE_OWNERS, type TableInfo, type TableOwner } from './pagetable/constructor.js';
+export { pteAllocOneKernel, pteFreeKernel } from './pagetable/kernel-tables.js';
+export { PAGE_TABLE_COUNTER_WORDS, PageTables, type PageTableHook } from './pagetable/page-tables.js';
