@@ -1,4 +1,4 @@
-export { schedulePoint, setScheduler, type Scheduler } from './schedule-point.js';
+export { Access, schedulePoint, scheduleTouch, setScheduler, Until, type Place, type Scheduler } from './schedule-point.js';
 export { lockClasses, LockClass } from './locks/lock-class.js';
 export { DOCUMENTED_ORDER, LockOrder, type LockRule, type SharedLockOrder } from './locks/lock-order.js';
 export { LockRuleError, type LockRuleName, type LockSite } from './locks/lock-error.js';
@@ -17,3 +17,7 @@ export { FrameTables } from './frames/frame-tables.js';
 export { MAX_TABLE_OWNERS, type TableInfo, type TableOwner } from './pagetable/constructor.js';
 export { pteAllocOneKernel, pteFreeKernel } from './pagetable/kernel-tables.js';
 export { PAGE_TABLE_COUNTER_WORDS, PageTables, type PageTableHook } from './pagetable/page-tables.js';
+export { Explorer, formatExploration, type Exploration, type ExploreOptions, type Failure, type Search } from './schedule/explore.js';
+export { playThread, type Company, type Part } from './schedule/player.js';
+export { scenario, type AnyScenario, type Scenario } from './schedule/scenario.js';
+export { formatSchedule, parseSchedule } from './schedule/schedule-text.js';
