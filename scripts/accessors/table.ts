@@ -29,7 +29,7 @@ const FAMILIES: readonly Family[] = [
     title: 'Live entries: `arch.ops[level]`',
     generic: [TableLevelOps.prototype, BasicLevelOps.prototype],
     inner: new Set([
-      'constructor', 'load', 'exchange', 'compareExchange', 'unlinked', 'childLevel', 'childIndex', 'replace', 'change', 'promise', 'withNotesOf', 'withFlagsOf',
+      'constructor', 'load', 'exchange', 'compareExchange', 'unlinked', 'childLevel', 'childIndex', 'childAt', 'replace', 'change', 'promise', 'withNotesOf', 'withFlagsOf',
       'withoutIgnored', 'value', 'wrprotectRun', 'gatherRun', 'orRun', 'unwatched', 'fillRun', 'anyValid', 'stepOf',
     ]),
     of: (arch, level) => arch.ops[level],

@@ -81,6 +81,15 @@ export class D128LevelOps<H extends TableHandles, L extends Level> extends Basic
     return table < 0 ? undefined : handleAt<H, Below[L]>(below, table + entryIndex(this.geometry, below, address));
   }
 
+  offsetLockless(entry: H[L], value: EntryVal<L>, address: bigint): H[Below[L]] | undefined {
+    const below = LEVELS[this.number - 1] as Below[L] | undefined;
+    if (below === undefined || this.nextLevel === undefined) return undefined;
+    if (geometryOf(this.geometry, below).folded) return handleAt<H, Below[L]>(below, indexOf<H, L>(entry));
+    if (!this.values.valid(value) || this.values.leaf(value)) return undefined;
+    const table = this.tables.find(this.nextLevel, this.values.table(value));
+    return table < 0 ? undefined : handleAt<H, Below[L]>(below, table + entryIndex(this.geometry, below, address));
+  }
+
   child(entry: H[L]): TableOf<H> | undefined {
     const table = this.childIndex(indexOf<H, L>(entry));
     return this.nextLevel === undefined || table < 0 ? undefined : tableAt<H>(this.nextLevel, table);

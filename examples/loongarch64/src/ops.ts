@@ -55,10 +55,8 @@ export class LoongarchLevelOps<H extends TableHandles, L extends Level> extends 
     return i;
   }
 
-  protected override childIndex(index: number): number {
+  protected override childIndex(lo: number, hi: number): number {
     const level = this.childLevel();
-    const lo = this.tables.words[index * 2 + LOW_WORD]!;
-    const hi = this.tables.words[index * 2 + HIGH_WORD]!;
     return level === undefined || this.ownKind(lo, hi) !== EntryKind.Table ? -1 : this.tables.find(level, tableAddress(this.format, lo, hi));
   }
 

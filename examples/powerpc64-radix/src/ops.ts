@@ -17,9 +17,7 @@ export class RadixLevelOps<H extends TableHandles, L extends Level> extends Tabl
     this.next = LEVELS.findLast((other) => context.geometry.levels[levelNumber(other)].shift < shift);
   }
 
-  protected override childIndex(index: number): number {
-    const lo = this.tables.words[index * 2 + LOW_WORD]!;
-    const hi = this.tables.words[index * 2 + HIGH_WORD]!;
+  protected override childIndex(lo: number, hi: number): number {
     return this.next === undefined || kindOf(this.radix, lo, hi) !== EntryKind.Table ? -1 : this.tables.find(this.next, tableAddress(lo, hi));
   }
 

@@ -2,7 +2,7 @@ import {
   EntryKind, entryVal, FlushPromise, geometryOf, HIGH_WORD, LOW_WORD, NO_TLB, PgtableError, type Below, type EntryVal, type Level, type MmContext, type ScanBuffer,
   type ScanFilter, type TableHandles, type TableOf, type UnlinkedTable, type WritableOps,
 } from '@pgtable/core';
-import { entryIndex, handleAt, indexOf, tableAt, TableLevelOps, type LevelTable, type TableOpsContext } from '@pgtable/core/arch';
+import { entryIndex, handleAt, highWord, indexOf, lowWord, tableAt, TableLevelOps, type LevelTable, type TableOpsContext } from '@pgtable/core/arch';
 import {
   CRST_TYPE, LENGTH_UNIT, PAGE_INVALID, PAGE_PROTECT, PAGE_SW_DIRTY, PAGE_SW_PRESENT, PAGE_SW_SOFT_DIRTY, PAGE_SW_WRITE, PAGE_SW_YOUNG, PREFIX_BYTES, REGION_LENGTH, REGION_OFFSET,
 } from './bits.js';
@@ -341,10 +341,19 @@ class CrstLevelOps<H extends TableHandles, L extends Exclude<Level, 'pte'>> exte
     const lower = this.lower(entry);
     if (lower !== undefined) return lower;
     const index = indexOf<H, L>(entry);
-    const table = this.childIndex(index);
+    const { words } = this.tables;
+    return this.entryBelow(words[index * 2 + LOW_WORD]!, words[index * 2 + HIGH_WORD]!, address);
+  }
+
+  override offsetLockless(entry: H[L], value: EntryVal<L>, address: bigint): H[Below[L]] | undefined {
+    return this.lower(entry) ?? this.entryBelow(lowWord(value), highWord(value), address);
+  }
+
+  private entryBelow(lo: number, hi: number, address: bigint): H[Below[L]] | undefined {
+    const table = this.childIndex(lo, hi);
     if (table < 0) return undefined;
     const at = entryIndex(this.geometry, this.below.level, address);
-    const range = this.childRange(this.tables.words[index * 2 + LOW_WORD]!, this.tables.words[index * 2 + HIGH_WORD]!);
+    const range = this.childRange(lo, hi);
     if (at < (range & 0xffff) || at >= range >>> 16) return undefined;
     return handleAt<H, Below[L]>(this.below.level, table + at);
   }
@@ -352,7 +361,9 @@ class CrstLevelOps<H extends TableHandles, L extends Exclude<Level, 'pte'>> exte
   override child(entry: H[L]): TableOf<H> | undefined {
     const lower = this.lower(entry);
     if (lower !== undefined) return this.below.child(lower);
-    const table = this.childIndex(indexOf<H, L>(entry));
+    const index = indexOf<H, L>(entry);
+    const { words } = this.tables;
+    const table = this.childIndex(words[index * 2 + LOW_WORD]!, words[index * 2 + HIGH_WORD]!);
     return table < 0 ? undefined : tableAt<H>(this.below.level, table);
   }
 

@@ -334,7 +334,7 @@ const newTables = law('new tables', 'a new table is all empty, scans as one empt
 });
 
 const linking = law(
-  'populate and unlink', 'tables are linked to empty entries of the level above, found again, and come out as they were', ['populate', 'unlink', 'child', 'offset', 'freeTable'],
+  'populate and unlink', 'tables are linked to empty entries of the level above, found again, and come out as they were', ['populate', 'unlink', 'child', 'offset', 'offsetLockless', 'freeTable'],
   (subject) => {
     const machine = new Machine(subject);
     const { arch, mm } = machine;
@@ -359,6 +359,14 @@ const linking = law(
       must(table.live, level, 'a table that was linked does not say that it is live');
       must(values.table(ops.get(entry)) === table.address, level, 'the entry points elsewhere than to the table', { value: ops.get(entry), table: table.address });
       const child = ops.child(entry);
+      const value = ops.get(entry);
+      if (direct) {
+        // Below[L] is the level whose accessors these are, which no type can say of levels that are not known.
+        const steps = machine.ops(below) as { distance(a: unknown, b: unknown): number };
+        const down = ops.offset(entry, address);
+        const lockless = ops.offsetLockless(entry, value, address);
+        must(down !== undefined && lockless !== undefined && steps.distance(down, lockless) === 0, level, 'offsetLockless by the value that is there is not offset');
+      }
       must(child?.level === below && machine.ops(below).distance(child.table, first) === 0, level, 'child is not the table that was linked');
       mustRefuse(level, 'linking to an entry that is not empty', () => { ops.populate(mm, address, entry, machine.newTable(below)); });
       mustRefuse(level, 'giving back a live table', () => { arch.freeTable(table); });
@@ -371,6 +379,8 @@ const linking = law(
       must(flushed.some((range) => range.tables && range.start <= address && range.end >= address + machine.bytes(level)), level, 'taking a table out neither flushes nor owes a flush of table entries');
       const out = promise.ignore('nothing runs here');
       must(values.none(ops.get(entry)) && ops.get(entry) === values.empty, level, 'unlink leaves something else than the empty entry', { value: ops.get(entry) });
+      must(!direct || ops.offsetLockless(entry, value, address) !== undefined, level, 'offsetLockless looks at the entry, not at the value that was read before');
+      must(!direct || ops.offsetLockless(entry, ops.get(entry), address) === undefined, level, 'offsetLockless finds something below an empty entry');
       must(out.address === table.address && out.level === below && !out.live, level, 'another table comes out than was linked', { address: out.address, expected: table.address });
       must(out.get(3 % table.entries) === marker, level, 'a table that was taken out has lost an entry', { value: out.get(3 % table.entries) });
       ops.populate(mm, address, entry, out);

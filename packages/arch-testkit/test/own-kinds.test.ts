@@ -65,9 +65,8 @@ class HighLevelOps<H extends TableHandles, L extends Level> extends TableLevelOp
     return at;
   }
 
-  protected override childIndex(index: number): number {
-    if (this.without === 'childIndex') return super.childIndex(index);
-    const [lo, hi] = this.wordsAt(index);
+  protected override childIndex(lo: number, hi: number): number {
+    if (this.without === 'childIndex') return super.childIndex(lo, hi);
     const below = this.childLevel();
     return below === undefined || kindOf(this.level, lo, hi) !== EntryKind.Table ? -1 : this.tables.find(below, addressIn(lo, hi, 12));
   }

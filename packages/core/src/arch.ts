@@ -10,7 +10,7 @@ export { FlagValues, valueFormat, type SwapLayout, type ValueFormat } from './fl
 export { scanForRoots, type RootGuess, type RootScanOptions } from './root-scan.js';
 export { napotAddress, napotEntries, scanWords } from './scan-words.js';
 export {
-  entryIndex, freeTableIn, handleAt, indexOf, newTableIn, pgdOffsetIn, rootIndex, rootTableIn, tableAt, TableLevelOps, tableOps, type LevelTable, type MakeLevelOps,
+  entryIndex, freeTableIn, handleAt, highWord, indexOf, lowWord, newTableIn, pgdOffsetIn, rootIndex, rootTableIn, tableAt, TableLevelOps, tableOps, type LevelTable, type MakeLevelOps,
   type TableOpsContext,
 } from './table-ops.js';
 export { decodeSwapEntry, type SwapDecoding } from './swap.js';

@@ -41,6 +41,7 @@ export abstract class BasicLevelOps<H extends HandleFamily, L extends Level> imp
   abstract entryAddress(entry: H[L]): number;
   abstract distance(a: H[L], b: H[L]): number;
   abstract offset(entry: H[L], address: bigint): H[Below[L]] | undefined;
+  abstract offsetLockless(entry: H[L], value: EntryVal<L>, address: bigint): H[Below[L]] | undefined;
   abstract child(entry: H[L]): TableOf<H> | undefined;
   abstract childRange(lo: number, hi: number): number;
   abstract scan(table: H[L], first: number, end: number, filter: ScanFilter, out: ScanBuffer): number;

@@ -76,6 +76,13 @@ export interface LevelOps<H extends HandleFamily, L extends Level> {
    */
   offset(entry: H[L], address: bigint): H[Below[L]] | undefined;
   /**
+   * `p4d_offset_lockless` and its siblings: as {@link offset}, but by a value that was read from the entry before, which is looked at no more. Readers
+   * without the lock go down so: the entry may be another by now, and what they hold belongs to the value that they can compare it with.
+   *
+   * @param value what {@link getLockless} returned
+   */
+  offsetLockless(entry: H[L], value: EntryVal<L>, address: bigint): H[Below[L]] | undefined;
+  /**
    * The table that this entry points to, at the next level that exists.
    *
    * Returns: undefined if the entry points to no table, or to a table that is not here.

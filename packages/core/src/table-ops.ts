@@ -113,7 +113,16 @@ export class TableLevelOps<H extends TableHandles, L extends Level> extends Basi
     if (below === undefined) return undefined;
     const index = indexOf<H, L>(entry);
     if (this.sameEntryBelow) return handleAt<H, Below[L]>(below, index);
-    const table = this.childIndex(index);
+    const table = this.childAt(index);
+    if (table < 0) return undefined;
+    return handleAt<H, Below[L]>(below, table + entryIndex(this.geometry, below, address));
+  }
+
+  offsetLockless(entry: H[L], value: EntryVal<L>, address: bigint): H[Below[L]] | undefined {
+    const below = this.belowLevel as Below[L] | undefined;
+    if (below === undefined) return undefined;
+    if (this.sameEntryBelow) return handleAt<H, Below[L]>(below, indexOf<H, L>(entry));
+    const table = this.childIndex(lowWord(value), highWord(value));
     if (table < 0) return undefined;
     return handleAt<H, Below[L]>(below, table + entryIndex(this.geometry, below, address));
   }
@@ -121,7 +130,7 @@ export class TableLevelOps<H extends TableHandles, L extends Level> extends Basi
   child(entry: H[L]): TableOf<H> | undefined {
     const level = this.nextLevel;
     if (level === undefined) return undefined;
-    const table = this.childIndex(indexOf<H, L>(entry));
+    const table = this.childAt(indexOf<H, L>(entry));
     return table < 0 ? undefined : tableAt<H>(level, table);
   }
 
@@ -284,12 +293,16 @@ export class TableLevelOps<H extends TableHandles, L extends Level> extends Basi
     return unlinkedTable(this.geometry, this.all, level, first, address, user);
   }
 
-  /** Index of the first entry of the table that an entry points to; -1 if it points to none, or to one that is not here. */
-  protected childIndex(index: number): number {
+  /** {@link childIndex} of the entry with that index in table memory. */
+  private childAt(index: number): number {
+    const { words } = this.tables;
+    return this.stride === 1 ? this.childIndex(words[index]!, 0) : this.childIndex(words[index * 2 + LOW_WORD]!, words[index * 2 + HIGH_WORD]!);
+  }
+
+  /** Index of the first entry of the table that an entry of these words points to; -1 if it points to none, or to one that is not here. */
+  protected childIndex(lo: number, hi: number): number {
     const { format, nextLevel } = this;
     if (nextLevel === undefined) return -1;
-    const lo = this.tables.words[this.stride === 1 ? index : index * 2 + LOW_WORD]!;
-    const hi = this.stride === 1 ? 0 : (this.tables.words[index * 2 + HIGH_WORD]!);
     if ((lo & format.validMask) !== format.validValue || (lo & format.tableMask) !== format.tableValue) return -1;
     return this.tables.find(nextLevel, tableAddress(format, lo, hi));
   }
@@ -451,4 +464,14 @@ export function rootIndex(geometry: Geometry, root: Root, address: bigint): numb
 export function rootTableIn<H extends TableHandles>(tables: TableMemory, root: Root): TableOf<H> | undefined {
   const index = tables.find(root.top, root.table);
   return index < 0 ? undefined : tableAt<H>(root.top, index);
+}
+
+/** The low word of a value, as a signed number: as words are. */
+export function lowWord(value: bigint): number {
+  return Number(BigInt.asIntN(32, value));
+}
+
+/** The high word of a value of 64 bits, as a signed number. */
+export function highWord(value: bigint): number {
+  return Number(BigInt.asIntN(32, value >> 32n));
 }

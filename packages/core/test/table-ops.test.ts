@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  entryFormat, entryIndex, freeTableIn, handleAt, HIGH_WORD, hwPteAdvance, hwPteNext, indexOf, LEVELS, newTableIn, p4dOffset, pgdOffsetIn, pmdOffset, pteOffset, ptepGet, ptepGetOnce, pudOffset, rootIndex,
+  entryFormat, entryIndex, freeTableIn, handleAt, HIGH_WORD, hwPteAdvance, hwPteNext, indexOf, LEVELS, newTableIn, p4dOffset, p4dOffsetLockless, pgdOffsetIn, pmdOffset, pmdOffsetLockless, pteOffset, pteOffsetLockless, ptepGet, ptepGetOnce, pudOffset, pudOffsetLockless, rootIndex,
   rootTableIn, scanFilter, ScanBuffer, TableMemory, tableOps, type Arch, type AliasHandles, type Level,
   type LevelOps, type LevelTable, type Root, type StrongHandles, type TableHandles,
 } from './all.js';
@@ -51,6 +51,12 @@ describe.each(SHAPES)('TableLevelOps with $name', ({ bits }) => {
         const pudp = pudOffset(arch, p4dp, address)!;
         const pmdp = pmdOffset(arch, pudp, address)!;
         const ptep = pteOffset(arch, pmdp, address)!;
+        // By the values, which is all that they may look at.
+        const lockless = {
+          p4d: p4dOffsetLockless(arch, pgdp, ops.pgd.get(pgdp), address), pud: pudOffsetLockless(arch, p4dp, ops.p4d.get(p4dp), address),
+          pmd: pmdOffsetLockless(arch, pudp, ops.pud.get(pudp), address), pte: pteOffsetLockless(arch, pmdp, ops.pmd.get(pmdp), address),
+        };
+        expect(lockless).toEqual({ p4d: p4dp, pud: pudp, pmd: pmdp, pte: ptep });
         const index = Number((address >> 12n) & BigInt(2 ** bits.pte! - 1));
         expect(ptepGet(arch, ptep)).toBe(BigInt(index) * 4096n + 1n);
         const path = {

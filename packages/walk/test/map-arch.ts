@@ -116,17 +116,24 @@ class CellOps<L extends Level> extends BasicLevelOps<CellHandles, L> {
   }
 
   offset(entry: CellHandles[L], address: bigint): CellHandles[Below[L]] | undefined {
+    return this.offsetLockless(entry, this.load(entry), address);
+  }
+
+  offsetLockless(entry: CellHandles[L], value: EntryVal<L>, address: bigint): CellHandles[Below[L]] | undefined {
     const below = LEVELS[levelNumber(this.level) - 1] as Below[L] | undefined;
     if (below === undefined) return undefined;
     const { folded, shift, entries } = geometryOf(this.geometry, below);
     if (folded) return cell(below, entry.table, entry.index);
-    const child = this.child(entry);
+    const child = this.childOf(value);
     return child === undefined ? undefined : cell(below, child.table.table, Number(address >> BigInt(shift)) & (entries - 1));
   }
 
   child(entry: CellHandles[L]): TableOf<CellHandles> | undefined {
+    return this.childOf(this.load(entry));
+  }
+
+  private childOf(value: EntryVal<L>): TableOf<CellHandles> | undefined {
     const level = this.childLevel();
-    const value = this.load(entry);
     const address = this.values.table(value);
     if (level === undefined || classifyEntry(this.level, value) !== EntryKind.Table || !this.cells.has(level, address)) return undefined;
     return tableAt(level, address);

@@ -50,16 +50,24 @@ class MapOps<L extends Level> implements LevelOps<CellHandles, L> {
   }
 
   offset(entry: CellHandles[L], address: bigint): CellHandles[Below[L]] | undefined {
+    return this.offsetLockless(entry, this.get(entry), address);
+  }
+
+  offsetLockless(entry: CellHandles[L], value: EntryVal<L>, address: bigint): CellHandles[Below[L]] | undefined {
     const below = LEVELS[levelNumber(this.level) - 1] as Below[L] | undefined;
     if (below === undefined) return undefined;
     if (geometryOf(geometry, below).folded) return cell(below, entry.table, entry.index);
-    const child = this.child(entry);
+    const child = this.childOf(value);
     const { shift } = geometryOf(geometry, below);
     return child === undefined ? undefined : cell(below, child.table.table, Number((address >> BigInt(shift)) & 15n));
   }
 
   child(entry: CellHandles[L]): TableOf<CellHandles> | undefined {
-    const { kind, pa } = classify(geometry, this.level, this.get(entry));
+    return this.childOf(this.get(entry));
+  }
+
+  private childOf(value: EntryVal<L>): TableOf<CellHandles> | undefined {
+    const { kind, pa } = classify(geometry, this.level, value);
     if (kind !== EntryKind.Table || !this.tables.has(pa)) return undefined;
     return this.level === 'pmd' ? { level: 'pte', table: cell('pte', pa, 0) } : { level: 'pmd', table: cell('pmd', pa, 0) };
   }

@@ -1,5 +1,6 @@
 import type { Arch, Root } from '../contract.js';
 import type { HandleFamily } from '../handles.js';
+import type { EntryVal } from '../values.js';
 
 /*
  * From an entry to the one below it. The same entry where one of the levels is folded; undefined where there is no table to look into:
@@ -31,4 +32,25 @@ export function pmdOffset<H extends HandleFamily>(arch: Arch<H>, pudp: H['pud'],
 /** `pte_offset`: {@link LevelOps.offset} of the pmd entry. */
 export function pteOffset<H extends HandleFamily>(arch: Arch<H>, pmdp: H['pmd'], address: bigint): H['pte'] | undefined {
   return arch.ops.pmd.offset(pmdp, address);
+}
+
+/*
+ * The same by a value that was read before: for readers without the lock, who must not read the entry again.
+ */
+
+/** `p4d_offset_lockless`: {@link LevelOps.offsetLockless} of a pgd entry. */
+export function p4dOffsetLockless<H extends HandleFamily>(arch: Arch<H>, pgdp: H['pgd'], pgd: EntryVal<'pgd'>, address: bigint): H['p4d'] | undefined {
+  return arch.ops.pgd.offsetLockless(pgdp, pgd, address);
+}
+/** `pud_offset_lockless`: {@link LevelOps.offsetLockless} of a p4d entry. */
+export function pudOffsetLockless<H extends HandleFamily>(arch: Arch<H>, p4dp: H['p4d'], p4d: EntryVal<'p4d'>, address: bigint): H['pud'] | undefined {
+  return arch.ops.p4d.offsetLockless(p4dp, p4d, address);
+}
+/** `pmd_offset_lockless`: {@link LevelOps.offsetLockless} of a pud entry. */
+export function pmdOffsetLockless<H extends HandleFamily>(arch: Arch<H>, pudp: H['pud'], pud: EntryVal<'pud'>, address: bigint): H['pmd'] | undefined {
+  return arch.ops.pud.offsetLockless(pudp, pud, address);
+}
+/** `__pte_map`: {@link LevelOps.offsetLockless} of a pmd entry. */
+export function pteOffsetLockless<H extends HandleFamily>(arch: Arch<H>, pmdp: H['pmd'], pmd: EntryVal<'pmd'>, address: bigint): H['pte'] | undefined {
+  return arch.ops.pmd.offsetLockless(pmdp, pmd, address);
 }
