@@ -21,3 +21,12 @@ export { Explorer, formatExploration, type Exploration, type ExploreOptions, typ
 export { playThread, type Company, type Part } from './schedule/player.js';
 export { scenario, type AnyScenario, type Scenario } from './schedule/scenario.js';
 export { formatSchedule, parseSchedule } from './schedule/schedule-text.js';
+export { withSchedulePoints } from './schedule/with-schedule-points.js';
+export { Kernel, type KernelChecks, type KernelOptions, type KernelParts, type MmWatcher, type Platform, type SharedKernel } from './kernel/kernel.js';
+export { Mapping } from './kernel/mapping.js';
+export { Mm, MmCounter, type NewVma } from './kernel/mm.js';
+export { RcuKind } from './kernel/rcu-kinds.js';
+export { SharedWords, type SharedWordsImage } from './kernel/shared-words.js';
+export { noTableHooks, type TableHooks } from './kernel/table-hooks.js';
+export { VmaFlags } from './kernel/vma-flags.js';
+export { Vma } from './kernel/vma.js';
