@@ -30,3 +30,7 @@ export { SharedWords, type SharedWordsImage } from './kernel/shared-words.js';
 export { noTableHooks, type TableHooks } from './kernel/table-hooks.js';
 export { VmaFlags } from './kernel/vma-flags.js';
 export { Vma } from './kernel/vma.js';
+export { observers } from './pagetable/observers.js';
+export { PageTableCheck } from './pagetable/page-table-check.js';
+export { StaleTranslations, type StaleTranslation } from './pagetable/stale-translations.js';
+export { WriteProtectedTables, type SharedShadow } from './pagetable/write-protected-tables.js';

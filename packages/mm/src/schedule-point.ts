@@ -75,6 +75,11 @@ export function setScheduler(next: Scheduler | undefined): Scheduler | undefined
   return before;
 }
 
+/** Whether this thread has a scheduler: for who would have to find out what place it is about. */
+export function isScheduled(): boolean {
+  return scheduler !== undefined;
+}
+
 /**
  * A place at which threads may be interleaved. Stands before each lock operation; before accesses of entries only where a wrapper architecture puts it.
  *

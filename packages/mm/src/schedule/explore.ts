@@ -3,7 +3,7 @@ import type { Company } from './player.js';
 import { findRaces, stepsOf, type Step, type Stopped } from './races.js';
 import { formatSchedule, parseSchedule } from './schedule-text.js';
 import { sharedBuffers, type AnyScenario } from './scenario.js';
-import { dependent, End, Head, MAX_CHANGES, MAX_PLAYERS, MAX_TOUCHES, Mode, nextRandom, Rule, Stage, State, STEP, TOUCH } from './stage.js';
+import { dependent, End, Head, MAX_CHANGES, MAX_PLAYERS, MAX_TOUCHES, Mode, nextRandom, Rule, Stage, TOUCH } from './stage.js';
 
 /** Which interleavings are run. */
 export type Search =
@@ -243,7 +243,10 @@ export class Explorer {
   }
 
   private checkRepeated(path: readonly Choice[], run: Run): void {
-    const at = path.findIndex(({ enabled, chosen }, number) => run.steps[number]?.enabled !== enabled || run.steps[number]?.thread !== chosen);
+    const at = path.findIndex(({ enabled, chosen }, number) => {
+      const step = run.steps[number];
+      return step?.enabled !== enabled || step.thread !== chosen;
+    });
     if (at < 0) return;
     throw new PgtableError('EINVAL', `the same schedule did something else at step ${at} (${formatSchedule(path.slice(0, at + 1).map(({ chosen }) => chosen))}) than it did before`, {
       hint: 'a scenario may depend on nothing but the memory that it shares: no clock, no chance, nothing that is kept from one run to the next',
