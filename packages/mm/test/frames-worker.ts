@@ -126,10 +126,12 @@ const roles: Record<Role, () => void> = {
   'refer'() {
     for (let box = 0; box < BOXES; box++) {
       const pfn = words[at.boxes + box]! - 1 + frames.firstPfn;
+      // All work on the same block.
+      meet();
       for (let round = 0; round < rounds; round++) {
-        const more = 1 + random(3);
+        const more = 2 + random(3);
         frames.get(pfn + random(2), more);
-        frames.put(pfn + random(2), more);
+        for (let one = 0; one < more; one++) frames.put(pfn + random(2));
       }
       frames.put(pfn);
       got++;

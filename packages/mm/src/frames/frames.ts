@@ -175,7 +175,7 @@ export class Frames {
         const block = this.zone[LISTS + from]! - 1;
         if (block < 0) continue;
         this.unlist(block, from);
-        // The halves that are too many go back, the upper ones first.
+        // The upper halves, which are too many, go back.
         for (let half = from - 1; half >= order; half--) this.list(block + 2 ** half, half);
         this.giveOut(block, order, type);
         return block + this.firstPfn;
@@ -246,6 +246,8 @@ export class Frames {
   /**
    * Takes blocks that were given out away from the allocator for ever: the shared zero page, memory that was there at boot. They do not count in {@link assertWhole}.
    *
+   * Locking: none; the blocks are the caller's.
+   *
    * @param pfns the numbers of their first frames
    * @throws PgtableError `EINVAL` if one is no first frame of a block that was given out
    */
@@ -257,7 +259,7 @@ export class Frames {
     }
   }
 
-  /** Makes all bytes of a frame 0: `clear_page`. The caller must have the frame to itself. */
+  /** Makes all bytes of a frame 0: `clear_page`. Locking: none; the caller must have the frame to itself. Throws as {@link word} does. */
   zero(pfn: number): void {
     const words = this.pageBytes / 4;
     const first = this.frame(pfn) * words;
@@ -266,6 +268,8 @@ export class Frames {
 
   /**
    * Copies the bytes of frames: `copy_page`.
+   *
+   * Locking: none; nobody may write to the frames meanwhile, and the caller must have those that are written to itself.
    *
    * @param from,to numbers of the first frames
    * @param count frames
@@ -447,9 +451,8 @@ export class Frames {
   private putLast(block: number, references: number): boolean {
     return this.locked(() => {
       const at = block * MEMMAP_WORDS + FrameWord.Refcount;
-      // Another thread may have been faster, in either direction.
-      if (Atomics.load(this.memmap, at) !== references) return false;
       this.checkFreeing(block, 'give the last reference back on');
+      // A reader without a lock may have taken a reference meanwhile.
       if (Atomics.compareExchange(this.memmap, at, references, 0) !== references) return false;
       this.takeBack(block);
       return true;
