@@ -12,6 +12,7 @@ import { spinIsLocked } from '../locks/spin-lock.js';
 import { currentThread, setCurrentThread, Thread, Threads, type SharedThreads } from '../locks/thread.js';
 import { MAX_TABLE_OWNERS } from '../pagetable/constructor.js';
 import { PAGE_TABLE_COUNTER_WORDS, PageTables } from '../pagetable/page-tables.js';
+import { schedulePoint } from '../schedule-point.js';
 import { Mapping, MAPPING_WORDS, MappingWord } from './mapping.js';
 import { Mm, MM_KINDS, MM_WORDS, MmWord } from './mm.js';
 import { RcuKind } from './rcu-kinds.js';
@@ -267,6 +268,7 @@ export class Kernel<H extends HandleFamily = HandleFamily> {
     const { words } = this.words;
     for (let id = INIT_MM + 1; id <= this.image.layout.mms; id++) {
       const at = this.mmAt(id) + MmWord.Generation;
+      schedulePoint('take the number of an address space', words, at);
       const generation = Atomics.load(words, at);
       // Odd, so that nobody else takes it.
       if ((generation & 1) !== 0 || Atomics.compareExchange(words, at, generation, (generation + 1) | 0) !== generation) continue;
@@ -309,6 +311,7 @@ export class Kernel<H extends HandleFamily = HandleFamily> {
     const { mappings } = this.image.layout;
     for (let id = 1; id <= mappings; id++) {
       const at = this.mappingAt(id);
+      schedulePoint('take the number of a mapping', words, at + MappingWord.Generation);
       const generation = Atomics.load(words, at + MappingWord.Generation);
       if ((generation & 1) !== 0 || Atomics.compareExchange(words, at + MappingWord.Generation, generation, (generation + 1) | 0) !== generation) continue;
       try {

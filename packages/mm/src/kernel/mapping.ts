@@ -5,6 +5,7 @@ import { lockClasses } from '../locks/lock-class.js';
 import { lockdepAssertHeld } from '../locks/lockdep.js';
 import { downRead, downWrite, RW_LOCK_WORDS, rwIsLocked, rwWriteHeldByMe, upRead, upWrite } from '../locks/rw-lock.js';
 import { currentThread } from '../locks/thread.js';
+import { Access, schedulePoint } from '../schedule-point.js';
 import type { Kernel } from './kernel.js';
 import { VmaWord } from './vma-slots.js';
 import type { Vma } from './vma.js';
@@ -144,7 +145,7 @@ export class Mapping<H extends HandleFamily = HandleFamily> implements WalkMappi
    * @throws PgtableError `EFAULT` beyond the end of the file: what a fault there ends with (SIGBUS)
    */
   page(index: number): number | undefined {
-    return this.pfnOf(Atomics.load(this.words, this.word(index)));
+    return this.look(this.word(index));
   }
 
   /**
@@ -157,12 +158,13 @@ export class Mapping<H extends HandleFamily = HandleFamily> implements WalkMappi
   readPage(index: number): number {
     const word = this.word(index);
     const { frames } = this.kernel;
-    const there = this.pfnOf(Atomics.load(this.words, word));
+    const there = this.look(word);
     if (there !== undefined) return there;
     const pfn = frames.allocPages(0, FrameType.File);
     frames.zero(pfn);
     frames.write(pfn, FrameWord.Owner, this.id);
     frames.write(pfn, FrameWord.Index, index);
+    schedulePoint('put a page into the cache', this.words, word);
     const before = this.pfnOf(Atomics.compareExchange(this.words, word, 0, pfn - frames.firstPfn + 1));
     if (before === undefined) return pfn;
     frames.put(pfn);
@@ -178,7 +180,9 @@ export class Mapping<H extends HandleFamily = HandleFamily> implements WalkMappi
    * @throws PgtableError `EFAULT` beyond the end of the file
    */
   exchangePage(index: number, pfn: number | undefined): number | undefined {
-    return this.pfnOf(Atomics.exchange(this.words, this.word(index), pfn === undefined ? 0 : pfn - this.kernel.frames.firstPfn + 1));
+    const word = this.word(index);
+    schedulePoint('exchange a page of the cache', this.words, word);
+    return this.pfnOf(Atomics.exchange(this.words, word, pfn === undefined ? 0 : pfn - this.kernel.frames.firstPfn + 1));
   }
 
   /**
@@ -194,6 +198,11 @@ export class Mapping<H extends HandleFamily = HandleFamily> implements WalkMappi
     }
     this.kernel.words.free(this.words[this.at + MappingWord.Cache]!);
     Atomics.add(this.words, this.at + MappingWord.Generation, 1);
+  }
+
+  private look(word: number): number | undefined {
+    schedulePoint('look for a page in the cache', this.words, word, Access.Read);
+    return this.pfnOf(Atomics.load(this.words, word));
   }
 
   private pfnOf(word: number): number | undefined {

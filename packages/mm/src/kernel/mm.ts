@@ -3,7 +3,7 @@ import type { EntryAt, VaRange, WalkInstall, WalkLocks, WalkMm, WalkVma } from '
 import { MMAP_LOCK_WORDS, type MmapLock } from '../locks/mmap-lock.js';
 import { SPIN_LOCK_WORDS } from '../locks/spin-lock.js';
 import type { TableOwner } from '../pagetable/constructor.js';
-import { schedulePoint } from '../schedule-point.js';
+import { Access, schedulePoint, scheduleTouch } from '../schedule-point.js';
 import type { Kernel } from './kernel.js';
 import type { Mapping } from './mapping.js';
 import { MmLock } from './mm-lock.js';
@@ -141,6 +141,7 @@ export class Mm<H extends HandleFamily = HandleFamily> implements WalkMm<H>, Tab
 
   /** `mmget()`. Whoever calls has a user's reference already. @throws PgtableError `EINVAL` if nobody has */
   mmget(): void {
+    schedulePoint('mmget', this.words, this.at + MmWord.Users);
     if (Atomics.add(this.words, this.at + MmWord.Users, 1) > 0) return;
     Atomics.sub(this.words, this.at + MmWord.Users, 1);
     throw new PgtableError('EINVAL', `address space ${this.id} has no users: it cannot get another`, { hint: 'use mmgetNotZero() where that may be' });
@@ -149,6 +150,7 @@ export class Mm<H extends HandleFamily = HandleFamily> implements WalkMm<H>, Tab
   /** `mmget_not_zero()`. Returns: whether there was a user, and so one more now. */
   mmgetNotZero(): boolean {
     for (;;) {
+      schedulePoint('mmget_not_zero', this.words, this.at + MmWord.Users);
       const users = this.users;
       if (users === 0) return false;
       if (Atomics.compareExchange(this.words, this.at + MmWord.Users, users, users + 1) === users) return true;
@@ -163,6 +165,7 @@ export class Mm<H extends HandleFamily = HandleFamily> implements WalkMm<H>, Tab
    * @throws PgtableError `EINVAL` if there was no user; `EBADMSG` as {@link mmdrop}
    */
   mmput(): void {
+    schedulePoint('mmput', this.words, this.at + MmWord.Users);
     const users = Atomics.sub(this.words, this.at + MmWord.Users, 1);
     if (users < 1) {
       Atomics.add(this.words, this.at + MmWord.Users, 1);
@@ -175,6 +178,7 @@ export class Mm<H extends HandleFamily = HandleFamily> implements WalkMm<H>, Tab
 
   /** `mmgrab()`. */
   mmgrab(): void {
+    schedulePoint('mmgrab', this.words, this.at + MmWord.Count);
     Atomics.add(this.words, this.at + MmWord.Count, 1);
   }
 
@@ -184,6 +188,7 @@ export class Mm<H extends HandleFamily = HandleFamily> implements WalkMm<H>, Tab
    * @throws PgtableError `EBADMSG` if it was the last and VMAs, tables or pages are left (`check_mm()` of kernel/fork.c); `EINVAL` if there was no reference, or it is init_mm
    */
   mmdrop(): void {
+    schedulePoint('mmdrop', this.words, this.at + MmWord.Count);
     const count = Atomics.sub(this.words, this.at + MmWord.Count, 1);
     if (count > 1) return;
     if (count < 1 || this.kind === 'init') {
@@ -205,11 +210,13 @@ export class Mm<H extends HandleFamily = HandleFamily> implements WalkMm<H>, Tab
 
   /** @param which one of {@link MmCounter} */
   counter(which: MmCounter): number {
+    scheduleTouch(this.words, this.at + MmWord.Counters + which, Access.Read);
     return Atomics.load(this.words, this.at + MmWord.Counters + which);
   }
 
   /** `add_mm_counter()` and its siblings. Locking: none. */
   addCounter(which: MmCounter, delta: number): void {
+    scheduleTouch(this.words, this.at + MmWord.Counters + which, Access.Count);
     Atomics.add(this.words, this.at + MmWord.Counters + which, delta);
   }
 
@@ -263,10 +270,11 @@ export class Mm<H extends HandleFamily = HandleFamily> implements WalkMm<H>, Tab
     rcu.readLock();
     try {
       for (;;) {
-        if (!this.tree.replay()) return undefined;
-        schedulePoint('look for a VMA without the mmap lock');
+        if (!this.tree.replay(false)) return undefined;
         const vma = this.tree.atOrBelow(address);
         if (vma?.lock.startRead() !== true) return undefined;
+        // That the slot is still this VMA's: what the grace period is for.
+        scheduleTouch(this.words, this.kernel.slots.at(vma.id) + VmaWord.Generation, Access.Read);
         if (!vma.detached) {
           if (vma.contains(address)) return vma;
           vma.lock.endRead();
@@ -521,7 +529,7 @@ export class Mm<H extends HandleFamily = HandleFamily> implements WalkMm<H>, Tab
   }
 
   private replay(): void {
-    if (!this.tree.replay()) throw new PgtableError('EBADMSG', `somebody writes the VMAs of address space ${this.id} without the mmap lock`, { hint: 'a thread that threw while it published VMAs leaves them half written' });
+    if (!this.tree.replay(true)) throw new PgtableError('EBADMSG', `somebody writes the VMAs of address space ${this.id} without the mmap lock`, { hint: 'a thread that threw while it published VMAs leaves them half written' });
   }
 
   private name(vma: Vma<H>): string {

@@ -1,5 +1,5 @@
 import { PgtableError } from '@pgtable/core';
-import { schedulePoint } from '../schedule-point.js';
+import { Access, schedulePoint } from '../schedule-point.js';
 
 /*
  * What VMAs an address space has, for all threads: a journal of changes in shared memory. Each thread has a sorted tree of its own (plain JavaScript, which cannot be shared) and
@@ -88,19 +88,22 @@ export class VmaJournal {
    *
    * Locking: none. With the mmap lock it never fails.
    *
+   * @param locked that the mmap lock is held: then there is nothing to schedule
    * @returns undefined if a snapshot was being written, which is known to be over only by who waits for the mmap lock; `position` itself if there is nothing new
    */
-  since(position: JournalPosition): JournalPart | JournalPosition | undefined {
+  since(position: JournalPosition, locked: boolean): JournalPart | JournalPosition | undefined {
     const { words, header } = this;
+    if (!locked) schedulePoint('read which generation of VMA changes there is', words, header + GENERATION, Access.Read);
     const generation = Atomics.load(words, header + GENERATION);
     if ((generation & 1) !== 0) return undefined;
     const fresh = generation !== position.generation;
     const from = fresh ? 0 : position.count;
-    schedulePoint('read how many VMA changes there are');
+    if (!locked) schedulePoint('read how many VMA changes there are', words, header + COUNT, Access.Read);
     const count = Atomics.load(words, header + COUNT);
     const changes: VmaChange[] = [];
+    if (!locked && count > from) schedulePoint('read VMA changes', words, this.records + from * RECORD_WORDS, Access.Read, undefined, (count - from) * RECORD_WORDS);
     for (let at = from; at < count; at++) changes.push(this.read(at));
-    schedulePoint('look whether the VMA changes were rewritten');
+    if (!locked) schedulePoint('look whether the VMA changes were rewritten', words, header + GENERATION, Access.Read);
     if (Atomics.load(words, header + GENERATION) !== generation) return undefined;
     return !fresh && count === from ? position : { position: { generation, count }, fresh, changes };
   }
@@ -122,19 +125,21 @@ export class VmaJournal {
       this.rewrite(snapshot);
       count = snapshot.length;
     }
+    // Nobody reads beyond the number of records, so this is no step of its own.
     changes.forEach((change, at) => { this.write(count + at, change); });
-    schedulePoint('publish VMA changes');
+    schedulePoint('publish VMA changes', this.words, this.header + COUNT);
     Atomics.store(this.words, this.header + COUNT, count + changes.length);
   }
 
   private rewrite(all: readonly VmaChange[]): void {
     const { words, header } = this;
-    schedulePoint('begin a new generation of VMA changes');
+    schedulePoint('begin a new generation of VMA changes', words, header + GENERATION);
     Atomics.add(words, header + GENERATION, 1);
-    schedulePoint('write a new generation of VMA changes');
+    schedulePoint('write a new generation of VMA changes', words, this.records, Access.Write, undefined, Math.max(1, all.length * RECORD_WORDS));
     all.forEach((change, at) => { this.write(at, change); });
+    schedulePoint('write how many VMAs there are', words, header + COUNT);
     Atomics.store(words, header + COUNT, all.length);
-    schedulePoint('publish a new generation of VMA changes');
+    schedulePoint('publish a new generation of VMA changes', words, header + GENERATION);
     Atomics.add(words, header + GENERATION, 1);
   }
 

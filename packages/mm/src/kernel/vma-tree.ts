@@ -28,10 +28,11 @@ export class VmaTree<H extends HandleFamily> {
    *
    * Locking: none; with the mmap lock it never fails.
    *
+   * @param locked that the mmap lock is held
    * @returns whether that was possible: if not, a snapshot was being written meanwhile, and the tree is what it was
    */
-  replay(): boolean {
-    const part = this.journal.since(this.position);
+  replay(locked: boolean): boolean {
+    const part = this.journal.since(this.position, locked);
     if (part === undefined) return false;
     if (!('changes' in part)) return true;
     if (part.fresh) this.tree.clear();
@@ -47,7 +48,7 @@ export class VmaTree<H extends HandleFamily> {
    */
   publish(changes: readonly VmaChange[]): void {
     this.journal.append(changes, () => [...this.tree.entries()].map(([start, { id, generation }]) => ({ kind: RecordKind.Insert, id, generation, page: start / this.mm.pageBytes })));
-    if (!this.replay()) throw new PgtableError('EBADMSG', `VMAs of address space ${this.mm.id} were published while others were`, { hint: 'publish with the mmap lock to write' });
+    if (!this.replay(true)) throw new PgtableError('EBADMSG', `VMAs of address space ${this.mm.id} were published while others were`, { hint: 'publish with the mmap lock to write' });
   }
 
   /** The last VMA that begins at an address or below. */
