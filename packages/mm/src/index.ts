@@ -34,3 +34,10 @@ export { observers } from './pagetable/observers.js';
 export { PageTableCheck } from './pagetable/page-table-check.js';
 export { StaleTranslations, type StaleTranslation } from './pagetable/stale-translations.js';
 export { WriteProtectedTables, type SharedShadow } from './pagetable/write-protected-tables.js';
+export { freePgdRange } from './tables/free-pgtables.js';
+export { pteFreeDefer, TableGather } from './tables/gather.js';
+export {
+  pteOffsetMap, pteOffsetMapLock, pteOffsetMapRoNolock, pteOffsetMapRwNolock, PteTable, pteUnmap, pteUnmapUnlock,
+} from './tables/pte-offset-map.js';
+export { mmAllocPmd, mmAllocPud, mmFindPmd, mmFindPud, p4dAlloc, pgdOf, pmdAlloc, pteAlloc, pteAllocKernel, pudAlloc } from './tables/table-alloc.js';
+export { pageTableLock, pmdLock, pmdLockptr, pteLockptr, Ptl, pudLock, pudLockptr } from './tables/table-locks.js';

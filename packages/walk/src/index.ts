@@ -21,7 +21,7 @@ export { stop, Stop, WalkAction, type EntryCallback, type MmWalkOps, type PageWa
 export { walkPageMapping, walkPageRange, walkPageRangeVma, walkPageVma } from './page-walk/vma-walks.js';
 export { checkInsecure, ptdump, type InsecureFinding, type PtdumpLine, type PtdumpOptions } from './ptdump.js';
 export { describeMissing, mergedRuns, Run, RunKind, walkRuns, type MergedRun, type RunOptions } from './runs.js';
-export { vaRange, wholeSpace, type Space, type VaRange } from './space.js';
+export { levelBelow, vaRange, wholeSpace, type Space, type VaRange } from './space.js';
 export { Symbols } from './symbols.js';
 export { tablePages } from './table-pages.js';
 export { BATCH_STATUSES, translateBatch, Translator, type BatchAnswers, type StopReason, type Translation, type TranslationStatus, type TranslationStep } from './translate.js';
