@@ -38,7 +38,7 @@ export function populateEntry<H extends HandleFamily>(mm: Mm<H>, at: EntryAt<H>,
   let used = false;
   try {
     const ops = arch.ops[level];
-    if (arch.values[level].none(ops.getOnce(entry))) {
+    if (isEmpty(mm, level, entry)) {
       ops.populate(mm.context, BigInt(entryStart(mm, level, address)), entry, table);
       mm.addCounter(MmCounter.TableBytes, tableBytes(mm, below));
       used = true;
@@ -151,6 +151,10 @@ export function lockOf<H extends HandleFamily>(mm: Mm<H>, { level, entry }: Entr
     case 'pgd':
       return pageTableLock(mm);
   }
+}
+
+function isEmpty<H extends HandleFamily, L extends Level>({ arch }: Mm<H>, level: L, entry: H[L]): boolean {
+  return arch.values[level].none(arch.ops[level].getOnce(entry));
 }
 
 function there<T>(mm: { readonly id: number }, level: Level, found: T | undefined, address: number): T {
