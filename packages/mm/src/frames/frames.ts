@@ -26,9 +26,6 @@ const LISTS = 2;
 const COUNTS = LISTS + ORDERS;
 const ZONE_WORDS = COUNTS + ORDERS;
 
-/** Words that say what a frame is used for, and must not be left to who has it next. Counts of users are not among them: where they are not 0 the frame is not freed. */
-const FORGOTTEN = [FrameWord.Flags, FrameWord.Next, FrameWord.Previous, FrameWord.TableLock, FrameWord.Table, FrameWord.Owner, FrameWord.Index, FrameWord.Deposit] as const;
-
 const TYPE_NAMES = Object.keys(FrameType);
 
 /** What {@link Frames.create} makes. */
@@ -427,11 +424,10 @@ export class Frames {
   /** Puts a block that nobody uses back, joined with its buddies. */
   private takeBack(block: number): void {
     let order = this.orderOf(block);
-    for (let frame = block; frame < block + 2 ** order; frame++) {
-      for (const word of FORGOTTEN) this.set(frame, word, 0);
-    }
-    this.set(block, FrameWord.Order, -1);
-    this.setType(block, order, FrameType.Free);
+    const end = block + 2 ** order;
+    // Nothing of what the frames were is left to who has them next. This makes them of the type Free, too.
+    this.memmap.fill(0, block * MEMMAP_WORDS, end * MEMMAP_WORDS);
+    for (let frame = block; frame < end; frame++) this.set(frame, FrameWord.Order, -1);
     let joined = block;
     while (order < MAX_ORDER) {
       const buddy = joined ^ (2 ** order);
@@ -470,12 +466,20 @@ export class Frames {
     if (type === FrameType.Table || this.at(block, FrameWord.Table) !== 0) {
       throw this.refused(what, block, 'it is a page table', 'the destructor comes first: PageTables.free() runs it, or release it from the table memory');
     }
-    for (let frame = block; frame < block + 2 ** this.orderOf(block); frame++) {
-      const maps = [FrameWord.Mapcount, FrameWord.AnonMaps, FrameWord.FileMaps].map((word) => this.at(frame, word));
-      if (maps.some((count) => count !== 0)) throw this.refused(what, frame, `it is mapped: entries ${maps[0]}, as an anonymous page ${maps[1]}, as a file's ${maps[2]}`, 'unmap it first');
-      const stale = this.at(frame, FrameWord.Stale);
-      if (stale !== 0) throw this.refused(what, frame, `${plural(stale, 'translation')} to it may still be cached`, 'flush the TLB before the frames are freed');
+    const { memmap } = this;
+    const end = block + 2 ** this.orderOf(block);
+    for (let frame = block; frame < end; frame++) {
+      const at = frame * MEMMAP_WORDS;
+      const used = memmap[at + FrameWord.Mapcount]! | memmap[at + FrameWord.AnonMaps]! | memmap[at + FrameWord.FileMaps]! | memmap[at + FrameWord.Stale]!;
+      if (used !== 0) throw this.usedFrame(what, frame);
     }
+  }
+
+  private usedFrame(what: string, frame: number): PgtableError {
+    const stale = this.at(frame, FrameWord.Stale);
+    if (stale !== 0) return this.refused(what, frame, `${plural(stale, 'translation')} to it may still be cached`, 'flush the TLB before the frames are freed');
+    const [entries, anon, file] = [FrameWord.Mapcount, FrameWord.AnonMaps, FrameWord.FileMaps].map((word) => this.at(frame, word));
+    return this.refused(what, frame, `it is mapped: entries ${entries}, as an anonymous page ${anon}, as a file's ${file}`, 'unmap it first');
   }
 
   private checkReferences(references: number): void {
