@@ -96,7 +96,7 @@ export function headOf(frames: Frames, address: number, what: string): number {
       hint: 'tables are known by the physical addresses that PageTables.alloc gave them',
     });
   }
-  return frames.firstPfn + frames.read(pfn, FrameWord.Head);
+  return frames.head(pfn);
 }
 
 /**
