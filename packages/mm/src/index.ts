@@ -41,3 +41,5 @@ export {
 } from './tables/pte-offset-map.js';
 export { mmAllocPmd, mmAllocPud, mmFindPmd, mmFindPud, p4dAlloc, pgdOf, pmdAlloc, pteAlloc, pteAllocKernel, pudAlloc } from './tables/table-alloc.js';
 export { pageTableLock, pmdLock, pmdLockptr, pteLockptr, Ptl, pudLock, pudLockptr } from './tables/table-locks.js';
+export { hugePmdBytes, hugePmdOrder } from './folio/huge.js';
+export { addNewAnonRmap, dupRmap, isAnon, isAnonExclusive, removeRmap, setAnonExclusive, splitRmap } from './folio/rmap.js';
