@@ -114,7 +114,7 @@ export class PageTables<H extends HandleFamily = HandleFamily> {
    *
    * @param address physical, of the table
    * @throws PgtableError `EINVAL` if there is no table whose constructor has run: it was freed already, or never constructed; if its split lock is held, if tables are put aside in
-   *   it, or it is put aside itself (6.12: the assertions in `pagetable_pmd_dtor` and `ptlock_free`). Nothing has changed then
+   *   it, or it is put aside itself (6.12: the assertion in `pmd_ptlock_free` of include/linux/mm.h). Nothing has changed then
    */
   destroy(address: number): void {
     const table = this.checkedForDestruction(address, 'destroy a page table');
