@@ -43,3 +43,4 @@ export { mmAllocPmd, mmAllocPud, mmFindPmd, mmFindPud, p4dAlloc, pgdOf, pmdAlloc
 export { pageTableLock, pmdLock, pmdLockptr, pteLockptr, Ptl, pudLock, pudLockptr } from './tables/table-locks.js';
 export { hugePmdBytes, hugePmdOrder } from './folio/huge.js';
 export { addNewAnonRmap, dupRmap, isAnon, isAnonExclusive, removeRmap, setAnonExclusive, splitRmap } from './folio/rmap.js';
+export { attachKernel, bootKernel, checkPageTables, type SharedMachine } from './boot.js';
