@@ -4,6 +4,7 @@ import {
   Access, LockClass, lockClasses, MmapLock, Rcu, scenario, schedulePoint, setCurrentThread, spinLock, spinUnlock, Threads, withSchedulePoints,
   type AnyScenario, type SharedRcu, type SharedThreads,
 } from '../src/index.js';
+import { programScenario } from './schedule-programs.js';
 
 /** Two counters, and locks. */
 interface Board {
@@ -218,6 +219,14 @@ function allocScenario(configuration: Configuration, locked: boolean): AnyScenar
 /** The architectures that the tests of tables take. */
 export const ARCHITECTURES: readonly Configuration[] = ALL.filter(({ name }) => ['x86 4-level', 'arm64 4K 48-bit', 'riscv Sv39', 's390 pud'].includes(name));
 
+/** Not what a scenario may be: it remembers something from one run to the next. */
+let runsSoFar = 0;
+
+function forgetful(board: Board): void {
+  if (runsSoFar++ > 0) write(board.words, at.other, 1);
+  increment(board);
+}
+
 export const scenarios: Readonly<Record<string, AnyScenario>> = {
   'two increments': scenario<Board>({ setup, threads: { a: thread('a', increment), b: thread('b', increment) }, check: outcome }),
   'two increments that must be two': scenario<Board>({ setup, threads: { a: thread('a', increment), b: thread('b', increment) }, check: checkTwo }),
@@ -240,4 +249,12 @@ export const scenarios: Readonly<Record<string, AnyScenario>> = {
     [`pte_alloc ${configuration.name}`, allocScenario(configuration, true)],
     [`pte_alloc without a lock ${configuration.name}`, allocScenario(configuration, false)],
   ])),
+  'program': programScenario([[], [], []]),
+  'depends on the past': scenario<Board>({ setup, threads: { a: thread('a', forgetful), b: thread('b', increment) } }),
+  'circles': scenario<Board>({ setup, threads: { a: thread('a', ({ words }) => { while (read(words, at.count) === 0); }), b: thread('b', ({ words }) => { write(words, at.other, 1); }) } }),
+  'asleep': scenario<Board>({ setup, threads: { a: thread('a', ({ words }) => { read(words, at.count); Atomics.wait(words, at.other, 0); }), b: thread('b', increment) } }),
+  'throws at once': scenario<Board>({ setup, threads: { a: thread('a', increment), b: () => { throw new Error('it does not even begin'); } } }),
+  'memory of its own': scenario<Board>({ setup, threads: { a: thread('a', () => { spinLock(new Int32Array(new SharedArrayBuffer(4)), 0, first); }) } }),
+  'takes a lock twice': scenario<Board>({ setup, threads: { a: thread('a', ({ words }) => { spinLock(words, at.spin, first); spinLock(words, at.spin, first); }) } }),
+  'no threads': scenario<Board>({ setup, threads: {} }),
 };

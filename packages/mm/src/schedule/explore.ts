@@ -80,6 +80,8 @@ interface Choice {
   readonly asleep: Map<number, readonly number[]>;
   /** Preemptions before. */
   readonly preemptions: number;
+  /** What the step touched that was chosen, as one number; undefined: it is being tried for the first time. */
+  touched: number | undefined;
 }
 
 /**
@@ -193,9 +195,18 @@ export class Explorer {
     return 1 << last;
   }
 
+  /** One number of all that a step touches. */
+  private digest({ from, count }: Step): number {
+    let digest = count;
+    for (let at = from; at < from + count * TOUCH; at++) digest = (Math.imul(digest, 31) + Math.trunc(this.stage.log[at]! % 2 ** 32)) | 0;
+    return digest;
+  }
+
   /** Adds the states that the run came to after those that are known. */
   private extend(path: Choice[], run: Run, reduced: boolean): void {
     const { log } = this.stage;
+    const last = path.at(-1);
+    if (last !== undefined) last.touched = this.digest(run.steps[path.length - 1]!);
     for (let at = path.length; at < run.steps.length; at++) {
       const { enabled, thread } = run.steps[at]!;
       const asleep = new Map<number, readonly number[]>();
@@ -204,7 +215,7 @@ export class Explorer {
         const last = run.steps[at - 1]!;
         if (reduced) for (const [who, places] of before.asleep) if (who !== last.thread && !dependent(log, last.from, last.count, places, 0, places.length / TOUCH)) asleep.set(who, places);
       }
-      path.push({ enabled, chosen: thread, wanted: 1 << thread, asleep, preemptions: before === undefined ? 0 : before.preemptions + preempted(path[at - 2], before) });
+      path.push({ enabled, chosen: thread, wanted: 1 << thread, asleep, preemptions: before === undefined ? 0 : before.preemptions + preempted(path[at - 2], before), touched: this.digest(run.steps[at]!) });
     }
   }
 
@@ -235,6 +246,7 @@ export class Explorer {
       for (const who of choice.asleep.keys()) left &= ~(1 << who);
       if (left !== 0) {
         choice.chosen = 31 - Math.clz32(left & -left);
+        choice.touched = undefined;
         return true;
       }
       path.pop();
@@ -243,9 +255,9 @@ export class Explorer {
   }
 
   private checkRepeated(path: readonly Choice[], run: Run): void {
-    const at = path.findIndex(({ enabled, chosen }, number) => {
+    const at = path.findIndex(({ enabled, chosen, touched }, number) => {
       const step = run.steps[number];
-      return step?.enabled !== enabled || step.thread !== chosen;
+      return step?.enabled !== enabled || step.thread !== chosen || (touched !== undefined && touched !== this.digest(step));
     });
     if (at < 0) return;
     throw new PgtableError('EINVAL', `the same schedule did something else at step ${at} (${formatSchedule(path.slice(0, at + 1).map(({ chosen }) => chosen))}) than it did before`, {

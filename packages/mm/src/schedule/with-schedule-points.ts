@@ -24,7 +24,6 @@ export function withSchedulePoints<H extends HandleFamily>(arch: WritableArch<H>
   const tablePoint = (what: string, level: Level, address: number): void => {
     schedulePoint(`${what} a ${level} table`, undefined, address, Access.Write, undefined, geometryOf(arch.geometry, level).entries * arch.geometry.entryBytes);
   };
-  const { untagAddress, liveChange, updateMmuCache } = arch;
   return {
     name: arch.name,
     variant: arch.variant,
@@ -50,10 +49,10 @@ export function withSchedulePoints<H extends HandleFamily>(arch: WritableArch<H>
       tablePoint('free', table.level, table.address);
       arch.freeTable(table);
     },
-    ...(untagAddress === undefined ? {} : { untagAddress: (address: bigint) => untagAddress.call(arch, address) }),
-    ...(liveChange === undefined ? {} : { liveChange: <L extends Level>(level: L, old: EntryVal<L>, value: EntryVal<L>) => liveChange.call(arch, level, old, value) }),
-    ...(updateMmuCache === undefined ? {} : {
-      updateMmuCache: (mm: MmContext, address: bigint, level: Level, count: number) => { updateMmuCache.call(arch, mm, address, level, count); },
+    ...(arch.untagAddress === undefined ? {} : { untagAddress: (address: bigint) => arch.untagAddress!(address) }),
+    ...(arch.liveChange === undefined ? {} : { liveChange: <L extends Level>(level: L, old: EntryVal<L>, value: EntryVal<L>) => arch.liveChange!(level, old, value) }),
+    ...(arch.updateMmuCache === undefined ? {} : {
+      updateMmuCache: (mm: MmContext, address: bigint, level: Level, count: number) => { arch.updateMmuCache!(mm, address, level, count); },
     }),
   };
 }
