@@ -113,7 +113,7 @@ export class Mm<H extends HandleFamily = HandleFamily> implements WalkMm<H>, Tab
     this.arch = kernel.archOf(this.kind);
     this.pageBytes = kernel.frames.pageBytes;
     this.root = kernel.rootOf(this.kind, (this.words[at + MmWord.Root]! >>> 0) + this.words[at + MmWord.Root + 1]! * 2 ** 32);
-    this.context = kernel.contextOf(this.kind, id);
+    this.context = kernel.contextOf(this);
     this.lock = new MmLock(this.words, at + MmWord.Lock, () => { this.assertAlive(); }, () => { this.replay(); });
     this.pageTableLock = at + MmWord.PageTableLock;
     this.tree = new VmaTree(this, new VmaJournal(this.words, at + MmWord.Journal, journal, kernel.journalRecords));
@@ -196,8 +196,6 @@ export class Mm<H extends HandleFamily = HandleFamily> implements WalkMm<H>, Tab
       throw new PgtableError('EINVAL', `there is no reference on address space ${this.id} that could be dropped`, { hint: 'mmdrop() once for each mmgrab(); init_mm stays' });
     }
     const left = COUNTERS.filter((name) => this.counter(MmCounter[name]) !== 0).map((name) => `${name} ${this.counter(MmCounter[name])}`);
-    const tables = this.kernel.pageTables.nrPageTables(undefined, this.id) - 1;
-    if (tables !== 0) left.push(`${tables} page tables beside the root`);
     if (left.length > 0) {
       Atomics.add(this.words, this.at + MmWord.Count, 1);
       throw new PgtableError('EBADMSG', `address space ${this.id} ends, and is not empty: ${left.join(', ')}`, { hint: 'unmap everything, and free its tables, before the last user leaves' });

@@ -49,7 +49,7 @@ export class TableGather<H extends HandleFamily = HandleFamily> extends MmuGathe
  *
  * Locking: none. The table was unlinked, and its translations were flushed.
  */
-export function pteFreeDefer<H extends HandleFamily>(mm: Mm<H>, table: UnlinkedTable<H, 'pte'>): void {
+export function pteFreeDefer<H extends HandleFamily>(mm: Mm<H>, table: UnlinkedTable<H>): void {
   mm.addCounter(MmCounter.TableBytes, -tableBytes(mm, table.level));
   mm.kernel.rcu.callRcu(RcuKind.FreeTable, table.address);
 }
