@@ -45,8 +45,15 @@ export interface KernelChecks {
   readonly flushes?: boolean;
 }
 
-/** Watches the entries of an address space: for checks. One for each {@link Mm} in each thread. */
-export type MmWatcher = (kernel: Kernel, context: MmContext, owner: { readonly id: number; readonly kind: Mm['kind'] }) => MmContext;
+/** An address space that is being opened in this thread: {@link Kernel.mm} does not know it yet. */
+export type OpeningMm<H extends HandleFamily = HandleFamily> = Pick<Mm<H>, 'id' | 'kind' | 'arch' | 'root'>;
+
+/**
+ * Has checks watch the entries and flushes of an address space. Is called once for each address space in each thread.
+ *
+ * @returns the context that all accessors are given: the one that came, with observers
+ */
+export type MmWatcher = (kernel: Kernel, context: MmContext, mm: OpeningMm) => MmContext;
 
 /** What is of one thread: it cannot be posted. */
 export interface KernelParts<H extends HandleFamily = HandleFamily> {
@@ -377,10 +384,10 @@ export class Kernel<H extends HandleFamily = HandleFamily> {
     return kind === 'special' ? root : { ...root, windows: root.windows.filter((window) => window.half === half) };
   }
 
-  /** The context of a new {@link Mm}. */
-  contextOf(kind: Mm['kind'], id: number): MmContext {
-    const context: MmContext = { user: kind === 'user', tlb: this.newTlb(), ...(this.ledger === undefined ? {} : { ledger: this.ledger }) };
-    return this.watch === undefined ? context : this.watch(this, context, { id, kind });
+  /** For {@link Mm}: its context. */
+  contextOf(mm: OpeningMm<H>): MmContext {
+    const context: MmContext = { user: mm.kind === 'user', tlb: this.newTlb(), ...(this.ledger === undefined ? {} : { ledger: this.ledger }) };
+    return this.watch === undefined ? context : this.watch(this, context, mm);
   }
 
   /**
