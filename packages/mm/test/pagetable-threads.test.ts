@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { NO_TLB } from '@pgtable/core';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { lockClasses, LockOrder, PAGE_TABLE_COUNTER_WORDS, PageTables, setCurrentThread, spinLock, spinUnlock, Threads } from '../src/index.js';
-import { machine, USER, type Machine } from './pagetable-machine.js';
+import { lockClasses, LockOrder, PAGE_TABLE_COUNTER_WORDS, PageTables, setCurrentThread, spinLock, spinUnlock, Threads, WriteProtectedTables, type SharedShadow } from '../src/index.js';
+import { machine, Space, USER, type Machine } from './pagetable-machine.js';
 import type { Done, Orders, Role } from './pagetable-worker.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'pgtable-mm-tables-'));
@@ -34,13 +35,13 @@ function shared(configuration: string, slots: number): Shared {
   return { m, counters, pageTables: new PageTables(m.frames, m.tables, counters), slots: new BigInt64Array(new SharedArrayBuffer(slots * 8)) };
 }
 
-async function run(configuration: string, { m, counters, slots }: Shared, role: Role, crew: number, rounds: number): Promise<Done[]> {
+async function run(configuration: string, { m, counters, slots }: Shared, role: Role, crew: number, rounds: number, shadow?: SharedShadow): Promise<Done[]> {
   const threads = new Threads();
   setCurrentThread(threads.join('main'));
   const order = new LockOrder().share();
   const gate = new Int32Array(new SharedArrayBuffer(4));
   return Promise.all(Array.from({ length: crew }, (_, number) => new Promise<Done>((resolve, reject) => {
-    const orders: Orders = { role, configuration, rounds, seed: number + 1, crew, frames: m.frames.share(), counters, threads: threads.share(), order, slots, gate };
+    const orders: Orders = { role, configuration, rounds, seed: number + 1, crew, frames: m.frames.share(), counters, threads: threads.share(), order, slots, gate, shadow };
     const worker = new Worker(file, { workerData: orders });
     worker.once('message', resolve);
     worker.once('error', reject);
@@ -91,5 +92,22 @@ describe.each(['x86 4-level', 's390 pud'])('threads on %s', (configuration) => {
     expect(done.map(({ error }) => error)).toEqual(['', '', '']);
     expect([sum(done, 'got'), sum(done, 'refused')]).toEqual([200, 400]);
     expectQuiet(all);
+  });
+
+  it('write to one protected table, and what else does is found', async () => {
+    const all = shared(configuration, 2);
+    const { m } = all;
+    const guard = new WriteProtectedTables(all.pageTables, { user: m.user, kernel: m.kernel });
+    const space = new Space({ ...m, pageTables: all.pageTables }, () => ({ tlb: NO_TLB }));
+    const table = m.user.ops.pte.entryAddress(space.entry('pte', space.at(0)));
+    all.slots[0] = BigInt(space.root.table);
+    all.slots[1] = BigInt(table);
+    const done = await run(configuration, all, 'guarded', 3, 1000, guard.share());
+    expect(done.map(({ error }) => error)).toEqual(['', '', '']);
+    expect(sum(done, 'got')).toBe(3000);
+    guard.check();
+    const at = (table - m.frames.base) / 8;
+    m.tables.elements[at + 20] = 5n;
+    expect(() => { guard.check(); }).toThrow('entry 20 is 0x5 and should be');
   });
 });

@@ -1,12 +1,14 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { isPgtableError, TableMemory, type TableHandles } from '@pgtable/core';
+import { isPgtableError, NO_TLB, TableMemory, type MmContext, type Root, type TableHandles } from '@pgtable/core';
 import {
-  Frames, FrameTables, lockClasses, LockOrder, PageTables, setCurrentThread, spinLock, spinUnlock, Threads, type SharedFrames, type SharedLockOrder, type SharedThreads, type TableOwner,
+  Frames, FrameTables, lockClasses, LockOrder, PageTables, setCurrentThread, spinLock, spinUnlock, Threads, type SharedFrames, type SharedLockOrder, type SharedShadow, type SharedThreads,
+  type TableOwner, WriteProtectedTables,
 } from '../src/index.js';
+import { LiveEntries } from '../src/pagetable/live-entries.js';
 import { EFI, INIT, shape, USER } from './pagetable-machine.js';
 
 /** What a thread does, over and over; see the functions of these names. */
-export type Role = 'exchange' | 'deposit' | 'free all';
+export type Role = 'exchange' | 'deposit' | 'free all' | 'guarded';
 
 /** What a thread is told. */
 export interface Orders {
@@ -22,6 +24,8 @@ export interface Orders {
   readonly order: SharedLockOrder;
   /** Addresses of tables that threads hand to each other; 0: none. */
   readonly slots: BigInt64Array;
+  /** Of page tables that are protected. */
+  readonly shadow: SharedShadow | undefined;
   /** How many threads are here. */
   readonly gate: Int32Array;
 }
@@ -99,7 +103,35 @@ function freeAll(): void {
   }
 }
 
-const WORK: Readonly<Record<Role, () => void>> = { exchange, deposit, 'free all': freeAll };
+let context: MmContext | undefined;
+
+/** Changes a random entry of the PTE table that all share, under its lock, as an accessor does that tells of it. The root is in the first slot, the table in the second. */
+function guarded(): void {
+  const root = configuration.root('user', Number(slots[0]!));
+  const first = BigInt(root.windows.find(({ half }) => half === 'user')!.start);
+  // The first of the threads that come here protects the tables that are there.
+  context ??= { user: true, tlb: NO_TLB, observer: new WriteProtectedTables(pageTables, { user, kernel }, orders.shadow).observer(user, root) };
+  const lock = pageTables.lockWord(Number(slots[1]!));
+  const { size, entry } = entryOf(root, first);
+  const index = random(16);
+  spinLock(frames.memmap, lock, lockClasses.ptePtl);
+  try {
+    const { pte: ops } = user.ops;
+    const ptep = ops.advance(entry, index);
+    if (user.values.pte.none(ops.get(ptep))) ops.set(context, first + BigInt(index) * size, ptep, user.values.pte.ofPfn(random(1000), user.vmProt(1)), 1);
+    else ops.clear(context, first + BigInt(index) * size, ptep, 1).ignore('nothing runs here');
+  } finally {
+    spinUnlock(frames.memmap, lock);
+  }
+  got++;
+}
+
+function entryOf(root: Root, address: bigint): { readonly size: bigint; readonly entry: TableHandles['pte'] } {
+  const live = new LiveEntries(user, root);
+  return { size: live.bytes('pte'), entry: live.find('pte', address)! };
+}
+
+const WORK: Readonly<Record<Role, () => void>> = { exchange, deposit, 'free all': freeAll, guarded };
 let rounds = 0;
 let error = '';
 Atomics.add(orders.gate, 0, 1);

@@ -13,8 +13,9 @@ export interface SharedShadow {
   readonly states: SharedArrayBuffer;
 }
 
-/** Of the first frame of a table: whether it is protected. */
+/** Of the first frame of a table: whether it is protected, or a thread is just copying it. 0: neither. */
 const PROTECTED = 1;
+const COPYING = 2;
 
 /** Entries that an error lists. */
 const SHOWN = 4;
@@ -78,12 +79,12 @@ export class WriteProtectedTables<H extends HandleFamily = HandleFamily> {
   /**
    * What an address space tells of its changes; protects the tables that it has now, if no thread did so before. For `MmContext.observer`.
    *
-   * Locking: while it is made, nobody changes the tables.
+   * Locking: until one thread has made the first one, nobody changes the tables; each thread makes its own before it changes them.
    */
   observer(arch: WritableArch<H>, root: Root): EntryObserver {
     const live = new LiveEntries(arch, root);
     const pfn = this.pfnOf(root.table);
-    if (pfn !== undefined && this.stateOf(pfn) !== PROTECTED) this.protect(live, root.top, root.table, 0n);
+    if (pfn !== undefined && this.settled(pfn) !== PROTECTED) this.protect(live, root.top, root.table, 0n);
     return {
       changing: <L extends Level>(level: L, address: bigint, old: EntryVal<L>, value: EntryVal<L>): void => {
         this.changing(live, level, address, old, value);
@@ -116,7 +117,7 @@ export class WriteProtectedTables<H extends HandleFamily = HandleFamily> {
     const ops: { entryAddress(of: H[Level]): number } = live.arch.ops[level];
     const at = ops.entryAddress(entry);
     const pfn = this.frames.head(Math.floor(at / this.frames.pageBytes));
-    if (this.stateOf(pfn) !== PROTECTED) return;
+    if (this.settled(pfn) !== PROTECTED) return;
     const info = this.pageTables.info(pfn * this.frames.pageBytes);
     const index = this.indexOf(at);
     const expected = this.shadow.read(index);
@@ -132,15 +133,20 @@ export class WriteProtectedTables<H extends HandleFamily = HandleFamily> {
     this.shadow.write(index, value);
   }
 
-  /** Has a table that becomes live, and those below it, protected as they are. One that is linked in several places is already. */
+  /**
+   * Has a table that becomes live, and those below it, protected as they are. One that is linked in several places is already, or another thread is at it. The topmost comes last: who
+   * finds it protected knows that all are.
+   */
   private protect(live: LiveEntries<H>, level: Level, address: number, start: bigint): void {
+    const copied: number[] = [];
     this.each(live, level, address, start, (pfn, table) => {
-      if (this.stateOf(pfn) === PROTECTED) return;
+      if (Atomics.compareExchange(this.states, pfn - this.frames.firstPfn, 0, COPYING) !== 0) return;
       const first = this.indexOf(table.address);
       const end = first + this.entriesOf(table);
       for (let index = first; index < end; index++) this.shadow.write(index, this.memory.read(index));
-      this.setState(pfn, PROTECTED);
+      copied.push(pfn);
     });
+    for (const pfn of copied.reverse()) this.setState(pfn, PROTECTED);
   }
 
   private unprotect(live: LiveEntries<H>, level: Level, address: number, start: bigint): void {
@@ -152,11 +158,12 @@ export class WriteProtectedTables<H extends HandleFamily = HandleFamily> {
 
   /** Each table from one on down that is one of these frames; tables that came from elsewhere are nobody's. */
   private each(live: LiveEntries<H>, level: Level, address: number, start: bigint, what: (pfn: number, table: TableInfo) => void): void {
-    live.visit(level, address, start, () => undefined, (_, at) => {
+    live.visit(level, address, start, () => undefined, (of, at) => {
       const pfn = this.pfnOf(at);
       if (pfn === undefined) return;
       const word = this.frames.read(pfn, FrameWord.Table);
-      if ((word & TableWord.Constructed) !== 0) what(pfn, infoOf(this.frames, pfn, word));
+      // A table that maps itself is met at other levels too.
+      if ((word & TableWord.Constructed) !== 0 && levelOf(word) === of) what(pfn, infoOf(this.frames, pfn, word));
     });
   }
 
@@ -204,6 +211,14 @@ export class WriteProtectedTables<H extends HandleFamily = HandleFamily> {
 
   private stateOf(pfn: number): number {
     return Atomics.load(this.states, pfn - this.frames.firstPfn);
+  }
+
+  /** As {@link stateOf}, when no thread is copying any more: who copies waits for nobody. */
+  private settled(pfn: number): number {
+    for (;;) {
+      const state = this.stateOf(pfn);
+      if (state !== COPYING) return state;
+    }
   }
 
   private setState(pfn: number, state: number): void {
