@@ -44,3 +44,4 @@ export { pageTableLock, pmdLock, pmdLockptr, pteLockptr, Ptl, pudLock, pudLockpt
 export { hugePmdBytes, hugePmdOrder } from './folio/huge.js';
 export { addNewAnonRmap, dupRmap, isAnon, isAnonExclusive, removeRmap, setAnonExclusive, splitRmap } from './folio/rmap.js';
 export { attachKernel, bootKernel, checkPageTables, type SharedMachine } from './boot.js';
+export { filemapGetPage, folioMapcount, folioRefCount, isFolioLocked, lockFolio, trylockFolio, unlockFolio } from './folio/folio-lock.js';

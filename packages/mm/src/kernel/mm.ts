@@ -1,6 +1,7 @@
 import { PgtableError, type EntryVal, type HandleFamily, type Level, type MmContext, type Root, type WritableArch } from '@pgtable/core';
 import type { EntryAt, VaRange, WalkInstall, WalkLocks, WalkMm, WalkVma } from '@pgtable/walk';
 import { MMAP_LOCK_WORDS, type MmapLock } from '../locks/mmap-lock.js';
+import { RW_LOCK_WORDS } from '../locks/rw-lock.js';
 import { SPIN_LOCK_WORDS } from '../locks/spin-lock.js';
 import type { TableOwner } from '../pagetable/constructor.js';
 import { Access, schedulePoint, scheduleTouch } from '../schedule-point.js';
@@ -45,7 +46,9 @@ export const MmWord = {
   /** Physical address of the root table, the low word first. */
   Root: 4 + MMAP_LOCK_WORDS + SPIN_LOCK_WORDS,
   Counters: 6 + MMAP_LOCK_WORDS + SPIN_LOCK_WORDS,
-  Journal: 10 + MMAP_LOCK_WORDS + SPIN_LOCK_WORDS,
+  /** `anon_vma->rwsem` */
+  AnonVma: 10 + MMAP_LOCK_WORDS + SPIN_LOCK_WORDS,
+  Journal: 10 + MMAP_LOCK_WORDS + SPIN_LOCK_WORDS + RW_LOCK_WORDS,
 } as const;
 export const MM_WORDS = MmWord.Journal + JOURNAL_HEADER_WORDS;
 export const MM_KINDS = ['user', 'init', 'special'] as const;
@@ -84,6 +87,11 @@ export class Mm<H extends HandleFamily = HandleFamily> implements WalkMm<H>, Tab
   readonly lock: MmapLock;
   /** `page_table_lock`: index of the spin lock in `kernel.words.words`. */
   readonly pageTableLock: number;
+  /**
+   * `anon_vma->rwsem`, whose class is `lockClasses.anonVma`: index of the read-write lock in `kernel.words.words`. The kernel has one for each family of VMAs that may map the same anonymous
+   * pages; one for each address space is enough where nobody looks for the entries of an anonymous page.
+   */
+  readonly anonVmaLock: number;
   /** Bytes of the smallest page. */
   readonly pageBytes: number;
   readonly locks: WalkLocks<H>;
@@ -116,6 +124,7 @@ export class Mm<H extends HandleFamily = HandleFamily> implements WalkMm<H>, Tab
     this.context = kernel.contextOf(this);
     this.lock = new MmLock(this.words, at + MmWord.Lock, () => { this.assertAlive(); }, () => { this.replay(); });
     this.pageTableLock = at + MmWord.PageTableLock;
+    this.anonVmaLock = at + MmWord.AnonVma;
     this.tree = new VmaTree(this, new VmaJournal(this.words, at + MmWord.Journal, journal, kernel.journalRecords));
     this.locks = this.walkLocks();
     this.install = { arch: this.arch, context: this.context, populate: (entry, address) => { hooks.populate(this, entry, address); } };
