@@ -29,9 +29,10 @@ interface Desk {
 const VARIABLES = 3;
 const LOCKS = 2;
 export const THREADS = 3;
-const LIST_WORDS = 128;
-const additions = (variable: number): number => 8 + variable;
-const spin = (lock: number): number => 16 + lock;
+const LIST_WORDS = 256;
+/** Which additions to a variable a thread has made: a word for each thread, a bit for each operation. */
+const additions = (variable: number): number => 8 + variable * THREADS;
+const spin = (lock: number): number => 20 + lock;
 const rw = (lock: number): number => 24 + lock * 2;
 const spins = Array.from({ length: LOCKS }, (_, lock) => new LockClass(`spin ${lock}`));
 const rws = Array.from({ length: LOCKS }, (_, lock) => new LockClass(`rw ${lock}`));
@@ -55,13 +56,13 @@ class Interpreter {
 
   private do(op: Op): void {
     const { words } = this;
-    const id = this.me * 16 + this.op++;
+    const id = this.me * 32 + this.op++;
     const { what } = op;
     switch (op.do) {
       case 'read':
       case 'fail':
         schedulePoint(op.do, words, what, Access.Read);
-        this.saw(words[what]!, words[additions(what)]!);
+        this.look(what);
         if (op.do === 'fail' && words[what] === 1) throw new Error(`thread ${this.me} meets its failure`);
         return;
       case 'write':
@@ -77,15 +78,15 @@ class Interpreter {
         return;
       case 'add':
         schedulePoint(op.do, words, what, Access.Count);
-        words[additions(what)]! |= 1 << (id % 31);
+        words[additions(what) + this.me]! |= 1 << (id % 32);
         this.saw(words[what]!);
         return;
       case 'wait':
         schedulePoint(op.do, words, what, Access.Read);
-        this.saw(words[what]!, words[additions(what)]!);
+        this.look(what);
         while (words[what] === 0) {
           scheduleBlocked(op.do, words, what, 0);
-          this.saw(words[what], words[additions(what)]!);
+          this.look(what);
         }
         return;
       case 'lock':
@@ -120,8 +121,12 @@ class Interpreter {
   }
 
   private change(variable: number, id: number): void {
-    this.list(LISTS.variable + variable, id, this.words[additions(variable)]!);
+    this.list(LISTS.variable + variable, id, ...this.words.subarray(additions(variable), additions(variable) + THREADS));
     this.words[variable]!++;
+  }
+
+  private look(variable: number): void {
+    this.saw(this.words[variable]!, ...this.words.subarray(additions(variable), additions(variable) + THREADS));
   }
 
   private saw(...what: number[]): void {

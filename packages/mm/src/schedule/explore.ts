@@ -1,9 +1,12 @@
 import { PgtableError } from '@pgtable/core';
 import type { Company } from './player.js';
-import { findRaces, stepsOf, type Step, type Stopped } from './races.js';
+import { findRaces, stepAt, stepsOf, type Step, type Stopped } from './races.js';
 import { formatSchedule, parseSchedule } from './schedule-text.js';
 import { sharedBuffers, type AnyScenario } from './scenario.js';
 import { dependent, End, Head, MAX_CHANGES, MAX_PLAYERS, MAX_TOUCHES, Mode, nextRandom, Rule, Stage, TOUCH } from './stage.js';
+
+/** Milliseconds that a worker may take to begin. */
+const STARTING = 30_000;
 
 /** Which interleavings are run. */
 export type Search =
@@ -98,6 +101,7 @@ export class Explorer {
   private readonly stage: Stage;
   private readonly limit: number;
   private readonly patience: number;
+  private assembled = false;
 
   /**
    * Sets the scenario up, and has its threads started.
@@ -233,7 +237,7 @@ export class Explorer {
   /** What threads were about to do that will never come, if nobody slept. */
   private stopped(run: Run): Stopped[] {
     if (run.end !== End.Deadlock && run.end !== End.Limit) return [];
-    return this.waiting.map(({ thread, until, places }) => ({ step: { thread, enabled: 0, until, from: 0, count: places.length / TOUCH }, log: places }));
+    return this.waiting.map(({ thread, until, places }) => ({ step: stepAt(places, 0, places.length / TOUCH, { thread, enabled: 0, until }), log: places }));
   }
 
   /** Goes back to the last state where something else is to be tried, and chooses that. Returns: whether there is one. */
@@ -272,6 +276,10 @@ export class Explorer {
     const { stage } = this;
     const { head } = stage;
     const players = this.names.length;
+    if (!this.assembled && !stage.assemble(players, STARTING)) {
+      throw new PgtableError('EFAULT', `the workers of ${players} threads were asked for, and ${head[Head.Here]} came`, { hint: 'look at what the workers print: their module may not load' });
+    }
+    this.assembled = true;
     this.memory.forEach((bytes, number) => { bytes.set(this.before[number]!); });
     head.fill(0, 0, Head.Go);
     head.fill(0, Head.State, Head.Schedule);

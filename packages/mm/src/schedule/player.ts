@@ -51,6 +51,7 @@ class Player implements Scheduler {
   play(): void {
     const { stage, me } = this;
     const { head } = stage;
+    stage.arrive();
     for (;;) {
       stage.await(me);
       if (head[Head.Mode] === Mode.Quit) return;

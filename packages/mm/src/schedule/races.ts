@@ -1,4 +1,4 @@
-import { Until } from '../schedule-point.js';
+import { Access, Until } from '../schedule-point.js';
 import { ANY, dependent, STEP, TOUCH } from './stage.js';
 
 /*
@@ -23,6 +23,31 @@ export interface Step {
   /** Where its places begin in the log, and how many there are. */
   readonly from: number;
   readonly count: number;
+  /** Bits that stand for the places that it touches, and those that it does more to than read: steps that have none in common are independent. */
+  readonly touched: number;
+  readonly written: number;
+}
+
+/** A step by what a log says of it. */
+export function stepAt(log: ArrayLike<number>, from: number, count: number, of: Pick<Step, 'thread' | 'enabled' | 'until'>): Step {
+  let touched = 0;
+  let written = 0;
+  for (let at = from; at < from + count * TOUCH; at += TOUCH) {
+    const bits = bitsOf(log[at]!, log[at + 1]!, log[at + 2]!);
+    touched |= bits;
+    if ((log[at + 3]! & 3) !== Access.Read) written |= bits;
+  }
+  return { ...of, from, count, touched, written };
+}
+
+/** Some of 32 bits, the same for the same place. */
+function bitsOf(object: number, first: number, end: number): number {
+  const from = Math.floor(first / 8);
+  const to = Math.floor((end - 1) / 8);
+  if (object === ANY || to - from >= 32) return -1;
+  let bits = 0;
+  for (let bucket = from; bucket <= to; bucket++) bits |= 1 << (Math.imul(bucket + object * 7919, 0x9e3779b1) >>> 27);
+  return bits;
 }
 
 /** The steps of a log. */
@@ -31,7 +56,7 @@ export function stepsOf(log: ArrayLike<number>, count: number): Step[] {
   for (let at = 0, number = 0; number < count; number++) {
     const touches = log[at + 3]!;
     // What Stage.begin() wrote.
-    steps.push({ thread: log[at]!, enabled: log[at + 1]!, until: log[at + 2]! as Until, from: at + STEP, count: touches });
+    steps.push(stepAt(log, at + STEP, touches, { thread: log[at]!, enabled: log[at + 1]!, until: log[at + 2]! as Until }));
     at += STEP + touches * TOUCH;
   }
   return steps;
@@ -69,7 +94,7 @@ export function findRaces(log: ArrayLike<number>, steps: readonly Step[], thread
     for (let between = first + 1; between < second; between++) {
       if (clocks[between * width + owner]! >= first) continue;
       const { thread, from: start, count } = steps[between]!;
-      free &&= thread !== step.thread && !dependent(places, step.from, step.count, log, start, count);
+      free &&= thread !== step.thread && (apart(step, steps[between]!) || !dependent(places, step.from, step.count, log, start, count));
       if (firsts[thread]! >= 0) continue;
       if (firsts.every((other, of) => other < 0 || clocks[between * width + of]! < other)) mask |= 1 << thread;
       firsts[thread] = between;
@@ -88,7 +113,7 @@ export function findRaces(log: ArrayLike<number>, steps: readonly Step[], thread
       const known = clocks[own + earlier.thread]! >= other;
       const ordered = joined[earlier.thread]! >= other;
       if (known && (ordered || !races)) continue;
-      if (!dependent(places, step.from, step.count, log, earlier.from, earlier.count)) continue;
+      if (apart(step, earlier) || !dependent(places, step.from, step.count, log, earlier.from, earlier.count)) continue;
       if (!known) join(clocks, own, other);
       if (!races || ordered || !couldSwap(log, earlier, other, step, places, before)) continue;
       found(other, initials(other, Math.min(number, steps.length), step, places));
@@ -102,6 +127,11 @@ export function findRaces(log: ArrayLike<number>, steps: readonly Step[], thread
     latest[step.thread] = number;
   }
   stopped.forEach(({ step, log: places }, extra) => { look(steps.length + extra, step, places, true); });
+}
+
+/** Whether two steps are independent for certain. */
+function apart(one: Step, other: Step): boolean {
+  return ((one.touched & other.written) | (one.written & other.touched)) === 0;
 }
 
 /** Whether a step could have been done where an earlier one of another thread was, had the other not. @param before the step before it of its own thread */

@@ -62,6 +62,8 @@ export const Head = {
   ChangeAt: 180,
   /** Of each thread that had not come to its end when the run was given up: what it waited for, plus 1. */
   Stopped: 144,
+  /** How many threads have been started. */
+  Here: 250,
   Schedule: 256,
 } as const;
 const PENDING_WORDS = 4;
@@ -121,6 +123,21 @@ export class Stage {
   pass(to: number): void {
     const { head } = this;
     if (Atomics.exchange(head, Head.Go + to, 1) === 2) Atomics.notify(head, Head.Go + to, 1);
+  }
+
+  /** A thread has been started. */
+  arrive(): void {
+    Atomics.add(this.head, Head.Here, 1);
+    Atomics.notify(this.head, Head.Here);
+  }
+
+  /** Waits until so many threads have been started. Returns: whether they were. @param patience milliseconds for each of them */
+  assemble(players: number, patience: number): boolean {
+    for (;;) {
+      const here = Atomics.load(this.head, Head.Here);
+      if (here === players) return true;
+      if (Atomics.wait(this.head, Head.Here, here, patience) === 'timed-out') return false;
+    }
   }
 
   /**
