@@ -45,3 +45,6 @@ export { hugePmdBytes, hugePmdOrder } from './folio/huge.js';
 export { addNewAnonRmap, dupRmap, isAnon, isAnonExclusive, removeRmap, setAnonExclusive, splitRmap } from './folio/rmap.js';
 export { attachKernel, bootKernel, checkPageTables, type SharedMachine } from './boot.js';
 export { filemapGetPage, folioMapcount, folioRefCount, isFolioLocked, lockFolio, trylockFolio, unlockFolio } from './folio/folio-lock.js';
+export { mkHugePmd, pmdTableAddress, vmPageProt } from './huge/huge-pmd.js';
+export { splitHuge, splitHugePmd, splitHugePmdLocked } from './huge/split-huge-pmd.js';
+export { zapHugePmd } from './huge/zap-huge-pmd.js';
