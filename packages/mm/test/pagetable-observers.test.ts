@@ -1,7 +1,7 @@
 import { MmuGather, NO_TLB, type EntryObserver, type EntryVal, type EntryValues, type Level, type TableHandles } from '@pgtable/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FrameType, FrameWord, observers, PageTableCheck, setCurrentThread, StaleTranslations, WriteProtectedTables } from '../src/index.js';
-import { ALL, EFI, Flushes, machine, Space, type Machine } from './pagetable-machine.js';
+import { ALL, EFI, Flushes, INIT, machine, Space, type Machine } from './pagetable-machine.js';
 
 afterEach(() => {
   setCurrentThread(undefined);
@@ -347,6 +347,22 @@ describe('write protection', () => {
     expect(() => { guard.check(); }).toThrow('entry 4 is 0x0 and should be 0x');
     expect(() => { other.check(); }).toThrow('entry 4 is 0x0 and should be 0x');
     other.close();
+  });
+
+  it('protects early tables from the time on that constructors can run', () => {
+    const { m, guard } = open();
+    const table = m.pageTables.allocEarly(m.kernel, INIT, 'pte');
+    table.set(1, m.kernel.values.pte.ofPfn(3, m.kernel.kernelProt(1)));
+    const at = (table.address - m.frames.base) / 8;
+    m.tables.elements[at + 2] = 5n;
+    m.pageTables.constructEarly([INIT]);
+    guard.check();
+    m.tables.elements[at + 2] = 6n;
+    expect(() => { guard.check(); }).toThrow('of owner 0: entry 2 is 0x6 and should be 0x5');
+    expect(() => { m.pageTables.free(table.address); }).toThrow('entry 2 is 0x6');
+    m.tables.elements[at + 2] = 5n;
+    m.pageTables.free(table.address);
+    guard.check();
   });
 
   it('says when a protected table was given away without its destructor', () => {

@@ -5,36 +5,37 @@ import { FrameType, FrameWord, TableWord } from '../frames/memmap.js';
 /*
  * Constructors and destructors of page tables: what makes a page table of frames, and frames of a page table.
  *
- * The kernel grew them one by one: for users' PTE tables, when those got locks of their own; for PMD tables, for the same reason; for accounting, at ever higher
- * levels; and for the kernel's own tables at some levels and not at others. The thread "Always call constructor for kernel page tables"
- * (K. Brodsky, March 2025) sets out to mend that, and leaves questions. The rules here, and the answers:
+ * The kernel grew them one by one: for users' PTE tables, when those got locks of their own; for PMD tables, for the same reason; for accounting, at ever
+ * higher levels; and for the kernel's own tables at some levels and not at others. The thread "Always call constructor for kernel page tables" (K.
+ * Brodsky, March 2025) sets out to mend that, and leaves questions. The rules here, and the answers:
  *
- * 1. Every table has its constructor run, at all five levels, users' and the kernel's. So a hook sees every table, and a count counts every table. There is one constructor
- *    for all levels, which is told the level: one that is forgotten at one level cannot be written.
+ * 1. Every table has its constructor run, at all five levels, users' and the kernel's. So a hook sees every table, and a count counts every table. There
+ *    is one constructor for all levels, which is told the level: one that is forgotten at one level cannot be written.
  *
- * 2. The owner is passed down to the constructor, always: it is no optional argument, so there is no "the mm is not known here" (the series passes NULL there, and
- *    then initialises locks that nobody will take).
+ * 2. The owner is passed down to the constructor, always: it is no optional argument, so there is no "the mm is not known here" (the series passes NULL
+ *    there, and then initialises locks that nobody will take).
  *
  * 3. Who gets a split lock: PTE and PMD tables of every owner but `init`. Nobody takes the lock of a table of init_mm: its tables are changed under
- *    init_mm.page_table_lock, or by whoever owns the range of addresses (apply_to_pte_range() of mm/memory.c, 6.12, takes no lock there). `lockWord` of such a table throws,
- *    instead of handing out a word that nobody initialised.
+ *    init_mm.page_table_lock, or by whoever owns the range of addresses (apply_to_pte_range() of mm/memory.c, 6.12, takes no lock there). `lockWord` of
+ *    such a table throws, instead of handing out a word that nobody initialised.
  *
- * 4. "Does it really make sense to treat efi_mm and init_mm differently?" By what is done with them, yes. What matters is not whether an address space has users' memory
- *    in it, but whether its tables are walked by functions that take the split lock, as apply_to_page_range() does on efi_mm, and on any mm that is not init_mm. A rule
- *    "no split lock for what is not a user's" would need that function to know the difference too, and gains one word for each of a handful of tables. So an owner says which of the three it is
- *    ({@link TableOwner.kind}), all code asks that one property, and no code compares an owner with a certain object.
+ * 4. "Does it really make sense to treat efi_mm and init_mm differently?" By what is done with them, yes. What matters is not whether an address space has
+ *    users' memory in it, but whether its tables are walked by functions that take the split lock, as apply_to_page_range() does on efi_mm, and on any mm
+ *    that is not init_mm. A rule "no split lock for what is not a user's" would need that function to know the difference too, and gains one word for each
+ *    of a handful of tables. So an owner says which of the three it is ({@link TableOwner.kind}), all code asks that one property, and no code compares an
+ *    owner with a certain object.
  *
- * 5. Late allocators (EFI's mappings, memory that is plugged in): one `alloc` for all of them. The mapping code of an architecture serves two kinds of owners, efi_mm and init_mm;
- *    as it gets the owner from its caller and passes it on, each table is made as its owner needs it.
+ * 5. Late allocators (EFI's mappings, memory that is plugged in): one `alloc` for all of them. The mapping code of an architecture serves two kinds of
+ *    owners, efi_mm and init_mm; as it gets the owner from its caller and passes it on, each table is made as its owner needs it.
  *
- * 6. Early allocators cannot run constructors: at boot there is no memory map yet, no counters, no hooks. They mark the tables as early, and when constructors
- *    can run, `constructEarly` runs them on all tables that have the mark. Until then such a table has no lock and is in no count, and to free it is an error. That is what
- *    hooks need that must see every table (write protection): the series leaves early tables out.
+ * 6. Early allocators cannot run constructors: at boot there is no memory map yet, no counters, no hooks. They mark the tables as early, and when
+ *    constructors can run, `constructEarly` runs them on all tables that have the mark. Until then such a table has no lock and is in no count, and to
+ *    free it is an error. That is what hooks need that must see every table (write protection): the series leaves early tables out.
  *
  * 7. `pte_alloc_kernel` and `pte_free_kernel` run them like everything else (kernel-tables.ts).
  *
- * 8. A constructor may fail (a hook refuses). Then the frames are what they were before, and the allocation fails. A destructor cannot fail; what it throws says that the caller
- *    has broken a rule, before anything was changed.
+ * 8. A constructor may fail (a hook refuses). Then the frames are what they were before, and the allocation fails. A destructor cannot fail; what it
+ *    throws says that the caller has broken a rule, before anything was changed.
  */
 
 /** Who tables are made for: an address space. */
@@ -132,14 +133,20 @@ function noTable(frames: Frames, address: number, head: number, word: number, wh
   const at = `cannot ${what} at physical address ${hex(address)}`;
   const level = levelOf(word);
   if (level !== undefined && head * frames.pageBytes !== address) {
-    return new PgtableError('EINVAL', `${at}: that is inside of the ${level} table at ${hex(head * frames.pageBytes)}`, { address: BigInt(address), hint: 'a table is known by the address of its first entry' });
+    return new PgtableError('EINVAL', `${at}: that is inside of the ${level} table at ${hex(head * frames.pageBytes)}`, {
+      address: BigInt(address), hint: 'a table is known by the address of its first entry',
+    });
   }
   if (level !== undefined && (word & TableWord.Early) !== 0) {
-    return new PgtableError('EINVAL', `${at}: the ${level} table was made before constructors could run, and was never constructed`, { address: BigInt(address), hint: 'call constructEarly() first' });
+    return new PgtableError('EINVAL', `${at}: the ${level} table was made before constructors could run, and was never constructed`, {
+      address: BigInt(address), hint: 'call constructEarly() first',
+    });
   }
   const type = frames.read(head, FrameWord.Type);
   if (type === FrameType.Free) {
-    return new PgtableError('EINVAL', `${at}: the frame is free; the table that was there was freed already`, { address: BigInt(address), hint: 'a table is freed once: by who unlinked it, or by its grace period' });
+    return new PgtableError('EINVAL', `${at}: the frame is free; the table that was there was freed already`, {
+      address: BigInt(address), hint: 'a table is freed once: by who unlinked it, or by its grace period',
+    });
   }
   return new PgtableError('EINVAL', `${at}: the frame is no page table; no constructor has run on it since it was given out`, {
     address: BigInt(address), hint: 'frames become a table by PageTables.alloc or PageTables.construct',

@@ -7,8 +7,9 @@ import { spinHeldByMe } from '../locks/spin-lock.js';
 import { constructedTable, hex } from './constructor.js';
 
 /*
- * PTE tables that are put aside, in a ring through the words Next and Previous of their first frames; the PMD table has the first one. As mm/pgtable-generic.c (6.12) has it:
- * a new one goes after the first and becomes the first itself; the first is withdrawn, and the next becomes the first. So A, B, C come out as C, A, B.
+ * PTE tables that are put aside, in a ring through the words Next and Previous of their first frames; the PMD table has the first one. As
+ * mm/pgtable-generic.c (6.12) has it: a new one goes after the first and becomes the first itself; the first is withdrawn, and the next becomes the first. So
+ * A, B, C come out as C, A, B.
  */
 
 /** Whether a table is put aside. A ring of one has itself as its neighbour, so the word is never 0. @param pfn its first frame */
@@ -22,7 +23,9 @@ export function depositTable(frames: Frames, pmdTableAddress: number, pteTableAd
   const pmd = lockedPmdTable(frames, pmdTableAddress, what);
   const { pfn, level } = constructedTable(frames, pteTableAddress, `deposit, in the PMD table ${hex(pmdTableAddress)}, the PTE table`);
   if (level !== 'pte') {
-    throw new PgtableError('EINVAL', `cannot ${what} at physical address ${hex(pmdTableAddress)}: it is a ${level} table`, { address: BigInt(pteTableAddress), hint: 'PTE tables are put aside' });
+    throw new PgtableError('EINVAL', `cannot ${what} at physical address ${hex(pmdTableAddress)}: it is a ${level} table`, {
+      address: BigInt(pteTableAddress), hint: 'PTE tables are put aside',
+    });
   }
   if (isDeposited(frames, pfn)) {
     throw new PgtableError('EINVAL', `cannot ${what} at physical address ${hex(pmdTableAddress)}: it is put aside already`, {
@@ -75,7 +78,9 @@ function lockedPmdTable(frames: Frames, address: number, what: string): number {
     const lock = frames.word(pfn, FrameWord.TableLock);
     lockdepAssertHeld(frames.memmap, lock, lockClasses.pmdPtl, `${what} at ${hex(address)}`);
     if (!spinHeldByMe(frames.memmap, lock)) {
-      throw new PgtableError('EINVAL', `cannot ${what} at physical address ${hex(address)}: this thread does not have its lock`, { address: BigInt(address), hint: 'take the split lock of the PMD table first' });
+      throw new PgtableError('EINVAL', `cannot ${what} at physical address ${hex(address)}: this thread does not have its lock`, {
+        address: BigInt(address), hint: 'take the split lock of the PMD table first',
+      });
     }
   }
   return pfn;

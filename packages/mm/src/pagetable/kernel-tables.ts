@@ -3,7 +3,8 @@ import { hex, type TableOwner } from './constructor.js';
 import type { PageTables } from './page-tables.js';
 
 /**
- * `pte_alloc_one_kernel`: a PTE table of the kernel's, with the constructor. In 6.12 (include/asm-generic/pgalloc.h) it has none; the answer of constructor.ts is that all have.
+ * `pte_alloc_one_kernel`: a PTE table of the kernel's, with the constructor. In 6.12 (include/asm-generic/pgalloc.h) it has none; the answer of
+ * constructor.ts is that all have.
  *
  * Locking: none.
  *

@@ -11,11 +11,12 @@ import { LiveEntries } from './live-entries.js';
  * - an anonymous page that any other entry maps may not be mapped writable;
  * - a count never goes below 0: what is unmapped was mapped;
  * - a frame that is freed, or is in the allocator, or is a page table, is not mapped. The first of these `Frames.freePages` says;
- * - an entry that is write-protected for userfaultfd is not writable, nor is it a migration entry of a writable page. (The kernel knows device-private pages too.)
+ * - an entry that is write-protected for userfaultfd is not writable, nor is it a migration entry of a writable page. (The kernel knows device-private pages
+ *   too.)
  *
- * Every entry counts that is present, maps memory, and may be used (not PROT_NONE), as long as its table is live: tables may be filled before they are linked, and emptied
- * after. The kernel counts in those too, and not a huge page while it is invalidated; the sums are the same wherever nobody holds the lock of the table. Frames that are not in memory
- * do not count (`pfn_valid`).
+ * Every entry counts that is present, maps memory, and may be used (not PROT_NONE), as long as its table is live: tables may be filled before they are
+ * linked, and emptied after. The kernel counts in those too, and not a huge page while it is invalidated; the sums are the same wherever nobody holds the
+ * lock of the table. Frames that are not in memory do not count (`pfn_valid`).
  *
  * One belongs to one thread and one address space; counts are in shared memory. Not for the kernel's own address space.
  */

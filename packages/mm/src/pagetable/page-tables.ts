@@ -27,8 +27,8 @@ export interface PageTableHook {
 }
 
 /**
- * The page tables of a machine: allocation with constructors, destructors, accounts, split locks, deposits. What is known of a table stands in the memory map, at its
- * first frame, so every thread has an object of this class over the same shared memory, and a table that one thread made another may free.
+ * The page tables of a machine: allocation with constructors, destructors, accounts, split locks, deposits. What is known of a table stands in the memory
+ * map, at its first frame, so every thread has an object of this class over the same shared memory, and a table that one thread made another may free.
  *
  * What constructors do, and for whom, stands in constructor.ts. Kernel: `pagetable_alloc`, `pagetable_*_ctor`, `pagetable_dtor` (include/linux/mm.h,
  * include/asm-generic/pgalloc.h), for which 6.12 has a function a level.
@@ -61,7 +61,8 @@ export class PageTables<H extends HandleFamily = HandleFamily> {
    * Locking: none; takes the zone lock.
    *
    * @param owner the address space that it is made for
-   * @throws PgtableError `ENOMEM` if no frames are left; `EINVAL` for a level that does not exist, an owner that cannot be, or frames of another size than the architecture's pages
+   * @throws PgtableError `ENOMEM` if no frames are left; `EINVAL` for a level that does not exist, an owner that cannot be, or frames of another size than
+   *   the architecture's pages
    */
   alloc<L extends Level>(arch: WritableArch<H>, owner: TableOwner, level: L): UnlinkedTable<H, L> {
     const pfn = this.allocFrames(arch.geometry, owner, level);
@@ -79,7 +80,8 @@ export class PageTables<H extends HandleFamily = HandleFamily> {
    * Locking: none; takes the zone lock. The table must not be live, and no reader may look at it any more: that is the caller's word.
    *
    * @param address physical, of the table
-   * @throws PgtableError `EINVAL` as {@link destroy}, and as `Frames.freePages` if the translations of the entry that pointed to it were not flushed; nothing has changed then
+   * @throws PgtableError `EINVAL` as {@link destroy}, and as `Frames.freePages` if the translations of the entry that pointed to it were not flushed; nothing
+   *   has changed then
    */
   free(address: number): void {
     const { pfn } = this.checkedForDestruction(address, 'free a page table');
@@ -97,7 +99,8 @@ export class PageTables<H extends HandleFamily = HandleFamily> {
    * Locking: none; nobody else knows the frames.
    *
    * @param address physical, of the first of as many frames as the table needs
-   * @throws PgtableError `EINVAL` if the frames are a table already, or were not given out, or are too few; for a level or an owner that cannot be. What a hook throws
+   * @throws PgtableError `EINVAL` if the frames are a table already, or were not given out, or are too few; for a level or an owner that cannot be. What a
+   *   hook throws
    */
   construct<L extends Level>(arch: WritableArch<H>, owner: TableOwner, level: L, address: number): UnlinkedTable<H, L> {
     const pfn = this.checkedForConstruction(arch.geometry, owner, level, address, `construct a ${level} table`);
@@ -113,8 +116,8 @@ export class PageTables<H extends HandleFamily = HandleFamily> {
    * Locking: none; the table must not be live, and no reader may look at it any more.
    *
    * @param address physical, of the table
-   * @throws PgtableError `EINVAL` if there is no table whose constructor has run: it was freed already, or never constructed; if its split lock is held, if tables are put aside in
-   *   it, or it is put aside itself (6.12: the assertion in `pmd_ptlock_free` of include/linux/mm.h). Nothing has changed then
+   * @throws PgtableError `EINVAL` if there is no table whose constructor has run: it was freed already, or never constructed; if its split lock is held, if
+   *   tables are put aside in it, or it is put aside itself (6.12: the assertion in `pmd_ptlock_free` of include/linux/mm.h). Nothing has changed then
    */
   destroy(address: number): void {
     const table = this.checkedForDestruction(address, 'destroy a page table');
@@ -151,12 +154,14 @@ export class PageTables<H extends HandleFamily = HandleFamily> {
   /**
    * `pgtable_trans_huge_deposit`: puts a PTE table aside for the day on which a huge page of a PMD table is split, so that the split cannot fail.
    *
-   * As in mm/pgtable-generic.c (6.12): {@link withdraw} gives what was deposited last, and from then on the others in the order in which they came. The comment there calls that FIFO.
+   * As in mm/pgtable-generic.c (6.12): {@link withdraw} gives what was deposited last, and from then on the others in the order in which they came. The
+   * comment there calls that FIFO.
    *
    * Locking: the lock of the PMD table, if it has one of its own; else that which stands for it.
    *
    * @param pmdTableAddress,pteTableAddress physical, of the tables; the PTE table is empty and linked nowhere
-   * @throws PgtableError `EINVAL` if they are no such tables, the PTE table is put aside already, or the lock is not held; a LockRuleError in threads that are checked
+   * @throws PgtableError `EINVAL` if they are no such tables, the PTE table is put aside already, or the lock is not held; a LockRuleError in threads that
+   *   are checked
    */
   deposit(pmdTableAddress: number, pteTableAddress: number): void {
     depositTable(this.frames, pmdTableAddress, pteTableAddress);
@@ -240,8 +245,8 @@ export class PageTables<H extends HandleFamily = HandleFamily> {
   }
 
   /**
-   * A table before constructors can run: what an early allocator (memblock, `early_pgtable_alloc` of arch/arm64/mm/mmu.c) makes. It has no lock, is in no count, and no
-   * hook knows it, until {@link constructEarly}. In all else it is a table.
+   * A table before constructors can run: what an early allocator (memblock, `early_pgtable_alloc` of arch/arm64/mm/mmu.c) makes. It has no lock, is in no
+   * count, and no hook knows it, until {@link constructEarly}. In all else it is a table.
    *
    * Locking: none; one processor runs.
    *
@@ -334,7 +339,11 @@ export class PageTables<H extends HandleFamily = HandleFamily> {
     this.setType(pfn, FrameType.Table);
   }
 
-  /** The constructor proper, on a table that was begun. @param keep what is to become of it if a hook refuses: it stays an early table, or its frames are no table any more */
+  /**
+   * The constructor proper, on a table that was begun.
+   *
+   * @param keep what is to become of it if a hook refuses: it stays an early table, or its frames are no table any more
+   */
   private finish(pfn: number, owner: TableOwner, keep = false): void {
     const { frames } = this;
     const before = frames.read(pfn, FrameWord.Table);

@@ -19,12 +19,12 @@ export interface StaleTranslation {
 /**
  * Finds "flush after free": a frame must not be freed while translations to it may be cached.
  *
- * It sees stores and flushes. Of each frame whose live entry was taken away, or changed to another frame, the word `Stale` counts one more until a flush covers the entry's
- * addresses; a table that was unlinked, the tables below it, and what they map, count too. `Frames.freePages` refuses a frame whose count is not 0. An entry that is given back
- * to the same frame owes nothing. Entries of tables that are not live owe nothing: nothing caches them.
+ * It sees stores and flushes. Of each frame whose live entry was taken away, or changed to another frame, the word `Stale` counts one more until a flush
+ * covers the entry's addresses; a table that was unlinked, the tables below it, and what they map, count too. `Frames.freePages` refuses a frame whose count
+ * is not 0. An entry that is given back to the same frame owes nothing. Entries of tables that are not live owe nothing: nothing caches them.
  *
- * One belongs to one thread and one address space; counts are in shared memory. A thread pays what it owes itself: a flush by another thread does not count. Where
- * a flush is ignored because the address space never runs again, it is paid by {@link StaleTranslations.forgetAll}.
+ * One belongs to one thread and one address space; counts are in shared memory. A thread pays what it owes itself: a flush by another thread does not count.
+ * Where a flush is ignored because the address space never runs again, it is paid by {@link StaleTranslations.forgetAll}.
  *
  *     const stale = new StaleTranslations(frames, arch, root, tlb);
  *     const context: MmContext = { user: true, tlb: stale, observer: stale };

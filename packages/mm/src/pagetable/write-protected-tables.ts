@@ -21,15 +21,18 @@ const COPYING = 2;
 const SHOWN = 4;
 
 /**
- * Write-protected page tables: a live table is written inside of accessors, and nowhere else. What writes to it in another way (through a stray pointer: `frames.ram`, `tables.words`)
- * is caught. The idea is that of "pkeys-based page table hardening" (K. Brodsky, 2025), for which constructors and destructors run on every table.
+ * Write-protected page tables: a live table is written inside of accessors, and nowhere else. What writes to it in another way (through a stray pointer:
+ * `frames.ram`, `tables.words`) is caught. The idea is that of "pkeys-based page table hardening" (K. Brodsky, 2025), for which constructors and destructors
+ * run on every table.
  *
- * No memory can be protected here against stores of the same program, so stores are not stopped but found: of each protected table there is a shadow. Accessors announce every
- * change to an observer, which writes it to the shadow. Whenever an entry is announced to change, when a table is unlinked or destroyed, and at {@link check}, what is in the
- * table is compared with the shadow. So a stray write is found, with the entry, what it is, and what it should be; but after it happened, and not by who it was.
+ * No memory can be protected here against stores of the same program, so stores are not stopped but found: of each protected table there is a shadow.
+ * Accessors announce every change to an observer, which writes it to the shadow. Whenever an entry is announced to change, when a table is unlinked or
+ * destroyed, and at {@link check}, what is in the table is compared with the shadow. So a stray write is found, with the entry, what it is, and what it
+ * should be; but after it happened, and not by who it was.
  *
- * A table is protected from the moment in which it becomes live to the one in which it stops: before and after, whoever has the {@link UnlinkedTable} writes to it, and tells nobody.
- * A root is live from {@link observer} on. Young and dirty marks of leaves may appear and go: the hardware writes them.
+ * A table is protected from the moment in which it becomes live to the one in which it stops: before and after, whoever has the {@link UnlinkedTable} writes
+ * to it, and tells nobody. A root is live from {@link observer} on; a table that was made before constructors could run is taken to be live when its
+ * constructor runs. Young and dirty marks of leaves may appear and go: the hardware writes them.
  *
  * Off unless one is made. Then it takes as much memory as there is, where tables are. One belongs to one thread; the shadow is in shared memory.
  */
@@ -58,7 +61,10 @@ export class WriteProtectedTables<H extends HandleFamily = HandleFamily> {
     this.shadow = new Entries(this.image.shadow, entryBytes);
     this.states = new Int32Array(this.image.states);
     this.remove = pageTables.addHook({
-      constructed: ({ pfn }) => { this.setState(pfn, 0); },
+      constructed: (table) => {
+        if (table.early) this.copy(table);
+        this.setState(table.pfn, table.early ? PROTECTED : 0);
+      },
       destroying: (table) => {
         this.checkTable(table);
         this.setState(table.pfn, 0);
@@ -134,19 +140,23 @@ export class WriteProtectedTables<H extends HandleFamily = HandleFamily> {
   }
 
   /**
-   * Has a table that becomes live, and those below it, protected as they are. One that is linked in several places is already, or another thread is at it. The topmost comes last: who
-   * finds it protected knows that all are.
+   * Has a table that becomes live, and those below it, protected as they are. One that is linked in several places is already, or another thread is at it.
+   * The topmost comes last: who finds it protected knows that all are.
    */
   private protect(live: LiveEntries<H>, level: Level, address: number, start: bigint): void {
     const copied: number[] = [];
     this.each(live, level, address, start, (pfn, table) => {
       if (Atomics.compareExchange(this.states, pfn - this.frames.firstPfn, 0, COPYING) !== 0) return;
-      const first = this.indexOf(table.address);
-      const end = first + this.entriesOf(table);
-      for (let index = first; index < end; index++) this.shadow.write(index, this.memory.read(index));
+      this.copy(table);
       copied.push(pfn);
     });
     for (const pfn of copied.reverse()) this.setState(pfn, PROTECTED);
+  }
+
+  private copy(table: TableInfo): void {
+    const first = this.indexOf(table.address);
+    const end = first + this.entriesOf(table);
+    for (let index = first; index < end; index++) this.shadow.write(index, this.memory.read(index));
   }
 
   private unprotect(live: LiveEntries<H>, level: Level, address: number, start: bigint): void {
