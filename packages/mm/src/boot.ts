@@ -1,5 +1,6 @@
 import { PgtableError, type FlushRange, type HandleFamily, type MmContext, type Tlb } from '@pgtable/core';
 import { Kernel, type KernelChecks, type KernelOptions, type KernelParts, type MmWatcher, type Platform, type SharedKernel } from './kernel/kernel.js';
+import { exitMmap } from './ops/exit-mmap.js';
 import { observers } from './pagetable/observers.js';
 import { PageTableCheck } from './pagetable/page-table-check.js';
 import { StaleTranslations } from './pagetable/stale-translations.js';
@@ -38,7 +39,7 @@ export function attachKernel<H extends HandleFamily>(image: SharedMachine, platf
   const { checks, shadow } = image;
   let shield: WriteProtectedTables<H> | undefined;
   const parts: KernelParts<H> = {
-    tables: { ...tableHooks<H>(), splitHuge: notYet('split a huge page') },
+    tables: { ...tableHooks<H>(), splitHuge: notYet('split a huge page'), exitMmap },
     // The kernel is one over H: it is made below.
     watch: (kernel, context, owner) => watched(kernel as Kernel<H>, context, owner, checks, shield),
   };

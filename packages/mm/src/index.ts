@@ -48,3 +48,13 @@ export { filemapGetPage, folioMapcount, folioRefCount, isFolioLocked, lockFolio,
 export { mkHugePmd, pmdTableAddress, vmPageProt } from './huge/huge-pmd.js';
 export { splitHuge, splitHugePmd, splitHugePmdLocked } from './huge/split-huge-pmd.js';
 export { zapHugePmd } from './huge/zap-huge-pmd.js';
+export { forEachPmd } from './zap/pmd-range.js';
+export { unmapRegion } from './zap/unmap-region.js';
+export { zapPageRangeSingle } from './zap/zap-vma.js';
+export { unmapPageRange, zapHugePmd, zapPmdRange, zapPteRange } from './zap/zap.js';
+export { copyPageRange } from './ops/copy-page-range.js';
+export { exitMmap } from './ops/exit-mmap.js';
+export { fork } from './ops/fork.js';
+export { mmap, type MmapRequest } from './ops/mmap.js';
+export { doMunmap, munmap } from './ops/munmap.js';
+export { getUnmappedArea, type MmapLayout } from './ops/unmapped-area.js';

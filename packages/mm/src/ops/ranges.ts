@@ -1,0 +1,52 @@
+import { PgtableError, type HandleFamily } from '@pgtable/core';
+import type { Mm } from '../kernel/mm.js';
+import type { Vma } from '../kernel/vma.js';
+
+/** `PAGE_ALIGN(bytes)`. */
+export function pageAligned<H extends HandleFamily>(mm: Mm<H>, bytes: number): number {
+  return Math.ceil(bytes / mm.pageBytes) * mm.pageBytes;
+}
+
+/** The end of a range that a system call was given. @throws PgtableError `EINVAL` if it does not begin at a page, or is of no size */
+export function endOfRange<H extends HandleFamily>(mm: Mm<H>, start: number, bytes: number, what: string): number {
+  if (!Number.isInteger(start) || start < 0 || start % mm.pageBytes !== 0) {
+    throw new PgtableError('EINVAL', `cannot ${what} at address ${start}: it is not the first of a page`, { hint: `addresses are multiples of ${mm.pageBytes}` });
+  }
+  if (!(bytes > 0) || !Number.isFinite(bytes)) throw new PgtableError('EINVAL', `cannot ${what}: a range cannot have ${bytes} bytes`, { hint: 'give a number from 1 on' });
+  return start + pageAligned(mm, bytes);
+}
+
+/** The error for addresses that no VMA has, or not all of them. */
+export function notMapped<H extends HandleFamily>(mm: Mm<H>, what: string, start: number, end: number, code: 'ENOMEM' | 'EFAULT' = 'ENOMEM'): PgtableError {
+  return new PgtableError(code, `cannot ${what} [0x${BigInt(start).toString(16)}, 0x${BigInt(end).toString(16)}) of address space ${mm.id}: not all of it is mapped`, {
+    address: BigInt(start), hint: 'mmap() it first',
+  });
+}
+
+/** `vma_modify()`, the first half: the VMA that is exactly the part [start, end) of one; what is left of it becomes neighbours. Locking: the mmap lock to write. @throws PgtableError `ENOMEM` if there are too many VMAs */
+export function isolateVma<H extends HandleFamily>(vma: Vma<H>, start: number, end: number): Vma<H> {
+  const { mm } = vma;
+  const middle = start > vma.start ? mm.splitVma(vma, start) : vma;
+  if (end < middle.end) mm.splitVma(middle, end);
+  return middle;
+}
+
+/** Calls a function with the mmap lock held to write. Kernel: `mmap_write_lock()` to `mmap_write_unlock()`. */
+export function withWriteLock<H extends HandleFamily, T>(mm: Mm<H>, work: () => T): T {
+  mm.lock.writeLock();
+  try {
+    return work();
+  } finally {
+    mm.lock.writeUnlock();
+  }
+}
+
+/** Calls a function with the mmap lock held to read. */
+export function withReadLock<H extends HandleFamily, T>(mm: Mm<H>, work: () => T): T {
+  mm.lock.readLock();
+  try {
+    return work();
+  } finally {
+    mm.lock.readUnlock();
+  }
+}
