@@ -3,7 +3,7 @@ import {
   type TableMemory, type WritableArch,
 } from '@pgtable/core';
 import type { Frames } from '../frames/frames.js';
-import { FrameType, FrameWord, TableWord } from '../frames/memmap.js';
+import { FrameType, FrameWord, MEMMAP_WORDS, TableWord } from '../frames/memmap.js';
 import { spinIsLocked } from '../locks/spin-lock.js';
 import { constructedTable, hasSplitLock, headOf, hex, infoOf, levelOf, MAX_TABLE_OWNERS, tableWord, type TableInfo, type TableOwner } from './constructor.js';
 import { depositTable, isDeposited, withdrawTable } from './deposit.js';
@@ -189,8 +189,14 @@ export class PageTables<H extends HandleFamily = HandleFamily> {
    */
   lockWord(address: number): number {
     const { frames } = this;
+    const { memmap } = frames;
+    // Every fault comes here: words are read by their place. Outside of memory nothing is read, and nothing is equal to undefined.
+    const own = Math.floor((address - frames.base) / frames.pageBytes) * MEMMAP_WORDS;
+    if (memmap[own + FrameWord.Type] === FrameType.Table) {
+      const head = memmap[own + FrameWord.Head]! * MEMMAP_WORDS;
+      if ((Atomics.load(memmap, head + FrameWord.Table) & TableWord.LockInitialised) !== 0) return head + FrameWord.TableLock;
+    }
     const pfn = headOf(frames, address, 'find a split lock');
-    if ((frames.read(pfn, FrameWord.Table) & TableWord.LockInitialised) !== 0) return frames.word(pfn, FrameWord.TableLock);
     const { level } = constructedTable(frames, pfn * frames.pageBytes, 'find the split lock of a table');
     throw this.refused('find a split lock', address, `the ${level} table has none: its constructor did not initialise one`, 'tables of init_mm, and those above PMD tables, have the address space\'s page_table_lock');
   }
