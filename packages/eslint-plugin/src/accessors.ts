@@ -52,7 +52,7 @@ function wayOf(types: Typed, node: TSESTree.CallExpression, name: TSESTree.Ident
     const way = METHODS.get(name.name);
     if (way !== undefined && types.types.isCore(types.typeOf(callee.object), 'LevelOps', 'WritableOps', 'BasicLevelOps', 'TableLevelOps')) return { way, at: 0 };
   }
-  const symbol = types.types.checker.getSymbolAtLocation(types.services.esTreeNodeToTSNodeMap.get(name));
+  const symbol = types.symbolOf(name);
   const original = symbol === undefined ? undefined : types.types.resolved(symbol);
   const match = original === undefined ? null : GETTER.exec(original.name);
   if (original === undefined || match === null || !types.types.isCoreSymbol(original, original.name)) return undefined;
@@ -92,7 +92,7 @@ export function stablePath(types: Typed, node: TSESTree.Node): string | undefine
   const inner = bare(node as TSESTree.Expression);
   if (inner.type === AST_NODE_TYPES.ThisExpression) return 'this';
   if (inner.type === AST_NODE_TYPES.Identifier) {
-    const symbol = types.types.checker.getSymbolAtLocation(types.services.esTreeNodeToTSNodeMap.get(inner));
+    const symbol = types.symbolOf(inner);
     return symbol === undefined ? undefined : `${inner.name}#${idOf(symbol)}`;
   }
   if (inner.type !== AST_NODE_TYPES.MemberExpression || inner.computed || inner.property.type !== AST_NODE_TYPES.Identifier) return undefined;

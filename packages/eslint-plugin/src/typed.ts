@@ -1,8 +1,9 @@
 import { AST_NODE_TYPES, type ParserServicesWithTypeInformation, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
+import { isArithmetic } from './ast.js';
 import { settingsOf, type Settings } from './settings.js';
 import { Provenance, type Origin } from './types/provenance.js';
-import { Types, type Handle, type Value } from './types/types.js';
+import { PRIMITIVE, Types, type Handle, type Value } from './types/types.js';
 
 /** What every rule that asks for types gets. */
 export interface Typed {
@@ -16,8 +17,12 @@ export interface Typed {
   handleOf(node: TSESTree.Node): Handle | undefined;
   /** Whether an expression is `any`. */
   isAny(node: TSESTree.Node): boolean;
-  /** Whether an expression's type passes a test that a union passes if one of its members does. */
+  /** Whether an expression's type passes a test that a union passes if one of its members does, and that neither `number` nor `string` passes. */
   is(node: TSESTree.Node, test: (type: ts.Type) => boolean): boolean;
+  /** Whether an expression's type is one of texts. */
+  isText(node: TSESTree.Node): boolean;
+  /** What a name stands for, as the compiler found. */
+  symbolOf(name: TSESTree.Node): ts.Symbol | undefined;
   /** What an expression's type says of entry values. */
   valueOf(node: TSESTree.Node): Value | undefined;
   /** Where an expression's value came from. */
@@ -56,7 +61,7 @@ export function typed<Messages extends string>(
   const complete = services as ParserServicesWithTypeInformation;
   const types = Types.of(complete, settings);
   if (!types.relevant) return undefined;
-  const known = asked.get(context.sourceCode)?.get(types) ?? new Asked(complete, settings, types);
+  const known = asked.get(context.sourceCode)?.get(types) ?? new Asked(complete, settings, types, context.sourceCode.scopeManager?.scopes ?? []);
   const bySettings = asked.get(context.sourceCode) ?? new Map<Types, Asked>();
   asked.set(context.sourceCode, bySettings.set(types, known));
   return known;
@@ -73,10 +78,13 @@ class Asked implements Typed {
   private readonly nodes = new Map<TSESTree.Node, ts.Type>();
   private readonly handles = new Map<TSESTree.Node, Handle | undefined>();
   private readonly lives = new Map<TSESTree.Node, boolean>();
-  private readonly declared = new Map<TSESTree.Node, ts.Type | undefined>();
+  private readonly scopes: readonly TSESLint.Scope.Scope[];
+  private readonly symbols = new Map<TSESTree.Node | TSESLint.Scope.Variable, ts.Symbol | undefined>();
+  private readonly widest = new Map<TSESTree.Node, ts.Type | undefined>();
 
-  constructor(services: ParserServicesWithTypeInformation, settings: Settings, types: Types) {
+  constructor(services: ParserServicesWithTypeInformation, settings: Settings, types: Types, scopes: readonly TSESLint.Scope.Scope[]) {
     this.services = services;
+    this.scopes = scopes;
     this.settings = settings;
     this.types = types;
     this.provenance = Provenance.of(types);
@@ -85,10 +93,44 @@ class Asked implements Typed {
   typeOf(node: TSESTree.Node): ts.Type {
     const known = this.nodes.get(node);
     if (known !== undefined) return known;
-    const type = this.declaredType(node) ?? this.resultType(node) ?? this.types.checker.getTypeAtLocation(this.services.esTreeNodeToTSNodeMap.get(node));
+    const type = this.declaredType(node) ?? (node.type === AST_NODE_TYPES.CallExpression ? this.widestType(node) : undefined) ?? this.typeOfParts(node) ?? this.types.checker.getTypeAtLocation(this.services.esTreeNodeToTSNodeMap.get(node));
     this.nodes.set(node, type);
     return type;
   }
+
+  /** The type of an expression that follows from that of its parts, which are asked about more often. */
+  private typeOfParts(node: TSESTree.Node): ts.Type | undefined {
+    const { checker } = this.types;
+    switch (node.type) {
+      case AST_NODE_TYPES.AwaitExpression:
+        return checker.getAwaitedType(this.typeOf(node.argument));
+      case AST_NODE_TYPES.TSNonNullExpression:
+        return node.expression.type === AST_NODE_TYPES.ChainExpression || isInChain(node.expression) ? undefined : checker.getNonNullableType(this.typeOf(node.expression));
+      case AST_NODE_TYPES.TSAsExpression:
+      case AST_NODE_TYPES.TSTypeAssertion:
+        return isConst(node.typeAnnotation) ? undefined : this.typeOf(node.typeAnnotation);
+      default:
+        return undefined;
+    }
+  }
+
+  symbolOf(name: TSESTree.Node): ts.Symbol | undefined {
+    const of = this.variables.get(name) ?? name;
+    const known = this.symbols.get(of);
+    if (known !== undefined || this.symbols.has(of)) return known;
+    const symbol = this.types.checker.getSymbolAtLocation(this.services.esTreeNodeToTSNodeMap.get(name));
+    this.symbols.set(of, symbol);
+    return symbol;
+  }
+
+  /** The variables that names in expressions stand for: of each the compiler has to be asked once. */
+  private get variables(): ReadonlyMap<TSESTree.Node, TSESLint.Scope.Variable> {
+    this.resolved ??= new Map(
+      this.scopes.flatMap(({ references }) => references).flatMap(({ identifier, resolved }) => (resolved === null || resolved.defs.length === 0 || isShorthand(identifier) ? [] : [[identifier, resolved]])),
+    );
+    return this.resolved;
+  }
+  private resolved: ReadonlyMap<TSESTree.Node, TSESLint.Scope.Variable> | undefined;
 
   handleOf(node: TSESTree.Node): Handle | undefined {
     const known = this.handles.get(node);
@@ -99,24 +141,40 @@ class Asked implements Typed {
   }
 
   isAny(node: TSESTree.Node): boolean {
-    if (NEVER_HANDLES.has(node.type)) return false;
-    const declared = this.declaration(node);
-    if (declared !== undefined && (declared.flags & ANYTHING) === 0) return false;
-    return (this.typeOf(node).flags & ts.TypeFlags.Any) !== 0;
+    return this.mayBe(node, isAnyType) && isAnyType(this.typeOf(node));
   }
 
   is(node: TSESTree.Node, test: (type: ts.Type) => boolean): boolean {
-    const declared = this.declaration(node);
-    if (declared !== undefined && (declared.flags & ANYTHING) === 0 && !(declared.isUnion() ? declared.types : [declared]).some(test)) return false;
-    return test(this.typeOf(node));
+    return this.mayBe(node, test) && test(this.typeOf(node));
+  }
+
+  isText(node: TSESTree.Node): boolean {
+    if (node.type === AST_NODE_TYPES.TemplateLiteral) return true;
+    if (node.type === AST_NODE_TYPES.Literal) return typeof node.value === 'string';
+    if (node.type === AST_NODE_TYPES.BinaryExpression) return node.operator === '+' && (this.isText(node.left) || this.isText(node.right) || this.isStringLike(node));
+    return this.isStringLike(node);
+  }
+
+  private isStringLike(node: TSESTree.Node): boolean {
+    return this.mayBeText(node) && (this.typeOf(node).flags & ts.TypeFlags.StringLike) !== 0;
+  }
+
+  /** Whether something may be a text, as far as that can be told without its type. */
+  private mayBeText(node: TSESTree.Node): boolean {
+    if (node.type === AST_NODE_TYPES.BinaryExpression) return node.operator === '+' && (this.mayBeText(node.left) || this.mayBeText(node.right));
+    if (node.type === AST_NODE_TYPES.Literal) return typeof node.value === 'string';
+    if (node.type === AST_NODE_TYPES.ConditionalExpression) return this.mayBeText(node.consequent) || this.mayBeText(node.alternate);
+    if (node.type === AST_NODE_TYPES.LogicalExpression) return this.mayBeText(node.left) || this.mayBeText(node.right);
+    if (node.type === AST_NODE_TYPES.TSNonNullExpression) return this.mayBeText(node.expression);
+    const widest = this.widestType(node);
+    return widest === undefined || (widest.isUnion() ? widest.types : [widest]).some(({ flags }) => (flags & (PRIMITIVE & ~ts.TypeFlags.StringLike)) === 0);
   }
 
   valueOf(node: TSESTree.Node): Value | undefined {
-    if (NEVER_HANDLES.has(node.type)) return undefined;
-    const declared = this.declaration(node);
-    if (declared !== undefined && (declared.flags & ANYTHING) === 0 && this.types.value(declared) === undefined) return undefined;
-    return this.types.value(this.typeOf(node));
+    return NEVER_HANDLES.has(node.type) || !this.mayBe(node, this.isValue) ? undefined : this.types.value(this.typeOf(node));
   }
+
+  private readonly isValue = (type: ts.Type): boolean => this.types.value(type) !== undefined;
 
   originOf(node: TSESTree.Node): Origin {
     return this.provenance.of(this.services.esTreeNodeToTSNodeMap.get(node) as ts.Expression);
@@ -149,8 +207,42 @@ class Asked implements Typed {
         break;
     }
     if (this.hasOtherMembers(node)) return true;
-    const declared = this.declaration(node);
-    return declared !== undefined && (declared.flags & ANYTHING) === 0 && this.types.handle(declared) === undefined;
+    const widest = this.widestType(node);
+    return widest !== undefined && (widest.flags & ANYTHING) === 0 && this.types.handle(widest) === undefined;
+  }
+
+  /** Whether something may pass a test, as far as that can be told without its type: by what it is, by what its parts are, or by how it was declared. */
+  private mayBe(node: TSESTree.Node, test: (type: ts.Type) => boolean): boolean {
+    switch (node.type) {
+      case AST_NODE_TYPES.BinaryExpression:
+      case AST_NODE_TYPES.TemplateLiteral:
+      case AST_NODE_TYPES.UnaryExpression:
+      case AST_NODE_TYPES.UpdateExpression:
+        return false;
+      case AST_NODE_TYPES.Literal:
+        return test(this.typeOf(node));
+      case AST_NODE_TYPES.ObjectExpression:
+        return test !== isAnyType && node.properties.length > 0;
+      case AST_NODE_TYPES.ArrowFunctionExpression:
+      case AST_NODE_TYPES.FunctionExpression:
+      case AST_NODE_TYPES.ClassExpression:
+        return test !== isAnyType;
+      case AST_NODE_TYPES.ArrayExpression:
+        return test !== isAnyType && node.elements.length > 0;
+      case AST_NODE_TYPES.TSNonNullExpression:
+      case AST_NODE_TYPES.ChainExpression:
+        return this.mayBe(node.expression, test);
+      case AST_NODE_TYPES.ConditionalExpression:
+        return this.mayBe(node.consequent, test) || this.mayBe(node.alternate, test);
+      case AST_NODE_TYPES.LogicalExpression:
+        return this.mayBe(node.left, test) || this.mayBe(node.right, test);
+      case AST_NODE_TYPES.TSAsExpression:
+        return !isConst(node.typeAnnotation) || this.mayBe(node.expression, test);
+      default:
+        break;
+    }
+    const widest = this.widestType(node);
+    return widest === undefined || (widest.flags & ANYTHING) !== 0 || (widest.isUnion() ? widest.types.some(test) : test(widest));
   }
 
   /**
@@ -162,8 +254,7 @@ class Asked implements Typed {
     if (node.type === AST_NODE_TYPES.ThisExpression) return true;
     const { parent } = node;
     if (parent?.type !== AST_NODE_TYPES.MemberExpression || parent.object !== node || parent.computed) return false;
-    const property = this.types.checker.getSymbolAtLocation(this.services.esTreeNodeToTSNodeMap.get(parent.property));
-    const declaration = property?.declarations?.[0]?.parent;
+    const declaration = this.symbolOf(parent.property)?.declarations?.[0]?.parent;
     return declaration !== undefined && !(ts.isInterfaceDeclaration(declaration) && MEMBERS_OF_HANDLES.has(declaration.name.text));
   }
 
@@ -172,7 +263,8 @@ class Asked implements Typed {
    * control to each use anew, which costs ten times as much.
    */
   private declaredType(node: TSESTree.Node): ts.Type | undefined {
-    const type = this.declaration(node);
+    if (node.type !== AST_NODE_TYPES.Identifier && (node.type !== AST_NODE_TYPES.MemberExpression || node.computed || node.optional)) return undefined;
+    const type = this.widestType(node);
     return type !== undefined && (type.flags & FIXED) !== 0 ? type : undefined;
   }
 
@@ -182,24 +274,89 @@ class Asked implements Typed {
     const call = this.services.esTreeNodeToTSNodeMap.get(node);
     // Of a chain the result may be missing; super() and require() are calls of another kind.
     if (ts.isCallChain(call) || node.callee.type === AST_NODE_TYPES.Super || (node.callee.type === AST_NODE_TYPES.Identifier && node.callee.name === 'require')) return undefined;
-    const { checker } = this.types;
-    const signature = checker.getResolvedSignature(call);
-    return signature === undefined ? undefined : checker.getReturnTypeOfSignature(signature);
+    const signature = this.types.checker.getResolvedSignature(call);
+    return signature === undefined ? undefined : this.types.checker.getReturnTypeOfSignature(signature);
+  }
+
+  /** A type that takes in whatever an expression may be, but for undefined: of a variable or a property that which it is declared with, of an element that of its list. */
+  private widestType(node: TSESTree.Node): ts.Type | undefined {
+    const known = this.widest.get(node);
+    if (known !== undefined || this.widest.has(node)) return known;
+    const type = this.findWidest(node);
+    this.widest.set(node, type);
+    return type;
+  }
+
+  private findWidest(node: TSESTree.Node): ts.Type | undefined {
+    switch (node.type) {
+      case AST_NODE_TYPES.Identifier:
+        return this.symbolType(node);
+      case AST_NODE_TYPES.MemberExpression:
+        return node.computed ? this.elementType(node) : this.symbolType(node.property);
+      case AST_NODE_TYPES.CallExpression:
+        return this.resultType(node);
+      case AST_NODE_TYPES.TSNonNullExpression:
+      case AST_NODE_TYPES.ChainExpression: {
+        const inner = this.widestType(node.expression);
+        return inner === undefined ? undefined : this.types.checker.getNonNullableType(inner);
+      }
+      case AST_NODE_TYPES.TSAsExpression:
+      case AST_NODE_TYPES.TSTypeAssertion:
+        return this.typeOfParts(node);
+      case AST_NODE_TYPES.AwaitExpression: {
+        const inner = this.widestType(node.argument);
+        return inner === undefined ? undefined : this.types.checker.getAwaitedType(inner);
+      }
+      default:
+        return undefined;
+    }
   }
 
   /** The type of a variable or a property as it is declared. */
-  private declaration(node: TSESTree.Node): ts.Type | undefined {
-    const name = node.type === AST_NODE_TYPES.Identifier ? node : node.type === AST_NODE_TYPES.MemberExpression && !node.computed && !node.optional ? node.property : undefined;
-    if (name?.type !== AST_NODE_TYPES.Identifier) return undefined;
-    const known = this.declared.get(name);
-    if (known !== undefined || this.declared.has(name)) return known;
-    const { checker } = this.types;
-    const symbol = checker.getSymbolAtLocation(this.services.esTreeNodeToTSNodeMap.get(name));
-    const isTyped = symbol !== undefined && (symbol.flags & (ts.SymbolFlags.Variable | ts.SymbolFlags.Property | ts.SymbolFlags.Function | ts.SymbolFlags.Method)) !== 0;
-    const type = isTyped ? checker.getTypeOfSymbol(symbol) : undefined;
-    this.declared.set(name, type);
-    return type;
+  private symbolType(name: TSESTree.Node): ts.Type | undefined {
+    const found = this.symbolOf(name);
+    const symbol = found === undefined ? undefined : this.types.resolved(found);
+    return symbol === undefined || (symbol.flags & TYPED) === 0 ? undefined : this.types.checker.getTypeOfSymbol(symbol);
   }
+
+  /** The type of all elements of a list, for one of them by its number. */
+  private elementType({ object, property }: TSESTree.MemberExpression): ts.Type | undefined {
+    const list = this.widestType(object);
+    if (list === undefined || (list.flags & ts.TypeFlags.Object) === 0) return undefined;
+    return this.isNumber(property) ? this.types.checker.getIndexTypeOfType(list, ts.IndexKind.Number) : undefined;
+  }
+
+  /** Whether an index is a number for sure. */
+  private isNumber(index: TSESTree.Node): boolean {
+    if (index.type === AST_NODE_TYPES.Literal) return typeof index.value === 'number';
+    if (index.type === AST_NODE_TYPES.UpdateExpression) return true;
+    if (index.type === AST_NODE_TYPES.BinaryExpression) return isArithmetic(index.operator) && !this.mayBeText(index);
+    return ((this.widestType(index)?.flags ?? 0) & ts.TypeFlags.NumberLike) !== 0;
+  }
+}
+
+function isConst(node: TSESTree.TypeNode): boolean {
+  return node.type === AST_NODE_TYPES.TSTypeReference && node.typeName.type === AST_NODE_TYPES.Identifier && node.typeName.name === 'const';
+}
+
+/** Whether an expression ends early where something before it is missing: `a?.b.c`. */
+function isInChain(node: TSESTree.Node): boolean {
+  if (node.type === AST_NODE_TYPES.TSNonNullExpression) return isInChain(node.expression);
+  if (node.type === AST_NODE_TYPES.MemberExpression) return node.optional || isInChain(node.object);
+  return node.type === AST_NODE_TYPES.CallExpression && (node.optional || isInChain(node.callee));
+}
+
+/** `{ ptep }`: the compiler takes the name for that of the property. */
+function isShorthand({ parent }: TSESTree.Node): boolean {
+  return parent?.type === AST_NODE_TYPES.Property && parent.shorthand;
+}
+
+/** What has a type by being declared. */
+const TYPED =
+  ts.SymbolFlags.Variable | ts.SymbolFlags.Property | ts.SymbolFlags.Function | ts.SymbolFlags.Method | ts.SymbolFlags.Class | ts.SymbolFlags.Enum | ts.SymbolFlags.EnumMember | ts.SymbolFlags.GetAccessor;
+
+function isAnyType(type: ts.Type): boolean {
+  return (type.flags & ts.TypeFlags.Any) !== 0;
 }
 
 /** Types that may turn out to be anything. */

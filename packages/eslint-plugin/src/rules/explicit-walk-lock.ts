@@ -156,7 +156,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
       checkOps(expression);
       return;
     }
-    const declaration = (expression.type === AST_NODE_TYPES.Identifier ? checker.getSymbolAtLocation(toTs.get(expression)) : undefined)?.valueDeclaration;
+    const declaration = (expression.type === AST_NODE_TYPES.Identifier ? typed.symbolOf(expression) : undefined)?.valueDeclaration;
     const initializer = declaration !== undefined && ts.isVariableDeclaration(declaration) && declaration.initializer !== undefined ? (toEs.get(declaration.initializer) as TSESTree.Expression | undefined) : undefined;
     const made = initializer === undefined ? undefined : bare(initializer);
     if (made?.type === AST_NODE_TYPES.ObjectExpression) checkOps(made);
@@ -239,7 +239,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     CallExpression(node) {
       const callee = bare(node.callee);
       const name = callee.type === AST_NODE_TYPES.MemberExpression ? callee.property : callee;
-      const symbol = checker.getSymbolAtLocation(toTs.get(name));
+      const symbol = typed.symbolOf(name);
       if (symbol === undefined || !WALKS.has(typed.types.resolved(symbol).name)) return;
       for (const argument of node.arguments) if (argument.type !== AST_NODE_TYPES.SpreadElement) checkArgument(argument);
     },

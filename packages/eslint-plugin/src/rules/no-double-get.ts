@@ -297,7 +297,7 @@ class Paths {
       return at === undefined ? undefined : `${object}[${at}]`;
     }
     // What a getter returns may be another entry each time.
-    const symbol = this.types.types.checker.getSymbolAtLocation(this.types.services.esTreeNodeToTSNodeMap.get(inner.property));
+    const symbol = this.types.symbolOf(inner.property);
     if (symbol === undefined || (symbol.flags & ts.SymbolFlags.GetAccessor) !== 0) return undefined;
     return `${object}.${inner.property.type === AST_NODE_TYPES.PrivateIdentifier ? '#' : ''}${symbol.name}`;
   }
@@ -326,7 +326,7 @@ class Paths {
     }
     if (inner.type === AST_NODE_TYPES.ThisExpression) return true;
     if (inner.type !== AST_NODE_TYPES.MemberExpression || inner.computed || !this.isFixed(inner.object)) return false;
-    const symbol = this.types.types.checker.getSymbolAtLocation(this.types.services.esTreeNodeToTSNodeMap.get(inner.property));
+    const symbol = this.types.symbolOf(inner.property);
     return symbol !== undefined && this.isReadonly(symbol);
   }
 
@@ -364,7 +364,7 @@ class Paths {
     if (parent?.type === AST_NODE_TYPES.BinaryExpression && /^[!=]==?$/.test(parent.operator)) return [parent.left === node ? parent.right : parent.left];
     if (parent?.type !== AST_NODE_TYPES.CallExpression) return [];
     const name = calledName(parent);
-    const symbol = name === undefined ? undefined : this.types.types.checker.getSymbolAtLocation(this.types.services.esTreeNodeToTSNodeMap.get(name));
+    const symbol = name === undefined ? undefined : this.types.symbolOf(name);
     const original = symbol === undefined ? name?.name : this.types.types.resolved(symbol).name;
     return original !== undefined && /(^s|S)ame$/.test(original) ? parent.arguments.filter((argument) => argument !== node) : [];
   }
@@ -386,7 +386,7 @@ class Paths {
     const { types } = this.types;
     if (node.type === AST_NODE_TYPES.CallExpression && (isLocking(node) || isEntryWrite(this.types, node))) return true;
     const name = calledName(node);
-    const symbol = name === undefined ? undefined : types.checker.getSymbolAtLocation(this.types.services.esTreeNodeToTSNodeMap.get(name));
+    const symbol = name === undefined ? undefined : this.types.symbolOf(name);
     const files = (symbol === undefined ? [] : (types.resolved(symbol).declarations ?? [])).map((declaration) => declaration.getSourceFile());
     // The language's own functions change nothing, but for what they call back, and so do the accessors that only read.
     if (files.length > 0 && files.every((file) => this.types.services.program.isSourceFileDefaultLibrary(file))) return node.arguments.some((argument) => this.isCalledBack(argument));
@@ -412,7 +412,7 @@ class Paths {
   private isMethod(node: TSESTree.CallExpression | TSESTree.NewExpression): boolean {
     const callee = bare(node.callee);
     if (callee.type !== AST_NODE_TYPES.MemberExpression) return false;
-    const symbol = this.types.types.checker.getSymbolAtLocation(this.types.services.esTreeNodeToTSNodeMap.get(callee.object));
+    const symbol = this.types.symbolOf(callee.object);
     return symbol === undefined || (this.types.types.resolved(symbol).flags & (ts.SymbolFlags.Module | ts.SymbolFlags.Namespace)) === 0;
   }
 

@@ -55,11 +55,15 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   /** Variables that are being looked through: one that only goes round in a circle is used by nobody. */
   const open = new Set<TSESLint.Scope.Variable>();
 
-  const isPromise = (type: ts.Type): boolean => typed.types.isCore(type, 'FlushPromise');
+  const isPromise = typed.types.remembered('flush promise', (type) => typed.types.isCore(type, 'FlushPromise'));
+  const makesPromises = typed.types.remembered('function that makes a flush promise', (type) => {
+    const signatures = type.isUnion() ? [] : type.getCallSignatures();
+    return signatures.length > 0 && signatures.every((signature) => isPromise(signature.getReturnType()));
+  });
 
   /** Looks at an expression that makes a promise: a call, `new`, what an await gives. */
   function checkSource(source: TSESTree.Expression): void {
-    if (!isPromise(typed.typeOf(source)) && !isDiscardedList(source)) return;
+    if (!typed.is(source, isPromise) && !isDiscardedList(source)) return;
     const fate = fateOf(source, source, false);
     if (fate.kind !== 'used') report(source, fate);
   }
@@ -220,9 +224,15 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     return variable.references.find(({ identifier }) => isThrownAway(identifier))?.identifier;
   }
 
-  /** A name or a field that stands as a statement, after `void`, or left of a comma. */
+  /** What stands as a statement, after `void`, or left of a comma: where it is a name or a field, what that holds is thrown away. */
+  function checkEnd(node: TSESTree.Expression): void {
+    if (node.type === AST_NODE_TYPES.TSNonNullExpression || node.type === AST_NODE_TYPES.ChainExpression) checkEnd(node.expression);
+    else if (node.type === AST_NODE_TYPES.SequenceExpression) checkEnd(node.expressions.at(-1)!);
+    else if (node.type === AST_NODE_TYPES.Identifier || node.type === AST_NODE_TYPES.MemberExpression) checkName(node);
+  }
+
   function checkName(node: TSESTree.Identifier | TSESTree.MemberExpression): void {
-    if (!isThrownAway(node) || !isPromise(typed.typeOf(node))) return;
+    if (!typed.is(node, isPromise)) return;
     if (node.type === AST_NODE_TYPES.Identifier) {
       const variable = ASTUtils.findVariable(context.sourceCode.getScope(node), node);
       if (variable === null || isUsed(variable, false) || isExported(variable)) return;
@@ -244,10 +254,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   /** `entries.forEach(clearOne)`: the function by its name. */
   function checkPassed(argument: TSESTree.CallExpressionArgument): void {
     if (argument.type !== AST_NODE_TYPES.Identifier && argument.type !== AST_NODE_TYPES.MemberExpression) return;
-    const isCalled = (type: ts.Type): boolean => (type.flags & ts.TypeFlags.Object) !== 0 && type.getCallSignatures().length > 0;
-    if (!typed.is(argument, isCalled)) return;
-    const signatures = typed.typeOf(argument).getCallSignatures();
-    if (!signatures.every((signature) => isPromise(signature.getReturnType())) || !isVoidExpected(argument)) return;
+    if (!typed.is(argument, makesPromises) || !isVoidExpected(argument)) return;
     context.report({ node: argument, messageId: 'dropped' });
   }
 
@@ -297,11 +304,18 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     TaggedTemplateExpression: checkSource,
     AwaitExpression(node) {
       // What was a promise of a flush before is looked at where it was made.
-      if (!isPromise(typed.typeOf(node.argument))) checkSource(node);
+      if (!typed.is(node.argument, isPromise)) checkSource(node);
     },
     YieldExpression: checkSource,
-    Identifier: checkName,
-    MemberExpression: checkName,
+    ExpressionStatement(node) {
+      checkEnd(node.expression);
+    },
+    UnaryExpression(node) {
+      if (node.operator === 'void') checkEnd(node.argument);
+    },
+    SequenceExpression(node) {
+      for (const expression of node.expressions.slice(0, -1)) checkEnd(expression);
+    },
   };
 }
 

@@ -46,7 +46,9 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   const castNodes = new Set<Cast>();
 
   /** A type that is a handle, or a list, a promise or a set of handles. */
-  function handleWithin(type: ts.Type): { readonly level: string } | undefined {
+  const handleWithin = types.types.remembered('handle within', findWithin);
+
+  function findWithin(type: ts.Type): { readonly level: string } | undefined {
     const own = types.types.handle(type);
     if (own !== undefined) return { level: own.level ?? 'page-table' };
     if (type.isUnion()) return type.types.map(handleWithin).find((found) => found !== undefined);

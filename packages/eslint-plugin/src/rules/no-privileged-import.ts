@@ -1,3 +1,4 @@
+import { dirname, extname } from 'node:path';
 import { AST_NODE_TYPES, ASTUtils, TSESLint, type ParserServicesWithTypeInformation, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import { createRule } from '../create-rule.js';
@@ -37,6 +38,9 @@ function listeners(context: Context): TSESLint.RuleListener {
   const services = context.sourceCode.parserServices;
   const passedOn = services?.program === undefined || services.program === null ? undefined : PassedOn.of(services as ParserServicesWithTypeInformation);
 
+  /** What requires says so: `require`, `createRequire`. */
+  const mayRequire = context.sourceCode.text.includes('equire');
+
   function reportModule(node: TSESTree.Node): void {
     context.report({ node, messageId: 'module', data: { core: CORE } });
   }
@@ -46,8 +50,8 @@ function listeners(context: Context): TSESLint.RuleListener {
   }
 
   function isPrivileged(specifier: TSESTree.Node): boolean {
-    const text = ASTUtils.getStringIfConstant(specifier, context.sourceCode.getScope(specifier));
-    return text !== null && (isOrIsIn(text, PRIVILEGED) || passedOn?.isPrivilegedModule(specifier) === true);
+    const text = specifier.type === AST_NODE_TYPES.Literal ? specifier.value : ASTUtils.getStringIfConstant(specifier, context.sourceCode.getScope(specifier));
+    return typeof text === 'string' && (isOrIsIn(text, PRIVILEGED) || passedOn?.isPrivilegedModule(specifier) === true);
   }
 
   /** Reports a module. Returns: whether it did. */
@@ -162,7 +166,7 @@ function listeners(context: Context): TSESLint.RuleListener {
     },
     CallExpression(node) {
       const [specifier] = node.arguments;
-      if (specifier === undefined || !isRequire(node.callee)) return;
+      if (specifier === undefined || !mayRequire || !isRequire(node.callee)) return;
       if (!checkModule(specifier, node)) checkTaken(node, specifier);
     },
   };
@@ -185,6 +189,7 @@ class PassedOn {
   /** What the privileged entry point exports and the other does not. */
   private readonly symbols: ReadonlySet<ts.Symbol>;
   private readonly byModule = new Map<ts.Symbol, ReadonlySet<string>>();
+  private readonly bySpecifier = new Map<string, ts.Symbol>();
 
   private static readonly made = new WeakMap<ts.Program, PassedOn>();
 
@@ -201,6 +206,7 @@ class PassedOn {
     this.checker = services.program.getTypeChecker();
     this.symbols = known?.symbols ?? this.privilegedSymbols();
     this.byModule = known?.byModule ?? this.byModule;
+    this.bySpecifier = known?.bySpecifier ?? this.bySpecifier;
   }
 
   /** Whether a specifier leads to the privileged entry point, by whatever path. */
@@ -231,7 +237,15 @@ class PassedOn {
   private moduleOf(specifier: TSESTree.Node): ts.Symbol | undefined {
     const node = this.services.esTreeNodeToTSNodeMap.get(specifier) as ts.Node | undefined;
     if (node === undefined || !ts.isStringLiteralLike(node)) return undefined;
-    return this.checker.getSymbolAtLocation(node);
+    // In a folder a specifier means the same in all files of one kind, wherever it says no more than that.
+    const { fileName } = node.getSourceFile();
+    const isPlain = (ts.isImportDeclaration(node.parent) || ts.isExportDeclaration(node.parent)) && node.parent.attributes === undefined;
+    const key = isPlain ? `${dirname(fileName)}/${extname(fileName)}/${node.text}` : undefined;
+    const known = key === undefined ? undefined : this.bySpecifier.get(key);
+    if (known !== undefined) return known;
+    const module = this.checker.getSymbolAtLocation(node);
+    if (key !== undefined && module !== undefined) this.bySpecifier.set(key, module);
+    return module;
   }
 
   private original(symbol: ts.Symbol): ts.Symbol {

@@ -173,6 +173,9 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
 
   /** A pattern that takes a handle apart. */
   function checkPattern(pattern: TSESTree.ObjectPattern | TSESTree.ArrayPattern): void {
+    // What a pattern takes apart that declares names only, and says no type, is what is given to it.
+    const given = pattern.parent.type === AST_NODE_TYPES.VariableDeclarator && pattern.typeAnnotation === undefined ? pattern.parent.init : null;
+    if (given !== null && typed.handleOf(given) === undefined) return;
     // The compiler takes a pattern that is assigned to for a literal.
     const type = typed.typeOf(pattern.parent.type === AST_NODE_TYPES.AssignmentExpression ? pattern.parent.right : pattern);
     const handle = typed.types.handle(type);
@@ -203,14 +206,12 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
       const held = property === undefined ? undefined : checker.getTypeOfSymbolAtLocation(property, toTs.get(pattern));
       const handle = held === undefined ? undefined : typed.types.handle(held);
       if (property === undefined || held === undefined || handle === undefined || (handle.form === 'alias' && typed.provenance.ofMeant(property) === 'aside')) continue;
-      const symbol = checker.getSymbolAtLocation(toTs.get(target.type === AST_NODE_TYPES.MemberExpression ? target.property : target));
+      const symbol = typed.symbolOf(target.type === AST_NODE_TYPES.MemberExpression ? target.property : target);
       const declared = symbol === undefined ? undefined : checker.getTypeOfSymbol(symbol);
       const expected = declared === undefined || typed.types.handle(declared) !== undefined || declared.flags & ts.TypeFlags.Any ? undefined : launders(declared);
       if (expected !== undefined) report(value, 'launder', held, { data: { expected } });
     }
   }
-
-  const isText = (node: TSESTree.Node): boolean => (typed.typeOf(node).flags & ts.TypeFlags.StringLike) !== 0;
 
   return {
     MemberExpression(node) {
@@ -246,13 +247,13 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
       if (left.type === AST_NODE_TYPES.PrivateIdentifier) return;
       const handle = places.live(left) ?? places.live(right);
       if (handle === undefined) {
-        const list = operator === '+' && (isText(left) || isText(right)) ? (places.liveWithin(left) ?? places.liveWithin(right)) : undefined;
+        const list = operator === '+' && (typed.isText(left) || typed.isText(right)) ? (places.liveWithin(left) ?? places.liveWithin(right)) : undefined;
         if (list !== undefined) report(node, 'convert', list);
         return;
       }
       if (isOrder(operator)) report(node, 'order', handle);
       else if (operator === 'in') report(node, handle === left ? 'deref' : 'property', handle);
-      else if (operator === '+' && (isText(left) || isText(right))) report(node, 'convert', handle);
+      else if (operator === '+' && (typed.isText(left) || typed.isText(right))) report(node, 'convert', handle);
     },
     SpreadElement(node) {
       if (typed.isLive(node.argument)) report(node, 'spread', node.argument);
@@ -269,7 +270,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     },
     AssignmentExpression(node) {
       const { left, operator, right } = node;
-      if (operator === '+=' && isText(left) && typed.isLive(right)) report(node, 'convert', right);
+      if (operator === '+=' && typed.isText(left) && typed.isLive(right)) report(node, 'convert', right);
       const isPattern = left.type === AST_NODE_TYPES.ObjectPattern || left.type === AST_NODE_TYPES.ArrayPattern;
       if (!isPattern && /^(\?\?|\|\||&&)?=$/.test(operator)) checkPlace(right);
     },

@@ -57,6 +57,12 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   const parts = partsByType.get(types.types) ?? new WeakMap<ts.Type, readonly Part[]>();
   partsByType.set(types.types, parts);
 
+  /** Whether a type is one of functions that take pointers. */
+  const takesPointers = types.types.remembered('function that takes pointers', (type) => {
+    const [signature] = (type.flags & ts.TypeFlags.Object) === 0 ? [] : type.getCallSignatures();
+    return signature?.parameters.some((parameter) => types.types.handle(checker.getTypeOfSymbol(parameter))?.form === 'alias') === true;
+  });
+
   /** Where a pointer came from; undefined for what is none. */
   function originOf(node: TSESTree.Node): Origin | undefined {
     const handle = types.handleOf(node);
@@ -85,7 +91,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** A list or an object that was made elsewhere, with pointers in it. */
   function checkParts(whole: TSESTree.Node, at: TSESTree.Node): void {
-    if (!types.is(whole, (type) => partsOf(type).length > 0)) return;
+    if (!types.is(whole, hasParts)) return;
     for (const { name, level } of partsOf(types.typeOf(whole))) {
       const { origin, place } = provenance.ofPart(toTs.get(whole) as ts.Expression, name);
       // A tuple is one thing here and another there.
@@ -93,6 +99,10 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       const isWrong = report(at, origin, place, level);
       if (isWrong) return;
     }
+  }
+
+  function hasParts(type: ts.Type): boolean {
+    return partsOf(type).length > 0;
   }
 
   function partsOf(type: ts.Type): readonly Part[] {
@@ -127,7 +137,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** A function by its name, where one is expected that is called with something else. */
   function checkCallback(node: TSESTree.Expression): void {
-    if (!types.is(node, (type) => (type.flags & ts.TypeFlags.Object) !== 0 && type.getCallSignatures().length > 0)) return;
+    if (!types.is(node, takesPointers)) return;
     const [signature] = types.typeOf(node).getCallSignatures();
     if (signature === undefined) return;
     for (const [at, parameter] of signature.parameters.entries()) {

@@ -55,6 +55,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     }
     if (inner.type === AST_NODE_TYPES.UnaryExpression && (inner.operator === '-' || inner.operator === '+')) return isZero(inner.argument);
     if (inner.type === AST_NODE_TYPES.Literal) return inner.value === 0 || inner.value === 0n;
+    if (NEVER_ZERO.has(inner.type)) return false;
+    if (inner.type === AST_NODE_TYPES.ConditionalExpression || inner.type === AST_NODE_TYPES.LogicalExpression) return isZeroType(types.typeOf(inner));
     if (types.is(inner, isZeroType)) return true;
     // const NONE: bigint = 0n, and static readonly NONE: bigint = 0n. One that is cast to an entry is reported where it is.
     const constant = types.valueOf(inner) === undefined ? constantOf(inner) : undefined;
@@ -65,7 +67,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   function constantOf(node: TSESTree.Node): ts.Expression | undefined {
     const name = node.type === AST_NODE_TYPES.MemberExpression && !node.computed ? node.property : node;
     if (name.type !== AST_NODE_TYPES.Identifier) return undefined;
-    const symbol = checker.getSymbolAtLocation(toTs.get(name));
+    const symbol = types.symbolOf(name);
     const declaration = symbol === undefined ? undefined : types.types.resolved(symbol).valueDeclaration;
     if (declaration === undefined) return undefined;
     if (ts.isVariableDeclaration(declaration)) return (ts.getCombinedNodeFlags(declaration) & ts.NodeFlags.Const) === 0 ? undefined : declaration.initializer;
@@ -162,7 +164,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     }
     if (inner.type !== AST_NODE_TYPES.Identifier) return false;
     // const { words } = tables; const words = tables.words;
-    const declaration = checker.getSymbolAtLocation(toTs.get(inner))?.valueDeclaration;
+    const declaration = types.symbolOf(inner)?.valueDeclaration;
     if (declaration === undefined) return false;
     if (ts.isBindingElement(declaration) && ts.isObjectBindingPattern(declaration.parent)) {
       const property = declaration.propertyName ?? declaration.name;
@@ -372,12 +374,16 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   }
 }
 
+/** Expressions whose type is never that of zero alone. */
+const NEVER_ZERO: ReadonlySet<AST_NODE_TYPES> = new Set([
+  AST_NODE_TYPES.ArrowFunctionExpression, AST_NODE_TYPES.FunctionExpression, AST_NODE_TYPES.ClassExpression, AST_NODE_TYPES.ObjectExpression, AST_NODE_TYPES.ArrayExpression,
+  AST_NODE_TYPES.TemplateLiteral, AST_NODE_TYPES.ThisExpression,
+]);
 /** How far a variable is followed to what it was read from. */
 const MAX_DEPTH = 4;
 /** Methods of lists that ask of each element whether it is so. */
 const TESTS = /^(filter|some|every|find|findIndex|findLast|findLastIndex)$/;
 
-/** Whether an expression is zero as it is written, and not cast to an entry. */
 /** Whether a type is that of zero alone. */
 function isZeroType(type: ts.Type): boolean {
   if (type.isNumberLiteral()) return type.value === 0;

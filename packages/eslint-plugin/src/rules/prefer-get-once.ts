@@ -71,7 +71,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   /** Where else a function is declared: its overloads, and what a method's class extends or implements. */
   function elsewhereDeclared(node: FunctionNode): readonly ts.Declaration[] {
     const name = node.type === AST_NODE_TYPES.FunctionDeclaration ? node.id : node.parent.type === AST_NODE_TYPES.MethodDefinition ? node.parent.key : null;
-    const symbol = name === null ? undefined : checker.getSymbolAtLocation(toTs.get(name));
+    const symbol = name === null ? undefined : types.symbolOf(name);
     if (symbol === undefined) return [];
     const method = symbol.valueDeclaration;
     const bases = method !== undefined && ts.isClassLike(method.parent) ? (method.parent.heritageClauses ?? []).flatMap((clause) => clause.types.map((one) => checker.getTypeAtLocation(one))) : [];
@@ -134,7 +134,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   /** What a call's function is called where it is declared. */
   function nameOf(node: TSESTree.CallExpression): string {
     const name = calledName(node);
-    const symbol = name === undefined ? undefined : checker.getSymbolAtLocation(toTs.get(name));
+    const symbol = name === undefined ? undefined : types.symbolOf(name);
     return (symbol === undefined ? undefined : types.types.resolved(symbol).name) ?? name?.name ?? '';
   }
 
@@ -296,7 +296,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       const original = read.isFunction ? nameOf(read.node) : read.name.name;
       const name = `${original}${suffix}`;
       // pudpGetLockless does not exist: contiguous blocks are of the two lowest levels. Names of one's own are another matter.
-      const symbol = checker.getSymbolAtLocation(toTs.get(read.name));
+      const symbol = types.symbolOf(read.name);
       if (symbol === undefined || !types.types.isCoreSymbol(symbol, original)) return [];
       if (!(read.isFunction ? /^(pte|pmd)pGet$/ : /^((pte|pmd)pGet|get)$/).test(original) && !(suffix === 'Once' && /^(pud|p4d|pgd)pGet$/.test(original))) return [];
       return [{

@@ -62,8 +62,11 @@ export class MapNames {
 
   /** The name that what is called was declared with. */
   nameOf(call: TSESTree.CallExpression): string | undefined {
-    const node = this.typed.services.esTreeNodeToTSNodeMap.get(call);
-    return this.symbolOf(node.expression)?.name;
+    const { callee } = call;
+    const name = callee.type === AST_NODE_TYPES.Identifier ? callee : callee.type === AST_NODE_TYPES.MemberExpression && !callee.computed ? callee.property : undefined;
+    if (name === undefined) return this.symbolOf(this.typed.services.esTreeNodeToTSNodeMap.get(call).expression)?.name;
+    const symbol = this.typed.symbolOf(name);
+    return symbol === undefined ? undefined : this.original(symbol, 0)?.name;
   }
 
   /** The symbol behind imports, re-exports, `const other = name` and `const { name: other } = object`. */
@@ -72,7 +75,10 @@ export class MapNames {
     while (ts.isParenthesizedExpression(at) || ts.isNonNullExpression(at) || ts.isAsExpression(at) || ts.isSatisfiesExpression(at)) at = at.expression;
     if (!ts.isIdentifier(at) && !ts.isPropertyAccessExpression(at) && !ts.isElementAccessExpression(at)) return undefined;
     const found = this.checker.getSymbolAtLocation(ts.isIdentifier(at) ? at : ts.isPropertyAccessExpression(at) ? at.name : at.argumentExpression);
-    if (found === undefined) return undefined;
+    return found === undefined ? undefined : this.original(found, step);
+  }
+
+  private original(found: ts.Symbol, step: number): ts.Symbol | undefined {
     const symbol = this.typed.types.resolved(found);
     const declaration = symbol.valueDeclaration;
     if (declaration === undefined || step > 4) return symbol;

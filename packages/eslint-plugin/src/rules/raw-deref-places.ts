@@ -1,6 +1,7 @@
 import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import type { Typed } from '../typed.js';
+import { PRIMITIVE } from '../types/types.js';
 
 /*
  * Where a handle stops being one without a cast: the place that it goes to is declared for a number, a bigint, an object, any or unknown. What a place is declared
@@ -35,10 +36,12 @@ function isEmptyObject(type: ts.Type): boolean {
 export class Places {
   private readonly typed: Typed;
   private readonly checker: ts.TypeChecker;
+  private readonly holdsHandles: (type: ts.Type) => boolean;
 
   constructor(typed: Typed) {
     this.typed = typed;
     this.checker = typed.types.checker;
+    this.holdsHandles = typed.types.remembered('holds handles', (type) => this.held(type).some((part) => typed.types.handle(part) !== undefined));
   }
 
   private ts(node: TSESTree.Node): ts.Expression {
@@ -62,14 +65,14 @@ export class Places {
 
   /** The handles that a list, a set, a promise of live handles holds, as their type. */
   liveWithin(expression: TSESTree.Expression): ts.Type | undefined {
-    const holdsHandles = (one: ts.Type): boolean => this.held(one).some((part) => this.typed.types.handle(part) !== undefined);
-    if (HOLDS_NOTHING.has(expression.type) || !this.typed.is(expression, holdsHandles)) return undefined;
+    if (HOLDS_NOTHING.has(expression.type) || !this.typed.is(expression, this.holdsHandles)) return undefined;
     const type = this.typed.typeOf(expression);
     const held = this.held(type).find((one) => this.typed.types.handle(one) !== undefined);
     if (held === undefined) return undefined;
     const isAside = this.typed.types.handle(held)?.form === 'alias' && this.typed.provenance.ofElements(this.ts(expression)) === 'aside';
     return isAside ? undefined : held;
   }
+
 
   /** The type arguments of a container. */
   private held(type: ts.Type): readonly ts.Type[] {
@@ -117,20 +120,29 @@ export class Places {
 
   /** What a function that is passed on takes, where it will be called with live handles. */
   launderingCallback(expression: TSESTree.Expression): string | undefined {
+    if (!this.mayTakeNumbers(expression)) return undefined;
     const node = this.ts(expression);
     const expected = this.checker.getContextualType(node);
     const wanted = expected === undefined ? undefined : this.checker.getNonNullableType(expected).getCallSignatures()[0];
     if (wanted === undefined) return undefined;
-    const given = this.checker.getTypeAtLocation(node).getCallSignatures();
     for (const [at, parameter] of wanted.parameters.entries()) {
       const handle = this.typed.types.handle(this.checker.getTypeOfSymbolAtLocation(parameter, node));
       if (handle === undefined || (handle.form === 'alias' && this.isAside(parameter, node))) continue;
+      const given = this.checker.getTypeAtLocation(node).getCallSignatures();
       const taken = given.map((signature) => this.taken(signature.parameters[at], node));
       if (taken.includes(undefined)) continue;
       const [words] = taken;
       if (words !== undefined) return words;
     }
     return undefined;
+  }
+
+  /** Whether something may be a function that says itself what it takes: the parameters of one that does not are what they are wanted to be. */
+  private mayTakeNumbers(expression: TSESTree.Expression): boolean {
+    if (expression.type === AST_NODE_TYPES.ArrowFunctionExpression || expression.type === AST_NODE_TYPES.FunctionExpression) {
+      return expression.typeParameters !== undefined || expression.params.some((parameter) => parameter.type !== AST_NODE_TYPES.Identifier || parameter.typeAnnotation !== undefined);
+    }
+    return !HOLDS_NOTHING.has(expression.type) && expression.type !== AST_NODE_TYPES.ArrayExpression && this.typed.is(expression, isCalled);
   }
 
   private taken(parameter: ts.Symbol | undefined, at: ts.Node): string | undefined {
@@ -288,6 +300,10 @@ function isTakenApart(node: ts.Expression): boolean {
   return !ts.isIdentifier(parent.name) && (ts.isBindingElement(parent) || parent.type === undefined);
 }
 
+function isCalled(type: ts.Type): boolean {
+  return (type.flags & PRIMITIVE) === 0 && type.getCallSignatures().length > 0;
+}
+
 const CHOICES: ReadonlySet<ts.SyntaxKind> = new Set([
   ts.SyntaxKind.BarBarToken, ts.SyntaxKind.QuestionQuestionToken, ts.SyntaxKind.AmpersandAmpersandToken, ts.SyntaxKind.CommaToken,
 ]);
@@ -295,5 +311,5 @@ const CHOICES: ReadonlySet<ts.SyntaxKind> = new Set([
 /** Expressions whose values are no lists of anything. */
 const HOLDS_NOTHING: ReadonlySet<AST_NODE_TYPES> = new Set([
   AST_NODE_TYPES.Literal, AST_NODE_TYPES.TemplateLiteral, AST_NODE_TYPES.UnaryExpression, AST_NODE_TYPES.BinaryExpression, AST_NODE_TYPES.UpdateExpression, AST_NODE_TYPES.ArrowFunctionExpression,
-  AST_NODE_TYPES.FunctionExpression,
+  AST_NODE_TYPES.FunctionExpression, AST_NODE_TYPES.ObjectExpression, AST_NODE_TYPES.ClassExpression,
 ]);

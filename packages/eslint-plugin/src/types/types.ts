@@ -25,7 +25,7 @@ export interface Value {
 }
 
 /** Types that are neither handles nor values, and that most expressions have. */
-const PRIMITIVE =
+export const PRIMITIVE =
   ts.TypeFlags.NumberLike | ts.TypeFlags.BigIntLike | ts.TypeFlags.StringLike | ts.TypeFlags.BooleanLike | ts.TypeFlags.Undefined | ts.TypeFlags.Null | ts.TypeFlags.Void | ts.TypeFlags.ESSymbolLike;
 
 /** What the rules ask about types, for one program. Answers are remembered by type. */
@@ -61,6 +61,28 @@ export class Types {
     return this.knowsCore;
   }
   private knowsCore: boolean | undefined;
+
+  /**
+   * A question about types, answered once for each type, for all files of the program.
+   *
+   * @param name of the question: whoever asks one of that name asks the same
+   */
+  remembered<T>(name: string, find: (type: ts.Type) => T): (type: ts.Type) => T {
+    const known = this.questions.get(name);
+    // Under one name is one question, whose answers are of one type.
+    if (known !== undefined) return known as (type: ts.Type) => T;
+    const answers = new Map<ts.Type, T>();
+    const question = (type: ts.Type): T => {
+      const answer = answers.get(type);
+      if (answer !== undefined || answers.has(type)) return answer as T;
+      const found = find(type);
+      answers.set(type, found);
+      return found;
+    };
+    this.questions.set(name, question);
+    return question;
+  }
+  private readonly questions = new Map<string, (type: ts.Type) => unknown>();
 
   /** What a type says of handles; for a union, what the first of its members that says anything does. */
   handle(type: ts.Type): Handle | undefined {
