@@ -1,4 +1,5 @@
-import { PgtableError, type FlushRange, type HandleFamily, type MmContext, type Tlb } from '@pgtable/core';
+import type { FlushRange, HandleFamily, MmContext, Tlb } from '@pgtable/core';
+import { splitHuge } from './huge/split-huge-pmd.js';
 import { Kernel, type KernelChecks, type KernelOptions, type KernelParts, type MmWatcher, type Platform, type SharedKernel } from './kernel/kernel.js';
 import { exitMmap } from './ops/exit-mmap.js';
 import { observers } from './pagetable/observers.js';
@@ -39,7 +40,7 @@ export function attachKernel<H extends HandleFamily>(image: SharedMachine, platf
   const { checks, shadow } = image;
   let shield: WriteProtectedTables<H> | undefined;
   const parts: KernelParts<H> = {
-    tables: { ...tableHooks<H>(), splitHuge: notYet('split a huge page'), exitMmap },
+    tables: { ...tableHooks<H>(), splitHuge, exitMmap },
     // The kernel is one over H: it is made below.
     watch: (kernel, context, owner) => watched(kernel as Kernel<H>, context, owner, checks, shield),
   };
@@ -85,11 +86,5 @@ function watched<H extends HandleFamily>(
     ...context,
     tlb: { flush: (range: FlushRange) => { parts().tlb.flush(range); } },
     observer: { changing: (level, address, old, value) => { parts().observer?.changing(level, address, old, value); } },
-  };
-}
-
-function notYet(what: string): () => never {
-  return () => {
-    throw new PgtableError('ENOTSUP', `this kernel cannot ${what}`);
   };
 }

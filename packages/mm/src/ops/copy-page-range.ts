@@ -1,6 +1,7 @@
 import { pmdLeaf, pmdNone, pmdpGetLockless, pmdPresent, type HandleFamily, type PteVal } from '@pgtable/core';
 import { FrameType } from '../frames/memmap.js';
 import { addNewAnonRmap, dupRmap, isAnon } from '../folio/rmap.js';
+import { vmPageProt } from '../huge/huge-pmd.js';
 import { VmaFlags } from '../kernel/vma-flags.js';
 import type { Mm } from '../kernel/mm.js';
 import type { Vma } from '../kernel/vma.js';
@@ -153,7 +154,7 @@ function copyPresentPage<H extends HandleFamily>(copy: Copy<H>, childPtep: H['pt
   const { arch: { ops: { pte: ops }, values: { pte: values } } } = mm;
   mm.kernel.frames.copy(pfn, spare, 1);
   addNewAnonRmap(mm, spare, 1);
-  const value = values.mkdirty(values.ofPfn(spare, mm.arch.vmProt(to.flags & VM_PROT)));
+  const value = values.mkdirty(values.mkyoung(values.ofPfn(spare, vmPageProt(to))));
   ops.set(mm.context, BigInt(address), childPtep, (to.flags & VmaFlags.Write) === 0 ? value : values.mkwrite(value), 1);
   return 1;
 }
@@ -167,6 +168,3 @@ function copyNonpresentPte<H extends HandleFamily>({ from, to }: Copy<H>, childP
   ops.set(to.mm.context, at, childPtep, shared, 1);
   return 1;
 }
-
-/** The index of `protection_map`. */
-const VM_PROT = VmaFlags.Read | VmaFlags.Write | VmaFlags.Exec | VmaFlags.Shared;

@@ -4,8 +4,7 @@ import type { Mm } from '../kernel/mm.js';
 import type { Vma } from '../kernel/vma.js';
 import type { TableGather } from '../tables/gather.js';
 import { pteOffsetMapLock, pteUnmapUnlock } from '../tables/pte-offset-map.js';
-import { pmdLock } from '../tables/table-locks.js';
-import { zapDepositedTable } from './deposits.js';
+import { zapHugePmd } from './zap-huge-pmd.js';
 import { markFolio, pagesLeftInFolio, vmNormalPage } from './folio-run.js';
 import { endOfEntry, forEachPmd } from './pmd-range.js';
 
@@ -16,7 +15,7 @@ import { endOfEntry, forEachPmd } from './pmd-range.js';
  *
  * @param gather of the VMA's address space; its `finish()` flushes and frees
  * @param start,end half-open, page aligned, in the VMA
- * @throws PgtableError `ENOMEM` from the split of a huge page that is covered in part, where that can fail
+ * @throws PgtableError `ENOTSUP` for a pmd entry that is not present: this model does not migrate huge pages
  * @see mm/memory.c, Linux 6.12
  */
 export function unmapPageRange<H extends HandleFamily>(gather: TableGather<H>, vma: Vma<H>, start: number, end: number): void {
@@ -35,46 +34,10 @@ export function zapPmdRange<H extends HandleFamily>(gather: TableGather<H>, vma:
     const pmd = pmdpGetLockless(arch, pmdp);
     if (pmdNone(arch, pmd)) return;
     if (!pmdPresent(arch, pmd) || pmdLeaf(arch, pmd)) {
-      if (end - address !== 2 ** geometryOf(arch.geometry, 'pmd').shift) mm.splitHuge(vma, { level: 'pmd', entry: pmdp }, address);
+      if (!pmdPresent(arch, pmd) || end - address !== 2 ** geometryOf(arch.geometry, 'pmd').shift) mm.splitHuge(vma, { level: 'pmd', entry: pmdp }, address);
       else if (zapHugePmd(gather, vma, pmdp, address)) return;
       // Split, or somebody else was faster: what is there now?
     } else if (zapPteRange(gather, vma, pmdp, address, end)) return;
-  }
-}
-
-/**
- * `zap_huge_pmd()`: a huge page goes whole, or a pmd entry that is not present, and the table that was put aside for it.
- *
- * Locking: as {@link unmapPageRange}. Takes the lock of the PMD table.
- *
- * @returns whether there was one, when the lock was taken
- */
-export function zapHugePmd<H extends HandleFamily>(gather: TableGather<H>, vma: Vma<H>, pmdp: H['pmd'], address: number): boolean {
-  const mm = gather.of;
-  const { arch, context } = mm;
-  const { pmd: ops } = arch.ops;
-  const { pmd: values } = arch.values;
-  const ptl = pmdLock(mm, pmdp);
-  try {
-    const there = ops.get(pmdp);
-    if (values.none(there) || (values.present(there) && !values.leaf(there))) return false;
-    const old = ops.getAndClear(context, BigInt(address), pmdp).gather(gather);
-    if (!values.present(old)) {
-      zapDepositedTable(mm, pmdp);
-      return true;
-    }
-    const pfn = values.pfn(old);
-    if (mm.normalPage(vma, address, { level: 'pmd', entry: pmdp }, old, pfn) !== 'page') {
-      if (vma.anonymous) zapDepositedTable(mm, pmdp);
-      return true;
-    }
-    // A huge page of a file can be faulted in again, so nothing is put aside for it (but where the hardware needs the table: powerpc's hash MMU).
-    if (isAnon(mm, pfn)) zapDepositedTable(mm, pmdp);
-    else markFolio(mm, pfn, values.dirty(old), values.young(old));
-    removeRmap(gather, pfn, 2 ** (geometryOf(arch.geometry, 'pmd').shift - geometryOf(arch.geometry, 'pte').shift), true);
-    return true;
-  } finally {
-    ptl.unlock();
   }
 }
 
