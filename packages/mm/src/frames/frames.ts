@@ -223,6 +223,31 @@ export class Frames {
   }
 
   /**
+   * Takes references on the block that a frame is in, if it has any: `folio_try_get`. For who found the frame without a lock: it may be free by now, or part of another block. So who gets references looks
+   * again whether the frame is still what it was, and gives them back if not.
+   *
+   * Locking: none.
+   *
+   * @returns whether they were taken
+   * @throws PgtableError `EINVAL` if there is no such frame
+   */
+  tryGet(pfn: number, references = 1): boolean {
+    this.checkReferences(references);
+    const frame = this.frame(pfn);
+    for (;;) {
+      const block = this.headOf(frame);
+      const at = block * MEMMAP_WORDS + FrameWord.Refcount;
+      const before = Atomics.load(this.memmap, at);
+      if (before <= 0) return false;
+      if (Atomics.compareExchange(this.memmap, at, before, before + references) !== before) continue;
+      // The block was freed, and the frame was given out in another.
+      if (this.headOf(frame) === block) return true;
+      this.put(block + this.firstPfn, references);
+      return false;
+    }
+  }
+
+  /**
    * Gives references back: `folio_put_refs`. The last one frees the block.
    *
    * Locking: none for the references; takes the zone lock to free.
