@@ -1,4 +1,4 @@
-import { pfnPmd, pmdMkhuge, pmdMkyoung, type HandleFamily, type PmdVal, type Prot } from '@pgtable/core';
+import { pfnPmd, pmdMkhuge, pmdMkyoung, type HandleFamily, type PmdVal, type Prot, type UnlinkedTable } from '@pgtable/core';
 import type { Mm } from '../kernel/mm.js';
 import { VmaFlags } from '../kernel/vma-flags.js';
 import type { Vma } from '../kernel/vma.js';
@@ -16,8 +16,19 @@ export function mkHugePmd<H extends HandleFamily>(vma: Vma<H>, pfn: number): Pmd
   return pmdMkyoung(arch, pmdMkhuge(arch, pfnPmd(arch, pfn, vmPageProt(vma))));
 }
 
-/** Physical address of the table that a pmd entry stands in: deposits are made there. */
-export function pmdTableAddress<H extends HandleFamily>(mm: Mm<H>, pmdp: H['pmd']): number {
-  const { frames } = mm.kernel;
-  return frames.head(Math.floor(mm.arch.ops.pmd.entryAddress(pmdp) / frames.pageBytes)) * frames.pageBytes;
+/** Physical address of the table that a pmd entry stands in: where the PTE tables of its huge pages are put aside. Locking: something keeps that table. */
+export function pmdTableAddress<H extends HandleFamily>({ arch, kernel: { frames } }: Mm<H>, pmdp: H['pmd']): number {
+  return frames.head(Math.floor(arch.ops.pmd.entryAddress(pmdp) / frames.pageBytes)) * frames.pageBytes;
+}
+
+/**
+ * `pgtable_trans_huge_withdraw()`: takes a table back that was put aside with a huge page. It counts in the address space's table bytes still.
+ *
+ * Locking: the lock of the pmd entry.
+ *
+ * @throws PgtableError `EINVAL` if none was put aside
+ */
+export function withdrawDeposit<H extends HandleFamily>(mm: Mm<H>, pmdp: H['pmd']): UnlinkedTable<H, 'pte'> {
+  const { pageTables } = mm.kernel;
+  return pageTables.adopt(mm.arch, 'pte', pageTables.withdraw(pmdTableAddress(mm, pmdp)));
 }

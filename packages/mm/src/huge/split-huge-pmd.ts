@@ -5,12 +5,12 @@ import {
 import type { EntryAt } from '@pgtable/walk';
 import { hugePmdBytes } from '../folio/huge.js';
 import { removeRmap, splitRmap } from '../folio/rmap.js';
-import { FrameFlag, FrameWord } from '../frames/memmap.js';
 import type { Mm } from '../kernel/mm.js';
 import type { Vma } from '../kernel/vma.js';
 import { TableGather } from '../tables/gather.js';
 import { pmdLock, pmdLockptr } from '../tables/table-locks.js';
-import { pmdTableAddress, vmPageProt } from './huge-pmd.js';
+import { markFolio } from '../zap/folio-run.js';
+import { vmPageProt, withdrawDeposit } from './huge-pmd.js';
 
 /**
  * `__split_huge_pmd()`: a huge page that one pmd entry maps is mapped by a table of ptes from here on; the page itself stays one block. An entry that is no huge page is left as it is, because somebody
@@ -64,12 +64,11 @@ export function splitHuge<H extends HandleFamily>(_mm: Mm<H>, vma: Vma<H>, at: E
 
 /** The part for files of `__split_huge_pmd_locked()`. No table was put aside: x86, arm64, riscv and s390 need none there (`arch_needs_pgtable_deposit()` is true on powerpc with hash tables alone). */
 function zapFile<H extends HandleFamily>(mm: Mm<H>, pmdp: H['pmd'], start: number): void {
-  const { arch, context, kernel: { frames } } = mm;
+  const { arch, context } = mm;
   const old = pmdpHugeClearFlush(arch, context, BigInt(start), pmdp);
   const pfn = pmdPfn(arch, old);
   // What the hardware noted in the entry would be lost with it.
-  const noted = (pmdDirty(arch, old) ? FrameFlag.Dirty : 0) | (pmdYoung(arch, old) ? FrameFlag.Referenced : 0);
-  Atomics.or(frames.memmap, frames.word(frames.head(pfn), FrameWord.Flags), noted);
+  markFolio(mm, pfn, pmdDirty(arch, old), pmdYoung(arch, old));
   const gather = new TableGather(mm);
   removeRmap(gather, pfn, hugePmdBytes(mm) / mm.pageBytes, true);
   gather.finish();
@@ -77,15 +76,15 @@ function zapFile<H extends HandleFamily>(mm: Mm<H>, pmdp: H['pmd'], start: numbe
 
 function splitAnon<H extends HandleFamily>(vma: Vma<H>, pmdp: H['pmd'], start: number): void {
   const { mm } = vma;
-  const { arch, context, kernel: { frames, pageTables } } = mm;
+  const { arch, context } = mm;
   // 1. Away from the hardware, and flushed: if the table were put in the place of a page that is still in use, a TLB could hold the huge translation and a small one for the same address. Some
   //    processors stop at that (erratum 383 of AMD's family 10h), and arm64 forbids it. All that the hardware noted is in what comes back. For software a huge page stays here: who comes without the lock,
   //    and finds an empty entry, would put a table of its own there.
   const old = pmdpInvalidate(arch, context, BigInt(start), pmdp);
   const pfn = pmdPfn(arch, old);
-  if (pmdDirty(arch, old)) Atomics.or(frames.memmap, frames.word(frames.head(pfn), FrameWord.Flags), FrameFlag.Dirty);
+  markFolio(mm, pfn, pmdDirty(arch, old), false);
   // 2. The table that waited for this. Not earlier: where the entry points to what was put aside (powerpc), that must not go before the entry.
-  const table = pageTables.adopt(arch, 'pte', pageTables.withdraw(pmdTableAddress(mm, pmdp)));
+  const table = withdrawDeposit(mm, pmdp);
   // 3. References and mapcounts before there are entries that they belong to: somebody else who gives up a page of these meanwhile must not bring it to 0.
   splitRmap(mm, pfn, table.entries);
   // 4. All entries, in a table that nobody can reach yet. One that was linked empty would show holes, and a fault would fill one with a new page.
