@@ -11,7 +11,7 @@ import { at, PLACES } from './kernel-places.js';
 import type { Done, Orders, Role } from './kernel-worker.js';
 
 /** How long to wait for what the machine's scheduler owes. */
-const PATIENCE = 20_000;
+const PATIENCE = 50_000;
 
 export interface Duty {
   readonly role: Role;

@@ -15,7 +15,7 @@ function expectGood(done: readonly Done[]): void {
 
 it.each([['not checked', false], ['checked', true]] as const)('who has the mmap lock sees the VMAs as they are, and two who change them do not meet (%s)', async (_, lockdep) => {
   const crew = new Crew({ lockdep });
-  const done = await crew.run([...times(2, 'changer', 400), ...times(2, 'reader', 0)]);
+  const done = await crew.run([...times(2, 'changer', 300), ...times(2, 'reader', 0)]);
   expectGood(done);
   expect(found(done, 'reader')).toBeGreaterThan(0);
   crew.close();
@@ -54,7 +54,7 @@ it('the VMAs of a file are those of all address spaces, and stay while the file 
 
 it('slots are used again and again, with readers who hold none of them', async () => {
   const crew = new Crew({ lockdep: true });
-  const done = await crew.run([...times(1, 'remover', 2000), ...times(2, 'fast reader', 0)]);
+  const done = await crew.run([...times(1, 'remover', 1000), ...times(2, 'fast reader', 0)]);
   expectGood(done);
   expect(found(done, 'fast reader')).toBeGreaterThan(0);
   crew.close();

@@ -31,7 +31,11 @@ export interface Platform<H extends HandleFamily = HandleFamily> {
   root(half: VaWindow['half'], table: number): Root;
 }
 
-/** What is checked beside what always is. All off by default. */
+/**
+ * What is checked beside what always is. All off by default.
+ *
+ * A kernel itself checks locks and flushes. The others watch entries: {@link KernelParts.watch} puts them there, as `bootKernel` does.
+ */
 export interface KernelChecks {
   /** Each thread's locks: {@link Lockdep}. */
   readonly lockdep?: boolean;
