@@ -61,7 +61,15 @@ export interface Scheduler {
   blocked(what: string, words: Int32Array, index: number, value: number): void;
 }
 
+/** Entries that an accessor is busy with. */
+export interface BusyEntries {
+  /** Physical, of the first byte. */
+  readonly address: number;
+  readonly bytes: number;
+}
+
 let scheduler: Scheduler | undefined;
+let busy: BusyEntries | undefined;
 
 /**
  * Puts a scheduler between the operations of this thread, or takes it away. A thread has none at first: then a scheduling point costs one test of a variable,
@@ -81,6 +89,19 @@ export function isScheduled(): boolean {
 }
 
 /**
+ * Says that an accessor writes entries from here on, more than once maybe, with points of others in between: s390 makes an entry invalid, flushes, which waits, and then writes what it
+ * is to be. Every step that begins meanwhile is about these entries too.
+ *
+ * @param entries undefined: the accessor is done
+ * @returns what it was before
+ */
+export function scheduleBusy(entries: BusyEntries | undefined): BusyEntries | undefined {
+  const before = busy;
+  busy = entries;
+  return before;
+}
+
+/**
  * A place at which threads may be interleaved. Stands before each lock operation; before accesses of entries only where a wrapper architecture puts it.
  *
  * All that the thread does to shared memory until its next point is one step, which nobody can come into. What it touches beyond the place that is named here is said by
@@ -90,7 +111,9 @@ export function isScheduled(): boolean {
  * @param place,index,access,until,count as in {@link Scheduler.point}
  */
 export function schedulePoint(what: string, place?: Place, index = -1, access: Access = Access.Write, until: Until = Until.Always, count = 1): void {
-  if (scheduler !== undefined) scheduler.point(what, place, index, access, until, count);
+  if (scheduler === undefined) return;
+  scheduler.point(what, place, index, access, until, count);
+  if (busy !== undefined) scheduler.touch?.(undefined, busy.address, Access.Write, busy.bytes);
 }
 
 /** Says that the present step is about one more place. */
@@ -106,5 +129,6 @@ export function scheduleTouch(place: Place, index: number, access: Access, count
 export function scheduleBlocked(what: string, words: Int32Array, index: number, value: number): boolean {
   if (scheduler === undefined) return false;
   scheduler.blocked(what, words, index, value);
+  if (busy !== undefined) scheduler.touch?.(undefined, busy.address, Access.Write, busy.bytes);
   return true;
 }

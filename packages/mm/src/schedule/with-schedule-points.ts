@@ -2,7 +2,7 @@ import {
   geometryOf, LEVELS, levelNumber, UnlinkedTable, type BatchIgnore, type Below, type EntryVal, type FlushPromise, type Geometry, type HandleFamily, type Level, type MmContext, type ScanBuffer, type ScanFilter,
   type TableOf, type WritableArch, type WritableOps,
 } from '@pgtable/core';
-import { Access, isScheduled, schedulePoint } from '../schedule-point.js';
+import { Access, isScheduled, scheduleBusy, schedulePoint, type BusyEntries } from '../schedule-point.js';
 
 /**
  * An architecture that is another with a scheduling point before each accessor that reads or writes entries of live tables, and before a table's memory becomes a table, or is given back. The
@@ -82,19 +82,19 @@ class ScheduledOps<H extends HandleFamily, L extends Level> implements WritableO
   }
 
   get(entry: H[L]): EntryVal<L> {
-    this.point('get', entry, 1, Access.Read);
+    this.point('get', entry, 1);
     return this.inner.get(entry);
   }
   getOnce(entry: H[L]): EntryVal<L> {
-    this.point('getOnce', entry, 1, Access.Read);
+    this.point('getOnce', entry, 1);
     return this.inner.getOnce(entry);
   }
   getLockless(entry: H[L]): EntryVal<L> {
-    this.point('getLockless', entry, 1, Access.Read);
+    this.point('getLockless', entry, 1);
     return this.inner.getLockless(entry);
   }
   raw(entry: H[L]): bigint {
-    this.point('raw', entry, 1, Access.Read);
+    this.point('raw', entry, 1);
     return this.inner.raw(entry);
   }
   advance(entry: H[L], count: number): H[L] {
@@ -107,104 +107,181 @@ class ScheduledOps<H extends HandleFamily, L extends Level> implements WritableO
     return this.inner.distance(a, b);
   }
   offset(entry: H[L], address: bigint): H[Below[L]] | undefined {
-    if (!this.sameBelow) this.point('offset', entry, 1, Access.Read);
+    if (!this.sameBelow) this.point('offset', entry, 1);
     return this.inner.offset(entry, address);
   }
   offsetLockless(entry: H[L], value: EntryVal<L>, address: bigint): H[Below[L]] | undefined {
     return this.inner.offsetLockless(entry, value, address);
   }
   child(entry: H[L]): TableOf<H> | undefined {
-    this.point('child', entry, 1, Access.Read);
+    this.point('child', entry, 1);
     return this.inner.child(entry);
   }
   childRange(lo: number, hi: number): number {
     return this.inner.childRange(lo, hi);
   }
   scan(table: H[L], first: number, end: number, filter: ScanFilter, out: ScanBuffer): number {
-    if (first < end) this.point('scan', this.inner.advance(table, first), end - first, Access.Read);
+    if (first < end) this.point('scan', this.inner.advance(table, first), end - first);
     return this.inner.scan(table, first, end, filter, out);
   }
   set(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>, count: number): void {
-    this.point('set', entry, count, Access.Write);
-    this.inner.set(mm, address, entry, value, count);
+    const before = this.begin('set', entry, count);
+    try {
+      this.inner.set(mm, address, entry, value, count);
+    } finally {
+      scheduleBusy(before);
+    }
   }
   establish(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>): FlushPromise<EntryVal<L>> {
-    this.point('establish', entry, 1, Access.Write);
-    return this.inner.establish(mm, address, entry, value);
+    const before = this.begin('establish', entry, 1);
+    try {
+      return this.inner.establish(mm, address, entry, value);
+    } finally {
+      scheduleBusy(before);
+    }
   }
   clear(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<void> {
-    this.point('clear', entry, count, Access.Write);
-    return this.inner.clear(mm, address, entry, count);
+    const before = this.begin('clear', entry, count);
+    try {
+      return this.inner.clear(mm, address, entry, count);
+    } finally {
+      scheduleBusy(before);
+    }
   }
   getAndClear(mm: MmContext, address: bigint, entry: H[L]): FlushPromise<EntryVal<L>> {
-    this.point('getAndClear', entry, 1, Access.Write);
-    return this.inner.getAndClear(mm, address, entry);
+    const before = this.begin('getAndClear', entry, 1);
+    try {
+      return this.inner.getAndClear(mm, address, entry);
+    } finally {
+      scheduleBusy(before);
+    }
   }
   getAndClearFull(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<EntryVal<L>> {
-    this.point('getAndClearFull', entry, count, Access.Write);
-    return this.inner.getAndClearFull(mm, address, entry, count);
+    const before = this.begin('getAndClearFull', entry, count);
+    try {
+      return this.inner.getAndClearFull(mm, address, entry, count);
+    } finally {
+      scheduleBusy(before);
+    }
   }
   testAndClearYoung(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<boolean> {
-    this.point('testAndClearYoung', entry, count, Access.Write);
-    return this.inner.testAndClearYoung(mm, address, entry, count);
+    const before = this.begin('testAndClearYoung', entry, count);
+    try {
+      return this.inner.testAndClearYoung(mm, address, entry, count);
+    } finally {
+      scheduleBusy(before);
+    }
   }
   wrprotect(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<void> {
-    this.point('wrprotect', entry, count, Access.Write);
-    return this.inner.wrprotect(mm, address, entry, count);
+    const before = this.begin('wrprotect', entry, count);
+    try {
+      return this.inner.wrprotect(mm, address, entry, count);
+    } finally {
+      scheduleBusy(before);
+    }
   }
   setAccessFlags(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>): FlushPromise<boolean> {
-    this.point('setAccessFlags', entry, 1, Access.Write);
-    return this.inner.setAccessFlags(mm, address, entry, value);
+    const before = this.begin('setAccessFlags', entry, 1);
+    try {
+      return this.inner.setAccessFlags(mm, address, entry, value);
+    } finally {
+      scheduleBusy(before);
+    }
   }
   modifyProtStart(mm: MmContext, address: bigint, entry: H[L]): EntryVal<L> {
-    this.point('modifyProtStart', entry, 1, Access.Write);
-    return this.inner.modifyProtStart(mm, address, entry);
+    const before = this.begin('modifyProtStart', entry, 1);
+    try {
+      return this.inner.modifyProtStart(mm, address, entry);
+    } finally {
+      scheduleBusy(before);
+    }
   }
   modifyProtCommit(mm: MmContext, address: bigint, entry: H[L], old: EntryVal<L>, value: EntryVal<L>): FlushPromise<void> {
-    this.point('modifyProtCommit', entry, 1, Access.Write);
-    return this.inner.modifyProtCommit(mm, address, entry, old, value);
+    const before = this.begin('modifyProtCommit', entry, 1);
+    try {
+      return this.inner.modifyProtCommit(mm, address, entry, old, value);
+    } finally {
+      scheduleBusy(before);
+    }
   }
   batch(entry: H[L], value: EntryVal<L>, max: number, ignore: BatchIgnore): number {
-    this.point('batch', entry, max, Access.Read);
+    this.point('batch', entry, max);
     return this.inner.batch(entry, value, max, ignore);
   }
   populate(mm: MmContext, address: bigint, entry: H[L], table: UnlinkedTable<H>): void {
-    this.point('populate', entry, 1, Access.Write);
-    this.inner.populate(mm, address, entry, table);
+    const before = this.begin('populate', entry, 1);
+    try {
+      this.inner.populate(mm, address, entry, table);
+    } finally {
+      scheduleBusy(before);
+    }
   }
   unlink(mm: MmContext, address: bigint, entry: H[L]): FlushPromise<UnlinkedTable<H>> {
-    this.point('unlink', entry, 1, Access.Write);
-    const { user } = mm;
-    return this.inner.unlink(mm, address, entry).map((table) => this.watched(table, user));
+    const before = this.begin('unlink', entry, 1);
+    try {
+      const { user } = mm;
+      return this.inner.unlink(mm, address, entry).map((table) => this.watched(table, user));
+    } finally {
+      scheduleBusy(before);
+    }
   }
   hugeSet(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>, count: number): void {
-    this.point('hugeSet', entry, count, Access.Write);
-    this.inner.hugeSet(mm, address, entry, value, count);
+    const before = this.begin('hugeSet', entry, count);
+    try {
+      this.inner.hugeSet(mm, address, entry, value, count);
+    } finally {
+      scheduleBusy(before);
+    }
   }
   hugeGet(entry: H[L], count: number): EntryVal<L> {
-    this.point('hugeGet', entry, count, Access.Read);
+    this.point('hugeGet', entry, count);
     return this.inner.hugeGet(entry, count);
   }
   hugeGetAndClear(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<EntryVal<L>> {
-    this.point('hugeGetAndClear', entry, count, Access.Write);
-    return this.inner.hugeGetAndClear(mm, address, entry, count);
+    const before = this.begin('hugeGetAndClear', entry, count);
+    try {
+      return this.inner.hugeGetAndClear(mm, address, entry, count);
+    } finally {
+      scheduleBusy(before);
+    }
   }
   hugeWrprotect(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<void> {
-    this.point('hugeWrprotect', entry, count, Access.Write);
-    return this.inner.hugeWrprotect(mm, address, entry, count);
+    const before = this.begin('hugeWrprotect', entry, count);
+    try {
+      return this.inner.hugeWrprotect(mm, address, entry, count);
+    } finally {
+      scheduleBusy(before);
+    }
   }
   hugeSetAccessFlags(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>, count: number): FlushPromise<boolean> {
-    this.point('hugeSetAccessFlags', entry, count, Access.Write);
-    return this.inner.hugeSetAccessFlags(mm, address, entry, value, count);
+    const before = this.begin('hugeSetAccessFlags', entry, count);
+    try {
+      return this.inner.hugeSetAccessFlags(mm, address, entry, value, count);
+    } finally {
+      scheduleBusy(before);
+    }
   }
 
-  /** A point before something is done to `count` entries. */
-  private point(what: string, entry: H[L], count: number, access: Access): void {
+  /** A point before `count` entries are read. */
+  private point(what: string, entry: H[L], count: number): void {
     if (!isScheduled()) return;
     const address = this.inner.entryAddress(entry);
+    const block = this.blockOf(address, count);
+    schedulePoint(textOf(what, this.level, address, count), undefined, block.address, Access.Read, undefined, block.bytes);
+  }
+
+  /** A point before `count` entries are written. Returns: what is for {@link scheduleBusy} when that is done. */
+  private begin(what: string, entry: H[L], count: number): BusyEntries | undefined {
+    if (!isScheduled()) return undefined;
+    const address = this.inner.entryAddress(entry);
+    const block = this.blockOf(address, count);
+    schedulePoint(textOf(what, this.level, address, count), undefined, block.address, Access.Write, undefined, block.bytes);
+    return scheduleBusy(block);
+  }
+
+  private blockOf(address: number, count: number): BusyEntries {
     const start = Math.floor(address / this.blockBytes) * this.blockBytes;
-    const end = Math.ceil((address + count * this.entryBytes) / this.blockBytes) * this.blockBytes;
-    schedulePoint(`${what} ${this.level} at 0x${address.toString(16)}${count === 1 ? '' : ` (${count})`}`, undefined, start, access, undefined, end - start);
+    return { address: start, bytes: Math.ceil((address + count * this.entryBytes) / this.blockBytes) * this.blockBytes - start };
   }
 
   /** A table that was live, with points: others may still look at it. */
@@ -213,4 +290,8 @@ class ScheduledOps<H extends HandleFamily, L extends Level> implements WritableO
     const ops: WritableOps<H, Level> = this.all()[level];
     return new UnlinkedTable(ops, table.entry(0), { address, entries, shift: geometryOf(this.geometry, level).shift, user });
   }
+}
+
+function textOf(what: string, level: Level, address: number, count: number): string {
+  return `${what} ${level} at 0x${address.toString(16)}${count === 1 ? '' : ` (${count})`}`;
 }
