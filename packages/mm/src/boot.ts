@@ -59,7 +59,7 @@ export function attachKernel<H extends HandleFamily>(image: SharedMachine, platf
  *
  * @throws PgtableError `EBADMSG` if anybody else wrote to them: see {@link WriteProtectedTables.check}
  */
-export function checkPageTables(kernel: Kernel): void {
+export function checkPageTables<H extends HandleFamily>(kernel: Kernel<H>): void {
   protectedBy.get(kernel)?.check();
 }
 

@@ -75,3 +75,8 @@ export { changeProtection } from './ops/change-protection.js';
 export { movePageTables } from './ops/move-page-tables.js';
 export { mprotect } from './ops/mprotect.js';
 export { mremap, type MremapOptions } from './ops/mremap.js';
+export { getUserPagesFast, putPages } from './gup/get-user-pages.js';
+export { cleanRecordRange } from './ops/clean-record.js';
+export { clearYoung } from './ops/clear-young.js';
+export { madvise, type Advice } from './ops/madvise.js';
+export { pagemapRead, type PagemapRun } from './ops/pagemap.js';

@@ -1,5 +1,5 @@
 import { PgtableError, type HandleFamily } from '@pgtable/core';
-import type { Mm } from '../kernel/mm.js';
+import { MmCounter, type Mm } from '../kernel/mm.js';
 import { VmaFlags } from '../kernel/vma-flags.js';
 import type { Vma } from '../kernel/vma.js';
 import { movePageTables } from './move-page-tables.js';
@@ -82,7 +82,10 @@ function canExpand<H extends HandleFamily>(mm: Mm<H>, vma: Vma<H>, end: number):
 /** `move_vma()`: to a place that is free. */
 function moveVma<H extends HandleFamily>(vma: Vma<H>, start: number, bytes: number, size: number, to: number): number {
   const { mm } = vma;
-  // A VMA that is not moved whole is cut in up to three, and the new one comes on top: fail before anything has changed.
+  // A VMA that is not moved whole is cut in up to three, and the new one comes on top: that fails before anything has changed.
+  if (mm.counter(MmCounter.MapCount) >= mm.kernel.mapCountLimit - 3) {
+    throw new PgtableError('ENOMEM', `address space ${mm.id} has too many VMAs to move one`, { address: BigInt(start), hint: 'make the kernel with a larger `mapCount`' });
+  }
   const target = mm.insertVma({ start: to, end: to + size, flags: vma.flags, mapping: vma.mapping, pgoff: vma.indexOf(start) });
   vma.lock.startWrite();
   const done = movePageTables(vma, start, target, to, bytes);

@@ -1,0 +1,63 @@
+import type { HandleFamily } from '@pgtable/core';
+import { PageWalkLock, walkPageRange, WalkAction, type VaRange } from '@pgtable/walk';
+import type { Mm } from '../kernel/mm.js';
+import { TableGather } from '../tables/gather.js';
+import { pmdLock } from '../tables/table-locks.js';
+import { markFolio } from '../zap/folio-run.js';
+import { runAt } from './clear-young.js';
+
+/**
+ * Collects what was written since the last time: of dirty entries the range is noted, the page's block is marked dirty, and the entry is clean and read-only from here on, so that the next write is noted again. What
+ * `clean_record_shared_mapping_range()` (mm/mapping_dirty_helpers.c, 6.12) does for a file, for a range of addresses.
+ *
+ * Locking: the mmap lock, either way. Takes the locks of the tables. Flushes before it returns: a write that is not in the answer will be in the next.
+ *
+ * @param start,end half-open, page aligned
+ * @returns addresses of dirty pages, in order, as ranges that do not touch
+ */
+export function cleanRecordRange<H extends HandleFamily>(mm: Mm<H>, start: number, end: number): VaRange[] {
+  const { pageBytes, context, arch: { ops, values } } = mm;
+  const flushes = new TableGather(mm);
+  const dirty: { start: number; end: number }[] = [];
+  const note = (from: number, to: number): void => {
+    const last = dirty.at(-1);
+    if (last?.end === from) last.end = to;
+    else dirty.push({ start: from, end: to });
+  };
+  try {
+    walkPageRange(mm, start, end, {
+      walkLock: PageWalkLock.Read,
+      pmdEntry(pmdp, address, next, walk) {
+        const ptl = pmdLock(mm, pmdp);
+        try {
+          const pmd = ops.pmd.get(pmdp);
+          if (!values.pmd.present(pmd) || !values.pmd.leaf(pmd)) return;
+          walk.action = WalkAction.Continue;
+          if (!values.pmd.dirty(pmd)) return;
+          // Read-only first, and flushed: then the hardware cannot make it dirty again while it is made clean.
+          ops.pmd.wrprotect(context, BigInt(address), pmdp, 1).flush();
+          const clean = values.pmd.mkclean(ops.pmd.get(pmdp));
+          ops.pmd.establish(context, BigInt(address), pmdp, clean).gather(flushes);
+          markFolio(mm, values.pmd.pfn(pmd), true, false);
+          note(address, next);
+        } finally {
+          ptl.unlock();
+        }
+      },
+      pteRange(ptep, address, count) {
+        for (let done = 0; done < count; done++) {
+          const entry = ops.pte.advance(ptep, done);
+          if (runAt(mm, entry, 1) === 0 || !values.pte.dirty(ops.pte.get(entry))) continue;
+          const at = address + done * pageBytes;
+          const old = ops.pte.modifyProtStart(context, BigInt(at), entry);
+          ops.pte.modifyProtCommit(context, BigInt(at), entry, old, values.pte.wrprotect(values.pte.mkclean(old))).gather(flushes);
+          markFolio(mm, values.pte.pfn(old), true, false);
+          note(at, at + pageBytes);
+        }
+      },
+    });
+  } finally {
+    flushes.finish();
+  }
+  return dirty;
+}
