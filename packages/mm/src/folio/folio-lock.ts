@@ -101,22 +101,30 @@ export function filemapGetPage<H extends HandleFamily>(mapping: Mapping<H>, inde
   for (;;) {
     const pfn = mapping.page(index);
     if (pfn === undefined) return undefined;
-    const head = frames.head(pfn);
-    if (!tryGet(frames, head)) continue;
-    if (mapping.page(index) === pfn && frames.head(pfn) === head) return pfn;
-    frames.put(head);
+    if (!frames.tryGet(pfn)) continue;
+    if (mapping.page(index) === pfn) return pfn;
+    frames.put(pfn);
   }
 }
 
-/** `folio_try_get()`. */
-function tryGet(frames: Frames, head: number): boolean {
-  const at = frames.word(head, FrameWord.Refcount);
-  schedulePoint('take a reference if there is one', frames.memmap, at);
-  for (;;) {
-    const before = Atomics.load(frames.memmap, at);
-    if (before === 0) return false;
-    if (Atomics.compareExchange(frames.memmap, at, before, before + 1) === before) return true;
-  }
+/**
+ * `page_ref_freeze()`: if a block has exactly so many references, it has none for now: whoever wants one (`tryGet`) waits until {@link folioRefUnfreeze}, or finds another page in the cache.
+ *
+ * Locking: the folio's lock; all the references are the caller's to answer for.
+ *
+ * @returns whether there were so many
+ */
+export function folioRefFreeze(frames: Frames, pfn: number, references: number): boolean {
+  const at = frames.word(frames.head(pfn), FrameWord.Refcount);
+  schedulePoint('freeze references', frames.memmap, at);
+  return Atomics.compareExchange(frames.memmap, at, references, 0) === references;
+}
+
+/** `page_ref_unfreeze()`. */
+export function folioRefUnfreeze(frames: Frames, pfn: number, references: number): void {
+  const at = frames.word(frames.head(pfn), FrameWord.Refcount);
+  schedulePoint('unfreeze references', frames.memmap, at);
+  Atomics.store(frames.memmap, at, references);
 }
 
 function tryBit(frames: Frames, at: number): boolean {
