@@ -80,3 +80,7 @@ export { cleanRecordRange } from './ops/clean-record.js';
 export { clearYoung } from './ops/clear-young.js';
 export { madvise, type Advice } from './ops/madvise.js';
 export { pagemapRead, type PagemapRun } from './ops/pagemap.js';
+export { setHugePmd } from './huge/set-huge-pmd.js';
+export { collapseFile } from './khugepaged/collapse-file.js';
+export { collapsePteMappedThp } from './khugepaged/collapse-pte-mapped-thp.js';
+export { retractPageTables } from './khugepaged/retract-page-tables.js';

@@ -1,5 +1,4 @@
-import { pfnPmd, pmdMkhuge, pmdMkyoung, type HandleFamily, type PmdVal, type Prot, type UnlinkedTable } from '@pgtable/core';
-import type { Mm } from '../kernel/mm.js';
+import { pfnPmd, pmdMkhuge, pmdMkyoung, type HandleFamily, type PmdVal, type Prot } from '@pgtable/core';
 import { VmaFlags } from '../kernel/vma-flags.js';
 import type { Vma } from '../kernel/vma.js';
 
@@ -14,21 +13,4 @@ export function vmPageProt<H extends HandleFamily>(vma: Vma<H>): Prot {
 export function mkHugePmd<H extends HandleFamily>(vma: Vma<H>, pfn: number): PmdVal {
   const { arch } = vma.mm;
   return pmdMkyoung(arch, pmdMkhuge(arch, pfnPmd(arch, pfn, vmPageProt(vma))));
-}
-
-/** Physical address of the table that a pmd entry stands in: where the PTE tables of its huge pages are put aside. Locking: something keeps that table. */
-export function pmdTableAddress<H extends HandleFamily>({ arch, kernel: { frames } }: Mm<H>, pmdp: H['pmd']): number {
-  return frames.head(Math.floor(arch.ops.pmd.entryAddress(pmdp) / frames.pageBytes)) * frames.pageBytes;
-}
-
-/**
- * `pgtable_trans_huge_withdraw()`: takes a table back that was put aside with a huge page. It counts in the address space's table bytes still.
- *
- * Locking: the lock of the pmd entry.
- *
- * @throws PgtableError `EINVAL` if none was put aside
- */
-export function withdrawDeposit<H extends HandleFamily>(mm: Mm<H>, pmdp: H['pmd']): UnlinkedTable<H, 'pte'> {
-  const { pageTables } = mm.kernel;
-  return pageTables.adopt(mm.arch, 'pte', pageTables.withdraw(pmdTableAddress(mm, pmdp)));
 }

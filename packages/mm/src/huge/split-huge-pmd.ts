@@ -9,8 +9,9 @@ import type { Mm } from '../kernel/mm.js';
 import type { Vma } from '../kernel/vma.js';
 import { TableGather } from '../tables/gather.js';
 import { pmdLock, pmdLockptr } from '../tables/table-locks.js';
+import { withdrawDeposit } from '../zap/deposits.js';
 import { markFolio } from '../zap/folio-run.js';
-import { vmPageProt, withdrawDeposit } from './huge-pmd.js';
+import { vmPageProt } from './huge-pmd.js';
 
 /**
  * `__split_huge_pmd()`: a huge page that one pmd entry maps is mapped by a table of ptes from here on; the page itself stays one block. An entry that is no huge page is left as it is, because somebody

@@ -7,10 +7,11 @@ import { VmaFlags } from '../kernel/vma-flags.js';
 import type { Vma } from '../kernel/vma.js';
 import { lockClasses } from '../locks/lock-class.js';
 import { downWrite, upWrite } from '../locks/rw-lock.js';
-import { mkHugePmd, pmdTableAddress } from '../huge/huge-pmd.js';
+import { mkHugePmd } from '../huge/huge-pmd.js';
 import { TableGather } from '../tables/gather.js';
 import { pteOffsetMapLock, pteUnmapUnlock } from '../tables/pte-offset-map.js';
 import { pmdLock } from '../tables/table-locks.js';
+import { pmdTableOf } from '../zap/deposits.js';
 import { collapseFlush, type DetachedTable } from './detached-table.js';
 import { findPmdOrThpOrNone, hugepageVmaRevalidate } from './revalidate.js';
 import { isRefcountSuitable, lookAtFolio, scanPtes, type PageRun, type PteScan } from './scan-ptes.js';
@@ -186,7 +187,7 @@ function install<H extends HandleFamily>(vma: Vma<H>, address: number, pmdp: H['
   try {
     assertNone(mm, address, pmdp);
     addNewAnonRmap(mm, huge, table.entries, true);
-    pageTables.deposit(pmdTableAddress(mm, pmdp), table.address);
+    pageTables.deposit(pmdTableOf(mm, pmdp), table.address);
     setPmdAt(arch, context, BigInt(address), pmdp, pmd);
     arch.updateMmuCache?.(context, BigInt(address), 'pmd', 1);
   } finally {
