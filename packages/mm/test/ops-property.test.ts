@@ -1,0 +1,207 @@
+import fc from 'fast-check';
+import type { TableHandles } from '@pgtable/core';
+import { afterEach, describe, expect, it } from 'vitest';
+import { cleanRecordRange, clearYoung, fork, madvise, mmap, mprotect, mremap, munmap, pagemapRead, readUser, setCurrentThread, setHugePolicy, UserFaultError, VmaFlags, writeUser, type Mapping } from '../src/index.js';
+import { boot, quiet, READ, reading, shape, WRITE, type Machine, type Space } from './ops-machine.js';
+
+/* Processes against a plain model, which knows no VMAs, tables, frames or references: what each page of each process may, and what is in it. */
+
+afterEach(() => {
+  setCurrentThread(undefined);
+});
+
+const PAGES = 40;
+const FILE_PAGES = 16;
+const MAX_PROCESSES = 3;
+
+/** A page of a process. */
+interface Cell {
+  rights: number;
+  /** What the process has written to a page of its own. */
+  own: number | undefined;
+  /** The page of the file that is behind it. */
+  readonly file: number | undefined;
+  readonly shared: boolean;
+}
+
+interface Step {
+  readonly what: 'map' | 'unmap' | 'protect' | 'move' | 'dontneed' | 'fork' | 'exit' | 'write' | 'read' | 'old' | 'clean';
+  readonly process: number;
+  readonly page: number;
+  readonly pages: number;
+  readonly to: number;
+  readonly rights: number;
+  readonly behind: 'nothing' | 'file' | 'shared file';
+  readonly value: number;
+}
+
+const step: fc.Arbitrary<Step> = fc.record({
+  what: fc.constantFrom('map', 'map', 'unmap', 'protect', 'protect', 'move', 'move', 'dontneed', 'fork', 'exit', 'write', 'write', 'write', 'write', 'read', 'read', 'old', 'clean'),
+  process: fc.nat(MAX_PROCESSES - 1), page: fc.nat(PAGES - 1), pages: fc.integer({ min: 1, max: 24 }), to: fc.nat(PAGES - 1),
+  rights: fc.constantFrom(0, READ, WRITE, WRITE, WRITE), behind: fc.constantFrom('nothing', 'nothing', 'file', 'shared file'), value: fc.integer({ min: 1, max: 1e6 }),
+});
+
+interface Process {
+  readonly mm: Space;
+  readonly cells: (Cell | undefined)[];
+}
+
+class Model {
+  readonly kernel: Machine;
+  private readonly file: Mapping<TableHandles>;
+  private readonly contents = new Array<number>(FILE_PAGES).fill(0);
+  private readonly processes: Process[] = [];
+  private readonly base: number;
+  private readonly page: number;
+
+  constructor(name: string) {
+    this.kernel = boot(shape(name), 1024);
+    setHugePolicy(this.kernel, { pmd: 'never', mthp: 'always', orders: [2, 4] });
+    this.file = this.kernel.newMapping(FILE_PAGES);
+    const mm = this.kernel.newMm();
+    this.page = mm.pageBytes;
+    // What a pmd entry maps ends in the middle, and blocks of 16 pages begin in the region.
+    this.base = 2 ** 29 - 24 * this.page;
+    this.processes.push({ mm, cells: new Array<undefined>(PAGES).fill(undefined) });
+  }
+
+  run(what: Step): void {
+    const process = this.processes[what.process % this.processes.length]!;
+    this.change(process, what, Math.min(what.pages, PAGES - what.page));
+    for (const each of this.processes) this.compare(each);
+  }
+
+  close(): void {
+    for (const process of this.processes) {
+      for (let page = 0; page < PAGES; page++) this.read(process, page);
+      process.mm.mmput();
+    }
+    this.file.free();
+    quiet(this.kernel);
+  }
+
+  private change(process: Process, { what, page, to, rights, behind, value }: Step, pages: number): void {
+    const { mm, cells } = process;
+    const start = this.at(page);
+    const bytes = pages * this.page;
+    const covered = cells.slice(page, page + pages);
+    switch (what) {
+      case 'map':
+        this.map(process, page, Math.min(pages, FILE_PAGES), rights, behind);
+        break;
+      case 'unmap':
+        munmap(mm, start, bytes);
+        cells.fill(undefined, page, page + pages);
+        break;
+      case 'protect': {
+        const hole = covered.indexOf(undefined);
+        const protect = (): void => { mprotect(mm, start, bytes, rights); };
+        if (hole === -1) protect();
+        else expect(protect).toThrow(/not all of it is mapped/);
+        for (const cell of hole === -1 ? covered : covered.slice(0, hole)) if (cell !== undefined) cell.rights = rights;
+        break;
+      }
+      case 'move':
+        this.move(process, page, to, pages);
+        break;
+      case 'dontneed':
+        if (covered.includes(undefined)) expect(() => { madvise(mm, start, bytes, 'dontneed'); }).toThrow(/not all of it is mapped/);
+        else madvise(mm, start, bytes, 'dontneed');
+        for (const cell of covered) if (cell !== undefined) cell.own = undefined;
+        break;
+      case 'fork':
+        if (this.processes.length < MAX_PROCESSES) this.processes.push({ mm: fork(mm), cells: cells.map((cell) => (cell === undefined ? undefined : { ...cell })) });
+        break;
+      case 'exit':
+        if (this.processes.length === 1) break;
+        this.processes.splice(this.processes.indexOf(process), 1);
+        mm.mmput();
+        break;
+      case 'write':
+        this.write(process, page, value);
+        break;
+      case 'read':
+        this.read(process, page);
+        break;
+      case 'old':
+        reading(mm, () => clearYoung(mm, start, start + bytes));
+        break;
+      case 'clean':
+        reading(mm, () => cleanRecordRange(mm, start, start + bytes));
+        break;
+    }
+  }
+
+  private map({ mm, cells }: Process, page: number, pages: number, rights: number, behind: Step['behind']): void {
+    const first = page % (FILE_PAGES - pages + 1);
+    const mapping = behind === 'nothing' ? {} : { mapping: this.file, pgoff: first };
+    mmap(mm, { address: this.at(page), fixed: true, bytes: pages * this.page, prot: rights, sharing: behind === 'shared file' ? 'shared' : 'private', ...mapping });
+    for (let at = 0; at < pages; at++) cells[page + at] = { rights, own: undefined, file: behind === 'nothing' ? undefined : first + at, shared: behind === 'shared file' };
+  }
+
+  /** Moves as much of the VMA that a page is in as the range covers. */
+  private move({ mm, cells }: Process, page: number, to: number, pages: number): void {
+    const vma = reading(mm, () => mm.vmaLookup(this.at(page)));
+    if (vma === undefined) return;
+    const count = reading(mm, () => Math.min(pages, (vma.end - this.at(page)) / this.page, PAGES - to));
+    if (to < page + count && page < to + count) return;
+    expect(mremap(mm, this.at(page), count * this.page, count * this.page, { to: this.at(to) })).toBe(this.at(to));
+    for (let at = 0; at < count; at++) {
+      cells[to + at] = cells[page + at];
+      cells[page + at] = undefined;
+    }
+  }
+
+  private write({ mm, cells }: Process, page: number, value: number): void {
+    const cell = cells[page];
+    const write = (): void => { writeUser(mm, this.at(page), value); };
+    if (cell === undefined || (cell.rights & VmaFlags.Write) === 0) {
+      expect(write).toThrow(UserFaultError);
+      return;
+    }
+    write();
+    if (cell.shared && cell.file !== undefined) this.contents[cell.file] = value;
+    else cell.own = value;
+  }
+
+  private read({ mm, cells }: Process, page: number): void {
+    const cell = cells[page];
+    if (cell === undefined || cell.rights === 0) expect(() => readUser(mm, this.at(page))).toThrow(UserFaultError);
+    else expect(readUser(mm, this.at(page))).toBe(this.content(cell));
+  }
+
+  private content({ own, file }: Cell): number {
+    return own ?? (file === undefined ? 0 : this.contents[file]!);
+  }
+
+  /** What is mapped, without any fault: VMAs and their rights, what is in the frames, and that no entry allows more than its VMA. */
+  private compare({ mm, cells }: Process): void {
+    reading(mm, () => {
+      const rights = Array.from({ length: PAGES }, (_, page) => mm.vmaLookup(this.at(page))?.flags).map((flags) => (flags === undefined ? undefined : flags & 7));
+      expect(rights).toEqual(cells.map((cell) => cell?.rights));
+      for (const run of pagemapRead(mm, this.base, this.at(PAGES))) {
+        for (let address = run.start; address < run.end; address += this.page) {
+          const cell = cells[(address - this.base) / this.page];
+          const pfn = run.kind === 'zero' ? run.pfn : run.pfn + (address - run.start) / this.page;
+          const word = this.kernel.frames.ram[(pfn * this.page - this.kernel.frames.base) / 4];
+          expect([address, cell === undefined ? 'nothing' : this.content(cell)]).toEqual([address, word]);
+          if (run.write) expect((cell?.rights ?? 0) & VmaFlags.Write).toBe(VmaFlags.Write);
+        }
+      }
+    });
+  }
+
+  private at(page: number): number {
+    return this.base + page * this.page;
+  }
+}
+
+describe.each(['x86 4-level', 'x86 2-level', 'arm64 4K 48-bit', 'arm64 16K 47-bit', 'riscv Sv39', 's390 pud'])('%s', (name) => {
+  it('does what a plain model does', () => {
+    fc.assert(fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
+      const model = new Model(name);
+      for (const each of steps) model.run(each);
+      model.close();
+    }), { numRuns: 15 });
+  });
+});
