@@ -1,11 +1,17 @@
-import {
-  hwPteAdvance, pmdLeaf, pmdNone, pmdPfn, pmdpGet, pmdpHugeGetAndClear, ptePfn, ptePresent, ptepGet, ptepGetAndClear, pteSpecial, TableMemory, type PteVal, type TableHandles,
-} from '@pgtable/core';
-import { expect } from 'vitest';
+import { ptePfn, ptePresent, ptepGet, ptepSetWrprotect, setPteAt, TableMemory, type PteVal, type TableHandles } from '@pgtable/core';
 import { bootKernel, checkPageTables } from '../src/boot.js';
-import {
-  freePgdRange, hugePmdBytes, hugePmdOrder, MmCounter, mmFindPmd, pmdLock, pteOffsetMapLock, pteUnmapUnlock, removeRmap, setCurrentThread, TableGather, VmaFlags, type Kernel, type Mapping, type Mm, type NewVma, type Vma,
-} from '../src/index.js';
+import { dupRmap } from '../src/folio/rmap.js';
+import { hugePmdBytes } from '../src/folio/huge.js';
+import type { Kernel } from '../src/kernel/kernel.js';
+import type { Mapping } from '../src/kernel/mapping.js';
+import type { Mm, NewVma } from '../src/kernel/mm.js';
+import { VmaFlags } from '../src/kernel/vma-flags.js';
+import type { Vma } from '../src/kernel/vma.js';
+import { setCurrentThread } from '../src/locks/thread.js';
+import { TableGather } from '../src/tables/gather.js';
+import { pteOffsetMapLock, pteUnmapUnlock } from '../src/tables/pte-offset-map.js';
+import { mmAllocPmd, mmFindPmd, pteAlloc } from '../src/tables/table-alloc.js';
+import { unmapPageRange } from '../src/zap/zap.js';
 import { ALL, type Configuration } from '../../arch-testkit/test/configurations.js';
 
 export type Machine = Kernel<TableHandles>;
@@ -72,50 +78,37 @@ export function pfnAt(mm: Space, address: number): number | undefined {
   return pte !== undefined && ptePresent(mm.arch, pte) ? ptePfn(mm.arch, pte) : undefined;
 }
 
-/** Unmaps a range, page by page; the plainest way, so that what it finds is what there is. */
-export function zap(mm: Space, start: number, end: number): void {
-  const { arch, context, kernel } = mm;
-  const gather = new TableGather(mm);
-  for (let address = start; address < end; address += mm.pageBytes) {
-    const pmdp = mmFindPmd(mm, address);
-    if (pmdp === undefined) continue;
-    const huge = hugePmdOrder(mm) === undefined || address % hugePmdBytes(mm) !== 0 ? undefined : pmdpGet(arch, pmdp);
-    if (huge !== undefined && pmdLeaf(arch, huge)) {
-      const ptl = pmdLock(mm, pmdp);
-      pmdpHugeGetAndClear(arch, context, BigInt(address), pmdp).gather(gather);
-      const table = kernel.frames.head(Math.floor(arch.ops.pmd.entryAddress(pmdp) / mm.pageBytes)) * mm.pageBytes;
-      const deposit = kernel.pageTables.withdraw(table);
-      removeRmap(gather, pmdPfn(arch, huge), 2 ** hugePmdOrder(mm)!, true);
-      ptl.unlock();
-      gather.removeTable(kernel.pageTables.adopt(arch, 'pte', deposit));
-      continue;
-    }
-    if (pmdNone(arch, pmdpGet(arch, pmdp)) || pmdLeaf(arch, pmdpGet(arch, pmdp))) continue;
-    const table = pteOffsetMapLock(mm, pmdp, address);
-    if (table === undefined) continue;
-    const ptep = hwPteAdvance(arch, table.ptep, 0);
-    if (ptePresent(arch, ptepGet(arch, ptep))) {
-      const pte = ptepGetAndClear(arch, context, BigInt(address), ptep).gather(gather);
-      const pfn = ptePfn(arch, pte);
-      if (pfn !== kernel.zeroPfn && !pteSpecial(arch, pte)) removeRmap(gather, pfn, 1);
-    }
-    pteUnmapUnlock(table);
-  }
+/** Unmaps a range of one VMA: what madvise(MADV_DONTNEED) does. */
+export function zap(vma: Area, start: number, end: number): void {
+  const gather = new TableGather(vma.mm);
+  unmapPageRange(gather, vma, start, end);
   gather.finish();
 }
 
-/** Unmaps all of an address space, and ends it. */
+/**
+ * What fork does with a page: a second address space maps it too, and neither may write. With the rules of the reverse map, by hand.
+ *
+ * @param vma of the parent, whose address the page is
+ */
+export function share(vma: Area, child: Space, address: number): void {
+  const { mm } = vma;
+  const { arch } = mm;
+  const pmdp = mmAllocPmd(child, address);
+  pteAlloc(child, pmdp, address);
+  const from = pteOffsetMapLock(mm, mmAllocPmd(mm, address), address);
+  if (from === undefined) throw new Error('the parent has no table there');
+  ptepSetWrprotect(arch, mm.context, BigInt(address), from.ptep).flush();
+  const pte = ptepGet(arch, from.ptep);
+  pteUnmapUnlock(from);
+  const to = pteOffsetMapLock(child, pmdp, address);
+  if (to === undefined) throw new Error('the child has no table there');
+  dupRmap(child, ptePfn(arch, pte), 1);
+  setPteAt(arch, child.context, BigInt(address), to.ptep, pte);
+  pteUnmapUnlock(to);
+}
+
+/** The last user leaves: all is unmapped. */
 export function exit(mm: Space): void {
-  mm.lock.writeLock();
-  const vmas = mm.vmas();
-  for (const vma of vmas) zap(mm, vma.start, vma.end);
-  const gather = new TableGather(mm);
-  const windows = mm.root.windows;
-  for (const { start, end } of windows) freePgdRange(gather, start, end, 0, Infinity);
-  gather.finish();
-  for (const vma of vmas) mm.removeVma(vma);
-  mm.lock.writeUnlock();
-  expect([mm.counter(MmCounter.AnonPages), mm.counter(MmCounter.FilePages), mm.counter(MmCounter.TableBytes)]).toEqual([0, 0, 0]);
   mm.mmput();
 }
 

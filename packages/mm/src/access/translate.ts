@@ -20,17 +20,26 @@ export function translate<H extends HandleFamily>(mm: Mm<H>, address: number, wr
   const page = BigInt(Math.floor(address / mm.pageBytes) * mm.pageBytes);
   const pgdp = arch.pgdOffset(mm.root, page);
   if (pgdp === undefined) return undefined;
-  const p4dp = p4dOffsetLockless(arch, pgdp, pgdpGetOnce(arch, pgdp), page);
-  const pudp = p4dp === undefined ? undefined : pudOffsetLockless(arch, p4dp, p4dpGetOnce(arch, p4dp), page);
+  const pgd = pgdpGetOnce(arch, pgdp);
+  const p4dp = isUsable(mm, 'pgd', pgd) ? p4dOffsetLockless(arch, pgdp, pgd, page) : undefined;
+  if (p4dp === undefined) return undefined;
+  const p4d = p4dpGetOnce(arch, p4dp);
+  const pudp = isUsable(mm, 'p4d', p4d) ? pudOffsetLockless(arch, p4dp, p4d, page) : undefined;
   if (pudp === undefined) return undefined;
   const pud = pudpGetOnce(arch, pudp);
   if (pudLeaf(arch, pud)) return leaf(mm, 'pud', pud, address, write);
-  const pmdp = pmdOffsetLockless(arch, pudp, pud, page);
+  const pmdp = isUsable(mm, 'pud', pud) ? pmdOffsetLockless(arch, pudp, pud, page) : undefined;
   if (pmdp === undefined) return undefined;
   const pmd = pmdpGetLockless(arch, pmdp);
   if (pmdLeaf(arch, pmd)) return leaf(mm, 'pmd', pmd, address, write);
-  const ptep = pteOffsetLockless(arch, pmdp, pmd, page);
+  const ptep = isUsable(mm, 'pmd', pmd) ? pteOffsetLockless(arch, pmdp, pmd, page) : undefined;
   return ptep === undefined ? undefined : leaf(mm, 'pte', ptepGetLockless(arch, ptep), address, write);
+}
+
+/** Whether hardware goes through an entry: s390 makes one invalid while its table is being taken out, and the address of the table is in it still. A folded level has no entries. */
+function isUsable<H extends HandleFamily, L extends Level>({ arch }: Mm<H>, level: L, value: EntryVal<L>): boolean {
+  const values: EntryValues<L> = arch.values[level];
+  return geometryOf(arch.geometry, level).folded || values.valid(value);
 }
 
 function leaf<H extends HandleFamily, L extends Level>(mm: Mm<H>, level: L, value: EntryVal<L>, address: number, write: boolean): number | undefined {

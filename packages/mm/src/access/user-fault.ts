@@ -52,17 +52,14 @@ export function faultIn<H extends HandleFamily>(mm: Mm<H>, address: number, writ
   checkResult(mm, address, write, result);
 }
 
-function checkResult<H extends HandleFamily>(mm: Mm<H>, address: number, write: boolean, { kind }: FaultResult): void {
+function checkResult<H extends HandleFamily>(mm: Mm<H>, address: number, write: boolean, result: FaultResult): void {
+  if (result.kind !== 'done' && result.kind !== 'retry') throwSignal(mm, address, write, result);
+}
+
+/** The end of an access whose fault cannot be handled. @throws UserFaultError */
+export function throwSignal<H extends HandleFamily>(mm: Mm<H>, address: number, write: boolean, { kind }: FaultResult): never {
   const what = `address space ${mm.id} cannot ${write ? 'write to' : 'read'} 0x${BigInt(Math.floor(address)).toString(16)}`;
-  switch (kind) {
-    case 'done':
-    case 'retry':
-      return;
-    case 'oom':
-      throw new UserFaultError('SIGKILL', `${what}: no memory is left`, address, 'unmap something, or make the kernel with more `bytes`');
-    case 'sigsegv':
-      throw new UserFaultError('SIGSEGV', `${what}: no VMA allows it`, address, 'map the address, with these rights');
-    case 'sigbus':
-      throw new UserFaultError('SIGBUS', `${what}: there is nothing behind the VMA`, address, 'stay below the end of the file');
-  }
+  if (kind === 'oom') throw new UserFaultError('SIGKILL', `${what}: no memory is left`, address, 'unmap something, or make the kernel with more `bytes`');
+  if (kind === 'sigbus') throw new UserFaultError('SIGBUS', `${what}: there is nothing behind the VMA`, address, 'stay below the end of the file');
+  throw new UserFaultError('SIGSEGV', `${what}: no VMA allows it`, address, 'map the address, with these rights');
 }

@@ -2,8 +2,8 @@ import {
   hwPteAdvance, pfnPte, PgtableError, pteMkdirty, pteMkspecial, pteMkwriteNovma, pteMkyoung, pteNone, ptepGetLockless, ptepGet, setPteAt, setPtes, geometryOf, type HandleFamily,
 } from '@pgtable/core';
 import { addNewAnonRmap } from '../folio/rmap.js';
-import { vmPageProt } from '../huge/huge-pmd.js';
 import { FrameType } from '../frames/memmap.js';
+import { vmPageProt } from '../huge/huge-pmd.js';
 import { VmaFlags } from '../kernel/vma-flags.js';
 import { pteOffsetMap, pteOffsetMapLock, pteUnmap, pteUnmapUnlock } from '../tables/pte-offset-map.js';
 import { pteAlloc } from '../tables/table-alloc.js';

@@ -1,8 +1,8 @@
 import { pfnPte, pteMkdirty, pteMkwriteNovma, pteMkyoung, pteNone, ptepGet, setPteAt, type HandleFamily, type PteVal } from '@pgtable/core';
 import { filemapGetPage, lockFolio, unlockFolio } from '../folio/folio-lock.js';
 import { addNewAnonRmap, dupRmap } from '../folio/rmap.js';
-import { vmPageProt } from '../huge/huge-pmd.js';
 import { FrameType } from '../frames/memmap.js';
+import { vmPageProt } from '../huge/huge-pmd.js';
 import type { Mapping } from '../kernel/mapping.js';
 import { VmaFlags } from '../kernel/vma-flags.js';
 import { pteOffsetMapLock, pteUnmapUnlock } from '../tables/pte-offset-map.js';
@@ -71,17 +71,17 @@ function doCowFault<H extends HandleFamily>(vmf: VmFault<H>, pfn: number): Fault
   const { mm, vma } = vmf;
   const { arch, kernel: { frames } } = mm;
   const copy = frames.allocPages(0, FrameType.Anon);
-  let mapped = false;
+  const state = { mapped: false };
   try {
     frames.copy(pfn, copy);
     let pte = pteMkdirty(arch, pteMkyoung(arch, pfnPte(arch, copy, vmPageProt(vma))));
     if (mayWrite(vma)) pte = pteMkwriteNovma(arch, pte);
     return finishFault(vmf, pte, () => {
       addNewAnonRmap(mm, copy, 1);
-      mapped = true;
+      state.mapped = true;
     });
   } finally {
-    if (!mapped) frames.put(copy);
+    if (!state.mapped) frames.put(copy);
   }
 }
 

@@ -1,15 +1,14 @@
 import {
   pmdLeaf, pmdMkdirty, pmdMkwriteNovma, pmdMkyoung, pmdModify, pmdNone, pmdPfn, pmdpGet, pmdpGetLockless, pmdpSetAccessFlags, pmdPresent, pmdProtnone, pmdSame, pmdToSwpEntry,
-  pmdWrite, isMigrationEntry, setPmdAt, type HandleFamily, type PmdVal,
+  pmdWrite, isMigrationEntry, setPmdAt, type HandleFamily, type PmdVal, type UnlinkedTable,
 } from '@pgtable/core';
 import { hugePmdBytes, hugePmdOrder } from '../folio/huge.js';
 import { addNewAnonRmap, isAnon, isAnonExclusive, setAnonExclusive } from '../folio/rmap.js';
 import { FrameType, FrameWord } from '../frames/memmap.js';
 import { mkHugePmd, vmPageProt } from '../huge/huge-pmd.js';
-import { MmCounter, type Mm } from '../kernel/mm.js';
 import { VmaFlags } from '../kernel/vma-flags.js';
-import { tableBytes } from '../tables/table-alloc.js';
 import { pmdLock } from '../tables/table-locks.js';
+import { depositNew } from '../zap/deposits.js';
 import { tryAlloc } from './anonymous.js';
 import { hugePolicyOf, isEligible, suitable } from './policy.js';
 import { DONE, mayWrite, RETRY, SIGBUS, vmaIsAccessible, type FaultResult, type VmFault } from './vm-fault.js';
@@ -62,10 +61,10 @@ export function doHugePmdAnonymousPage<H extends HandleFamily>(vmf: VmFault<H>):
   const pfn = tryAlloc(() => frames.allocPages(order, FrameType.Anon));
   if (pfn === undefined) return undefined;
   const start = Math.floor(vmf.address / bytes) * bytes;
-  let table: number | undefined;
+  let table: UnlinkedTable<H, 'pte'> | undefined;
   let mapped = false;
   try {
-    table = pageTables.alloc(arch, mm, 'pte').address;
+    table = pageTables.alloc(arch, mm, 'pte');
     const first = (pfn - frames.firstPfn) * frames.pageBytes / 4;
     frames.ram.fill(0, first, first + bytes / 4);
     const ptl = pmdLock(mm, pmdp);
@@ -75,17 +74,16 @@ export function doHugePmdAnonymousPage<H extends HandleFamily>(vmf: VmFault<H>):
       if (mayWrite(vma)) pmd = pmdMkwriteNovma(arch, pmdMkdirty(arch, pmd));
       addNewAnonRmap(mm, pfn, 2 ** order, true);
       mapped = true;
-      pageTables.deposit(pmdTableOf(mm, pmdp), table);
+      depositNew(mm, pmdp, table);
       setPmdAt(arch, context, BigInt(start), pmdp, pmd);
       arch.updateMmuCache?.(context, BigInt(start), 'pmd', 1);
-      mm.addCounter(MmCounter.TableBytes, tableBytes(mm, 'pte'));
       return DONE;
     } finally {
       ptl.unlock();
     }
   } finally {
     if (!mapped) {
-      if (table !== undefined) pageTables.free(table);
+      if (table !== undefined) pageTables.free(table.address);
       frames.put(pfn);
     }
   }
@@ -105,15 +103,14 @@ export function doHugePmdWpPage<H extends HandleFamily>(vmf: VmFault<H>, pmd: Pm
   const { arch } = mm;
   const bytes = hugePmdBytes(mm);
   if (vma.anonymous) {
-    let done = true;
-    ifUnchanged(vmf, pmd, () => {
+    const reused = ifUnchanged(vmf, pmd, () => {
       const page = pmdPfn(arch, pmd);
-      done = isAnon(mm, page) && (isAnonExclusive(mm, page) || mm.kernel.frames.read(page, FrameWord.Refcount) === 1);
-      if (!done) return;
+      if (!isAnon(mm, page) || !(isAnonExclusive(mm, page) || mm.kernel.frames.read(page, FrameWord.Refcount) === 1)) return false;
       setAnonExclusive(mm, page, true);
       setHugeFlags(vmf, pmdMkdirty(arch, pmd), mayWrite(vma));
+      return true;
     });
-    if (done) return DONE;
+    if (reused !== false) return DONE;
   }
   // Pages of files are write-protected, or copied, by their ptes.
   mm.splitHuge(vma, { level: 'pmd', entry: pmdp }, Math.floor(vmf.address / bytes) * bytes);
@@ -147,17 +144,16 @@ function doHugePmdNumaPage<H extends HandleFamily>({ mm, vma, pmdp, address }: V
   arch.updateMmuCache?.(context, start, 'pmd', 1);
 }
 
-/** Does something under the lock of the PMD table if the entry is the same still. If not, somebody else was faster, and the access is repeated. */
-function ifUnchanged<H extends HandleFamily>({ mm, pmdp }: VmFault<H>, pmd: PmdVal, change: () => void): void {
+/**
+ * Does something under the lock of the PMD table if the entry is the same still.
+ *
+ * @returns what that returned; undefined if the entry is another: somebody else was faster, and the access is repeated
+ */
+function ifUnchanged<H extends HandleFamily, T>({ mm, pmdp }: VmFault<H>, pmd: PmdVal, change: () => T): T | undefined {
   const ptl = pmdLock(mm, pmdp);
   try {
-    if (pmdSame(mm.arch, pmdpGet(mm.arch, pmdp), pmd)) change();
+    return pmdSame(mm.arch, pmdpGet(mm.arch, pmdp), pmd) ? change() : undefined;
   } finally {
     ptl.unlock();
   }
-}
-
-/** `pmd_pgtable_page()`: the address of the table that a pmd entry stands in. */
-function pmdTableOf<H extends HandleFamily>({ arch, kernel: { frames } }: Mm<H>, pmdp: H['pmd']): number {
-  return frames.head(Math.floor(arch.ops.pmd.entryAddress(pmdp) / frames.pageBytes)) * frames.pageBytes;
 }

@@ -2,8 +2,8 @@ import {
   pfnPte, pteMkdirty, pteMkwriteNovma, pteMkyoung, ptePfn, ptepClearFlush, ptepGet, ptepSetAccessFlags, pteSame, setPteAt, type HandleFamily, type PteVal,
 } from '@pgtable/core';
 import { addNewAnonRmap, isAnon, isAnonExclusive, removeRmap, setAnonExclusive } from '../folio/rmap.js';
-import { vmPageProt } from '../huge/huge-pmd.js';
 import { FrameFlag, FrameType, FrameWord } from '../frames/memmap.js';
+import { vmPageProt } from '../huge/huge-pmd.js';
 import type { Mm } from '../kernel/mm.js';
 import { VmaFlags } from '../kernel/vma-flags.js';
 import { TableGather } from '../tables/gather.js';

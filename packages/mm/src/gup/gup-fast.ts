@@ -1,0 +1,104 @@
+import {
+  p4dOffsetLockless, p4dpGetOnce, pgdpGetOnce, pmdLeaf, pmdOffsetLockless, pmdPfn, pmdpGetLockless, pmdPresent, pmdProtnone, pmdSame, pmdSpecial, pmdWrite, pteOffsetLockless, ptePfn, ptepGetLockless,
+  ptePresent, pteProtnone, pteSame, pteSpecial, pteWrite, pudOffsetLockless, pudpGetOnce, type HandleFamily, type PmdVal,
+} from '@pgtable/core';
+import { hugePmdBytes } from '../folio/huge.js';
+import { FrameFlag, FrameWord } from '../frames/memmap.js';
+import type { Mm } from '../kernel/mm.js';
+
+/**
+ * `gup_fast()`: references on the pages that are mapped from an address on, without a lock and without faults.
+ *
+ * What is read may be out of date at once, so for each page: its entry is read, a reference is taken if the block has any (`folio_try_get`), and then the entry must still be what it was, and so must the pmd entry:
+ * a collapse takes the PTE table out, and leaves the ptes in it for a while. If all is as it was, the page was mapped when the reference was taken, so the reference is on the page that was meant.
+ *
+ * Locking: none; interrupts are off in the kernel, so a flush by interrupts waits for it, and so does RCU. Here it is a read section of both.
+ *
+ * @param address page aligned
+ * @param write the pages are to be written: entries must be writable
+ * @param pages gets the frames' numbers, in order
+ * @returns how many were got: up to the first that is not mapped so
+ * @see mm/gup.c, Linux 6.12
+ */
+export function gupFast<H extends HandleFamily>(mm: Mm<H>, address: number, count: number, write: boolean, pages: number[]): number {
+  const { accesses, rcu } = mm.kernel;
+  const before = pages.length;
+  rcu.readLock();
+  try {
+    accesses.readLock();
+    try {
+      for (let at = address; pages.length - before < count;) {
+        const got = gupFastPmdRange(mm, at, count - (pages.length - before), write, pages);
+        if (got === 0) break;
+        at += got * mm.pageBytes;
+      }
+    } finally {
+      accesses.readUnlock();
+    }
+  } finally {
+    rcu.readUnlock();
+  }
+  return pages.length - before;
+}
+
+/** `gup_fast_pgd_range()` down to `gup_fast_pmd_range()`: the pages of one pmd entry. Returns: how many were got; 0: go no further. */
+function gupFastPmdRange<H extends HandleFamily>(mm: Mm<H>, address: number, count: number, write: boolean, pages: number[]): number {
+  const { arch } = mm;
+  const va = BigInt(address);
+  const pgdp = arch.pgdOffset(mm.root, va);
+  const p4dp = pgdp === undefined ? undefined : p4dOffsetLockless(arch, pgdp, pgdpGetOnce(arch, pgdp), va);
+  const pudp = p4dp === undefined ? undefined : pudOffsetLockless(arch, p4dp, p4dpGetOnce(arch, p4dp), va);
+  const pmdp = pudp === undefined ? undefined : pmdOffsetLockless(arch, pudp, pudpGetOnce(arch, pudp), va);
+  if (pmdp === undefined) return 0;
+  const pmd = pmdpGetLockless(arch, pmdp);
+  if (!pmdPresent(arch, pmd)) return 0;
+  const bytes = hugePmdBytes(mm);
+  const most = Math.min(count, (bytes - (address % bytes)) / mm.pageBytes);
+  return pmdLeaf(arch, pmd) ? gupFastPmdLeaf(mm, pmdp, pmd, address, most, write, pages) : gupFastPteRange(mm, pmdp, pmd, address, most, write, pages);
+}
+
+/** `gup_fast_pte_range()`. */
+function gupFastPteRange<H extends HandleFamily>(mm: Mm<H>, pmdp: H['pmd'], pmd: PmdVal, address: number, count: number, write: boolean, pages: number[]): number {
+  const { arch, kernel: { frames } } = mm;
+  for (let got = 0; got < count; got++) {
+    const ptep = pteOffsetLockless(arch, pmdp, pmd, BigInt(address + got * mm.pageBytes));
+    if (ptep === undefined) return got;
+    const pte = ptepGetLockless(arch, ptep);
+    if (!ptePresent(arch, pte) || pteProtnone(arch, pte) || pteSpecial(arch, pte) || (write && !pteWrite(arch, pte))) return got;
+    const pfn = ptePfn(arch, pte);
+    if (!isPage(mm, pfn) || !frames.tryGet(pfn)) return got;
+    // The second look is what it is all about.
+    if (!pmdSame(arch, pmdpGetLockless(arch, pmdp), pmd) || !pteSame(arch, ptepGetLockless(arch, ptep), pte)) {
+      frames.put(pfn);
+      return got;
+    }
+    setReferenced(mm, pfn);
+    pages.push(pfn);
+  }
+  return count;
+}
+
+/** `gup_fast_pmd_leaf()`. */
+function gupFastPmdLeaf<H extends HandleFamily>(mm: Mm<H>, pmdp: H['pmd'], pmd: PmdVal, address: number, count: number, write: boolean, pages: number[]): number {
+  const { arch, kernel: { frames } } = mm;
+  if (pmdProtnone(arch, pmd) || pmdSpecial(arch, pmd) || (write && !pmdWrite(arch, pmd))) return 0;
+  const first = pmdPfn(arch, pmd) + (address % hugePmdBytes(mm)) / mm.pageBytes;
+  if (!isPage(mm, first) || !frames.tryGet(first, count)) return 0;
+  if (!pmdSame(arch, pmdpGetLockless(arch, pmdp), pmd)) {
+    frames.put(first, count);
+    return 0;
+  }
+  setReferenced(mm, first);
+  for (let at = 0; at < count; at++) pages.push(first + at);
+  return count;
+}
+
+/** `pfn_valid()`, and not the zero page: where no entry can be marked special, it is left to the slow path too. */
+function isPage<H extends HandleFamily>({ kernel: { frames, zeroPfn } }: Mm<H>, pfn: number): boolean {
+  return pfn >= frames.firstPfn && pfn < frames.firstPfn + frames.count && pfn !== zeroPfn;
+}
+
+/** `folio_set_referenced()`. */
+function setReferenced<H extends HandleFamily>({ kernel: { frames } }: Mm<H>, pfn: number): void {
+  Atomics.or(frames.memmap, frames.word(frames.head(pfn), FrameWord.Flags), FrameFlag.Referenced);
+}

@@ -1,0 +1,99 @@
+import { pmdLeaf, pmdpGet } from '@pgtable/core';
+import { afterEach, describe, expect, it } from 'vitest';
+import { readUser, writeUser } from '../src/access/user-access.js';
+import { hugePmdOrder } from '../src/folio/huge.js';
+import { FrameFlag, FrameWord } from '../src/frames/memmap.js';
+import { gupFast } from '../src/gup/gup-fast.js';
+import { getUserPagesFast, putPages } from '../src/gup/get-user-pages.js';
+import { VmaFlags } from '../src/kernel/vma-flags.js';
+import { setCurrentThread } from '../src/locks/thread.js';
+import { mmFindPmd } from '../src/tables/table-alloc.js';
+import { boot, exit, map, NAMES, pfnAt, quiet, READ, share, WRITE, zap } from './faults-machine.js';
+
+afterEach(() => {
+  setCurrentThread(undefined);
+});
+
+describe.each(NAMES)('%s', (name) => {
+  it('pages that are mapped are had without a lock, the others with faults', () => {
+    const kernel = boot(name);
+    const { frames } = kernel;
+    const mm = kernel.newMm();
+    const { pageBytes } = mm;
+    const vma = map(mm, 6, WRITE);
+    writeUser(mm, vma.start, 1);
+    writeUser(mm, vma.start + pageBytes, 2);
+    readUser(mm, vma.start + 2 * pageBytes);
+    const fast: number[] = [];
+    // The zero page is special.
+    expect([gupFast(mm, vma.start, 6, true, fast), fast]).toEqual([2, [pfnAt(mm, vma.start), pfnAt(mm, vma.start + pageBytes)]]);
+    expect(frames.read(fast[0]!, FrameWord.Refcount)).toBe(2);
+    putPages(mm, fast, true);
+    expect([frames.read(fast[0]!, FrameWord.Refcount), frames.read(fast[0]!, FrameWord.Flags) & (FrameFlag.Dirty | FrameFlag.Referenced)]).toEqual([1, FrameFlag.Dirty | FrameFlag.Referenced]);
+    const pages = getUserPagesFast(mm, vma.start, 6, true);
+    expect(pages).toEqual(Array.from({ length: 6 }, (_, page) => pfnAt(mm, vma.start + page * pageBytes)));
+    expect(new Set(pages).size).toBe(6);
+    // What is unmapped is kept by the reference.
+    frames.ram[(pages[5]! - frames.firstPfn) * pageBytes / 4] = 9;
+    expect(readUser(mm, vma.start + 5 * pageBytes)).toBe(9);
+    zap(vma, vma.start, vma.end);
+    expect(pages.map((pfn) => frames.read(pfn, FrameWord.Refcount))).toEqual([1, 1, 1, 1, 1, 1]);
+    putPages(mm, pages);
+    // To read, the zero page will do.
+    const zero = getUserPagesFast(mm, vma.start, 1, false);
+    expect(zero).toEqual([kernel.zeroPfn]);
+    putPages(mm, zero);
+    exit(mm);
+    quiet(kernel);
+  });
+
+  it('to write, a page that is shared is copied first; what cannot be had ends the range', () => {
+    const kernel = boot(name);
+    const mm = kernel.newMm();
+    const child = kernel.newMm();
+    const { pageBytes } = mm;
+    const vma = map(mm, 2, WRITE);
+    const read = map(mm, 2, READ, { at: 2 });
+    map(child, 2, WRITE);
+    writeUser(mm, vma.start, 1);
+    share(vma, child, vma.start);
+    const old = pfnAt(mm, vma.start);
+    const [page] = getUserPagesFast(mm, vma.start, 1, true);
+    expect([page === old, pfnAt(mm, vma.start) === page, pfnAt(child, vma.start)]).toEqual([false, true, old]);
+    putPages(mm, [page!]);
+    const some = getUserPagesFast(mm, vma.start, 4, true);
+    expect(some.length).toBe(2);
+    putPages(mm, some);
+    const all = getUserPagesFast(mm, vma.start, 5, false);
+    expect(all.length).toBe(4);
+    putPages(mm, all);
+    expect(() => getUserPagesFast(mm, read.start, 1, true)).toThrow(expect.objectContaining({ signal: 'SIGSEGV' }));
+    expect(() => getUserPagesFast(mm, read.end, 1, false)).toThrow(expect.objectContaining({ signal: 'SIGSEGV' }));
+    expect(() => getUserPagesFast(mm, vma.start + 4, 1, false)).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+    expect(() => getUserPagesFast(mm, vma.start, 0, false)).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+    const file = kernel.newMapping(1);
+    const short = map(mm, 2, WRITE, { mapping: file, at: 8 });
+    expect(() => getUserPagesFast(mm, short.start + pageBytes, 1, false)).toThrow(expect.objectContaining({ signal: 'SIGBUS' }));
+    exit(mm);
+    exit(child);
+    file.free();
+    quiet(kernel);
+  });
+
+  it('pages of a huge page are had with one reference each', () => {
+    const kernel = boot(name, 4096);
+    const mm = kernel.newMm();
+    const order = hugePmdOrder(mm);
+    const pages = 2 ** (order ?? 4);
+    const vma = map(mm, pages, WRITE | VmaFlags.HugePage);
+    writeUser(mm, vma.start, 1);
+    expect(pmdLeaf(mm.arch, pmdpGet(mm.arch, mmFindPmd(mm, vma.start)!))).toBe(order !== undefined);
+    const got = getUserPagesFast(mm, vma.start + 2 * mm.pageBytes, pages - 2, true);
+    if (order !== undefined) {
+      expect([got, kernel.frames.read(got[0]! - 2, FrameWord.Refcount)]).toEqual([Array.from({ length: pages - 2 }, (_, page) => got[0]! + page), pages - 1]);
+    }
+    putPages(mm, got);
+    exit(mm);
+    quiet(kernel);
+  });
+});
