@@ -1,7 +1,7 @@
 import { geometryOf, LEVELS, NO_TLB, TableMemory, VmFlags, type Level, type Root, type SharedTables, type StrongHandles, type UnlinkedTable, type WritableArch, type WritableOps } from '@pgtable/core';
 import { ALL, memoryOf, type Configuration } from '../../arch-testkit/test/configurations.js';
 import {
-  Access, LockClass, lockClasses, MmapLock, Rcu, scenario, schedulePoint, setCurrentThread, spinLock, spinUnlock, Threads, withSchedulePoints,
+  Access, LockClass, lockClasses, MmapLock, Rcu, scenario, schedulePoint, setCurrentThread, spinLock, spinUnlock, Threads, VmaLock, withSchedulePoints,
   type AnyScenario, type SharedRcu, type SharedThreads,
 } from '../src/index.js';
 import { programScenario } from './schedule-programs.js';
@@ -13,7 +13,7 @@ interface Board {
   readonly words: Int32Array;
 }
 
-export const at = { count: 0, other: 1, spin: 8, second: 9, mmap: 16, current: 32, first: 40 } as const;
+export const at = { count: 0, other: 1, spin: 8, second: 9, mmap: 16, vma: 24, current: 32, first: 40 } as const;
 const first = new LockClass('first');
 const second = new LockClass('second');
 
@@ -138,6 +138,39 @@ function pairReader({ words }: Board): void {
   lock.readUnlock();
 }
 
+/** The lock of a VMA whose words are at `at.vma`. */
+function vmaOf(words: Int32Array): { readonly mmap: MmapLock; readonly vma: VmaLock } {
+  const mmap = new MmapLock(words, at.mmap);
+  return { mmap, vma: new VmaLock(mmap, words, at.vma) };
+}
+
+function setupVma(): Board {
+  const board = setup();
+  vmaOf(board.words).vma.init();
+  return board;
+}
+
+/** A fault: with the VMA's lock if that can be had, else with the mmap lock. */
+function faultPair({ words }: Board): void {
+  const { mmap, vma } = vmaOf(words);
+  const fast = vma.startRead();
+  if (!fast) mmap.readLock();
+  comparePair(words);
+  if (fast) vma.endRead();
+  else mmap.readUnlock();
+}
+
+function vmaWriter(careful: boolean): (board: Board) => void {
+  return ({ words }) => {
+    const { mmap, vma } = vmaOf(words);
+    mmap.writeLock();
+    if (careful) vma.startWrite();
+    write(words, at.count, 1);
+    write(words, at.other, 1);
+    mmap.writeUnlock();
+  };
+}
+
 /** An address space down to a PMD table, and a lock. */
 interface Yard {
   readonly threads: SharedThreads;
@@ -241,6 +274,8 @@ export const scenarios: Readonly<Record<string, AnyScenario>> = {
   'mmap lock': scenario<Board>({ setup, threads: { writer: thread('writer', pairWriter), downgrader: thread('downgrader', downgrader), reader: thread('reader', pairReader) } }),
   'two readers of the mmap lock': scenario<Board>({ setup, threads: { a: thread('a', pairReader), b: thread('b', pairReader) } }),
   'pair without a lock': scenario<Board>({ setup, threads: { writer: thread('writer', pairWriter), reader: thread('reader', ({ words }) => { comparePair(words); }) } }),
+  'vma lock': scenario<Board>({ setup: setupVma, threads: { fault: thread('fault', faultPair), writer: thread('writer', vmaWriter(true)), other: thread('other', faultPair) } }),
+  'vma that is not locked': scenario<Board>({ setup: setupVma, threads: { fault: thread('fault', faultPair), writer: thread('writer', vmaWriter(false)) } }),
   'rcu': rcuScenario((rcu, free) => { rcu.synchronizeRcu(); free(); }),
   'rcu and two readers': rcuScenario((rcu, free) => { rcu.synchronizeRcu(); free(); }, 2),
   'rcu deferred': rcuScenario((rcu, free) => { rcu.handle(1, free); rcu.callRcu(1); rcu.barrier(); }),

@@ -93,6 +93,12 @@ describe('the reduced search', () => {
     expect(explore('pair without a lock').failure).toMatchObject({ kind: 'thrown', message: expect.stringContaining('a reader sees half of a change: 1 and 0') as string });
   });
 
+  it('finds nothing wrong with the lock of a VMA, and what the mmap lock alone does not keep', () => {
+    expect(explore('vma lock')).toMatchObject({ ...good, deadlocks: 0 });
+    expect(explore('vma lock', { search: { kind: 'uniform', runs: 300, seed: 1 } })).toMatchObject(good);
+    expect(explore('vma that is not locked').failure?.message).toContain('a reader sees half of a change');
+  });
+
   it.each(['rcu', 'rcu and two readers', 'rcu deferred'])('finds no reader in what was freed: %s', (name) => {
     expect(explore(name)).toMatchObject({ ...good, deadlocks: 0 });
   });
