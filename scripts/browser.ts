@@ -137,6 +137,13 @@ async function compareSurroundings(page: Page, isolated: boolean): Promise<void>
   if (found.sharedTables !== shared) problem(`expected shared tables to give ${shared}`);
 }
 
+/** A kernel with two processes, in shared memory, with all checks. */
+async function compareProcesses(page: Page): Promise<void> {
+  const found = await page.evaluate(() => (globalThis as typeof globalThis & PageApi).processes());
+  console.log(`isolated page: a process and its child read ${found}`);
+  if (found !== '1 and 2') problem('expected them to read 1 and 2');
+}
+
 /** The paths of the server: pages, their module, and dumps. */
 function pathsOf(code: Uint8Array, cases: readonly DumpCase[]): Map<string, Served> {
   const text = (content: string): Uint8Array => new TextEncoder().encode(content);
@@ -171,7 +178,9 @@ async function main(): Promise<void> {
       await compareSurroundings(usual, false);
       const answered = await compareDumps(usual, cases);
       await compareStrict(await browser.open(`${server.origin}${PAGES.strict.path}`), answered);
-      await compareSurroundings(await browser.open(`${server.origin}${PAGES.isolated.path}`), true);
+      const isolated = await browser.open(`${server.origin}${PAGES.isolated.path}`);
+      await compareSurroundings(isolated, true);
+      await compareProcesses(isolated);
       browser.complaints.forEach(problem);
     } finally {
       await browser.close();

@@ -120,7 +120,7 @@ async function checkBrowser(consumer) {
     const text = readFileSync(outfile, 'utf8');
     const node = /\b(?:from|import|require)\s*\(?\s*["']node:/.exec(text)?.[0];
     check('consumer: bundles for the browser', [...errors, ...warnings].map(({ text, location }) => `${location?.file ?? ''}: ${text}`).concat(left.map((path) => `it still imports ${path}`), node === undefined ? [] : [`it has ${node}`]).join('\n'));
-    console.log(`       core, memory, walk and one architecture: ${Math.round(text.length / 1024)} KiB, minified`);
+    console.log(`       core, memory, walk, mm and one architecture: ${Math.round(text.length / 1024)} KiB, minified`);
   } catch (error) {
     check('consumer: bundles for the browser', error.message);
     return;

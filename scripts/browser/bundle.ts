@@ -41,7 +41,7 @@ export async function bundlePage(): Promise<Bundle> {
       ...warnings.map(({ text }) => text),
       ...imports.filter(({ path, external }) => external === true || path.startsWith('node:')).map(({ from, path }) => `${from} imports ${path}`),
       ...ours.filter((path) => !/\/src\/([^/]+\/)*[^/]+\.ts$/.test(path)).map((path) => `${path} is no source`),
-      ...['core', 'memory', 'walk', 'arch-x86', 'arch-arm64', 'arch-riscv', 'arch-s390'].filter((name) => !ours.some((path) => path.startsWith(`packages/${name}/src/`))).map((name) => `nothing of @pgtable/${name} is in it`),
+      ...['core', 'memory', 'walk', 'mm', 'arch-x86', 'arch-arm64', 'arch-riscv', 'arch-s390'].filter((name) => !ours.some((path) => path.startsWith(`packages/${name}/src/`))).map((name) => `nothing of @pgtable/${name} is in it`),
     ],
   };
 }

@@ -1,6 +1,8 @@
 /* What the page runs: the dump is fetched as a Blob, and stays one. */
+import { riscvArch, riscvRoot } from '@pgtable/arch-riscv';
 import { isPgtableError, TableMemory } from '@pgtable/core';
 import { blobSource } from '@pgtable/memory';
+import { bootKernel, fork, mmap, readUser, VmaFlags, writeUser } from '@pgtable/mm';
 import { examine, type Order, type Report } from './examine.js';
 
 export interface PageOrder extends Order {
@@ -27,6 +29,8 @@ export interface Surroundings {
 export interface PageApi {
   examineDump(order: PageOrder): Promise<Report | Failure>;
   surroundings(): Surroundings;
+  /** A process writes, forks, and the child writes. Returns: what both read then. Needs SharedArrayBuffer. */
+  processes(): string;
 }
 
 const api: PageApi = {
@@ -46,6 +50,24 @@ const api: PageApi = {
     globals: ['process', 'Buffer', 'require', 'SharedArrayBuffer'].filter((name) => name in globalThis),
     sharedTables: sharedTables(),
   }),
+  processes() {
+    const kernel = bootKernel(
+      { entryBytes: 8, make: (_half, tables) => riscvArch({ mode: 'Sv39' }, tables), root: (_half, table) => riscvRoot('Sv39', table) },
+      { bytes: 2 ** 20, checks: { lockdep: true, flushes: true, pageTableCheck: true, staleTranslations: true, writeProtect: true } },
+    );
+    kernel.join('the page');
+    const parent = kernel.newMm();
+    const at = mmap(parent, { bytes: 0x10000, prot: VmaFlags.Read | VmaFlags.Write });
+    writeUser(parent, at, 1);
+    const child = fork(parent);
+    writeUser(child, at, 2);
+    const words = `${readUser(parent, at)} and ${readUser(child, at)}`;
+    parent.mmput();
+    child.mmput();
+    kernel.assertQuiet();
+    kernel.leave();
+    return words;
+  },
 };
 
 function codeOf(error: unknown): string {

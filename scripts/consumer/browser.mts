@@ -2,6 +2,7 @@
 import { isPgtableError, TableMemory } from '@pgtable/core';
 import { riscv, riscvArch, riscvRoot } from '@pgtable/arch-riscv';
 import { blobSource, elfCore, openMemory } from '@pgtable/memory';
+import { bootKernel, mmap, readUser, VmaFlags, writeUser } from '@pgtable/mm';
 import { TableLoader, Translator, walkRuns } from '@pgtable/walk';
 
 const root = new DataView(new ArrayBuffer(4096));
@@ -19,4 +20,10 @@ walkRuns(space, () => {
 });
 const { pa } = new Translator(space, loader).explain(0x12345n);
 if (pa !== 0x12345n || runs === 0 || isPgtableError(riscv)) throw new Error(`browser: 0x12345 is at ${String(pa)}, ${runs} runs`);
+const kernel = bootKernel({ entryBytes: 8, make: (_half, tables) => riscvArch({ mode: 'Sv39' }, tables), root: (_half, table) => riscvRoot('Sv39', table) }, { bytes: 2 ** 20 });
+kernel.join('the page');
+const mm = kernel.newMm();
+const at = mmap(mm, { bytes: 4096, prot: VmaFlags.Read | VmaFlags.Write });
+writeUser(mm, at, 7);
+if (readUser(mm, at) !== 7) throw new Error('browser: a process does not read what it wrote');
 console.log('browser: all holds');

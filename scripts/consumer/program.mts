@@ -8,6 +8,7 @@ import { s390 } from '@pgtable/arch-s390';
 import { x86, x86Arch, x86Root, type X86Handles } from '@pgtable/arch-x86';
 import { bytesSource, elfCore, openMemory, type PhysicalMemory } from '@pgtable/memory';
 import { openMemoryFiles } from '@pgtable/memory/node';
+import { bootKernel, fork, mmap, readUser, VmaFlags, writeUser, type Mm, type Platform } from '@pgtable/mm';
 import { TableLoader, Translator } from '@pgtable/walk';
 import { ExitCode, run } from 'pgtable';
 
@@ -58,6 +59,20 @@ const loader = new TableLoader({ arch, root }, memory);
 await loader.load([{ start: 0, end: 4096 }]);
 const failure: unknown = await openMemoryFiles(['there-is-no-such-file']).catch((error: unknown) => error);
 check(isPgtableError(failure) && failure instanceof PgtableError && failure.code === 'ENOENT' && SameError === PgtableError, 'an error of ours');
+
+// A kernel, a process and its child.
+const platform: Platform<X86Handles> = { entryBytes: 8, make: (_half, inMemory) => x86Arch({ mode: '4-level' }, inMemory), root: (_half, table) => x86Root('4-level', table) };
+const kernel = bootKernel(platform, { bytes: 1 << 20, checks: { lockdep: true, flushes: true } });
+kernel.join('the program');
+const parent: Mm<X86Handles> = kernel.newMm();
+const at = mmap(parent, { bytes: 0x4000, prot: VmaFlags.Read | VmaFlags.Write });
+writeUser(parent, at, 1);
+const child = fork(parent);
+writeUser(child, at, 2);
+check(readUser(parent, at) === 1 && readUser(child, at) === 2, 'two processes');
+parent.mmput();
+child.mmput();
+kernel.assertQuiet();
 
 const plugins: readonly ArchPlugin[] = [x86, arm64, riscv, s390];
 check(plugins.every(({ registers }) => registers.length > 0) && LEVELS.length === 5, 'four architectures');
