@@ -1,0 +1,2 @@
+/** Pages of each region that threads of a test use. */
+export const PAGES = 8;
