@@ -2,10 +2,10 @@ import { geometryOf, LEVELS, levelNumber, VmFlags, type AliasHandles, type Level
 import { levelBelow } from '@pgtable/walk';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
-  freePgdRange, memHotplugBegin, memHotplugDone, mmFindPmd, pmdLockptr, pteOffsetMapLock, pteUnmapUnlock, ptdumpKernel, setCurrentThread, TableGather, vfree, vmalloc, vmallocInfo, vmapRangeNoflush, vunmapRangeNoflush,
+  freePgdRange, memHotplugBegin, memHotplugDone, mmAllocPmd, mmFindPmd, pmdLockptr, pteOffsetMapLock, pteUnmapUnlock, ptdumpKernel, setCurrentThread, TableGather, vfree, vmalloc, vmallocInfo, vmapRangeNoflush, vunmapRangeNoflush,
   type Kernel, type Mm, type TableInfo,
 } from '../src/index.js';
-import { allocEntry, lookupAddress } from '../src/vmalloc/kernel-entries.js';
+import { lookupAddress } from '../src/vmalloc/kernel-entries.js';
 import { ALL, boot, pagesOf, quiet, vmallocRange } from './vmalloc-machine.js';
 
 /* Tables that neither processes nor vmalloc make: firmware's, and those of memory that comes late. */
@@ -66,13 +66,14 @@ describe.each(ALL)('efi_mm: $name', (configuration) => {
     expect(kernel.pageTables.locksInitialised(efi.id)).toBe(split);
     expect(heard.constructed.every((table) => table.lockInitialised === (table.level === 'pte' || table.level === 'pmd'))).toBe(true);
     const pmdp = mmFindPmd(efi, start)!;
-    const table = pteOffsetMapLock(efi, pmdp, start)!;
+    const table = pteOffsetMapLock(efi, pmdp, start);
+    if (table === undefined) throw new Error('there is no PTE table');
     expect([table.ptl.words === kernel.frames.memmap, table.ptl.heldByMe]).toEqual([true, true]);
     pteUnmapUnlock(table);
     // The kernel's own have none.
     const kernels = vmalloc(kernel, pageBytes);
     expect([kernel.pageTables.locksInitialised(kernel.initMm.id), kernel.pageTables.nrPageTables('pte', kernel.initMm.id)]).toEqual([0, 1]);
-    expect(pmdLockptr(kernel.initMm, allocEntry(kernel.initMm, 'pmd', kernels).entry as AliasHandles['pmd']).index).toBe(kernel.initMm.pageTableLock);
+    expect(pmdLockptr(kernel.initMm, mmAllocPmd(kernel.initMm, kernels)).index).toBe(kernel.initMm.pageTableLock);
     vfree(kernel, kernels);
     efi.lock.writeUnlock();
     unmapAll(efi, start, end);

@@ -79,7 +79,7 @@ export class VmapAreas {
   }
 
   /**
-   * `alloc_vmap_area()`: an area at the lowest address where it fits, with a guard page behind it. It is locked: whoever looks for it waits.
+   * `alloc_vmap_area()`: an area at the lowest address where it fits, with a guard page behind it. Nothing is mapped there yet, and nobody knows its address.
    *
    * @param align bytes, a multiple of the page size
    * @returns undefined if no range has a gap of that size
