@@ -5,6 +5,8 @@ import { collapseHugePage, dupRmap, MmCounter, setAnonExclusive, splitHugePmd, V
 import { FrameFlag, FrameType, FrameWord } from '../src/frames/memmap.js';
 import { Huge, HUGE, ONE_OF_EACH, SMALL } from './huge-machines.js';
 
+type Kind = 'page' | 'read-only' | 'hole' | 'zero' | 'block';
+
 /** Puts an entry that is no page of anonymous memory. */
 function put(huge: Huge, page: number, value: (arch: Huge['mm']['arch']) => PteVal): void {
   const { arch, context } = huge.mm;
@@ -57,11 +59,11 @@ describe.each(ONE_OF_EACH)('a collapse: $name', (configuration) => {
   it('keeps what was written, whatever the pages are: blocks, holes, zero pages', () => {
     const huge = new Huge(configuration, 2);
     const orders = Math.log2(huge.pages);
-    const kind = fc.constantFrom('page', 'page', 'read-only', 'hole', 'zero', 'block');
+    const kind = fc.constantFrom<Kind[]>('page', 'page', 'read-only', 'hole', 'zero', 'block');
     fc.assert(fc.property(fc.infiniteStream(kind), fc.nat(orders), (kinds, order) => {
       let full = false;
       for (let page = huge.pages; page < 2 * huge.pages;) {
-        const what = page === huge.pages ? 'page' : kinds.next().value;
+        const what: Kind = page === huge.pages ? 'page' : next(kinds);
         const block = what === 'block' ? Math.min(order, Math.log2(page & -page), orders - 1) : 0;
         if (what === 'zero') put(huge, page, (arch) => pteMkspecial(arch, pfnPte(arch, huge.kernel.zeroPfn, arch.vmProt(VmFlags.Read))));
         else if (what !== 'hole') huge.fill(page, { order: block, write: what !== 'read-only', dirty: what !== 'read-only' });
@@ -195,6 +197,12 @@ describe.each(ONE_OF_EACH)('a collapse: $name', (configuration) => {
     huge.close();
   });
 });
+
+/** Of a stream that does not end. */
+function next(kinds: fc.Stream<Kind>): Kind {
+  for (const kind of kinds.take(1)) return kind;
+  throw new Error('the stream has ended');
+}
 
 function refusedHuge(huge: Huge): void {
   const pmd = pmdpGetOnce<TableHandles>(huge.mm.arch, huge.pmdp());

@@ -157,7 +157,8 @@ export class Huge {
       if (!arch.values.pmd.present(pmd)) return undefined;
       if (arch.values.pmd.leaf(pmd)) return { word: this.read(pmdPfn(arch, pmd) + page % this.pages), write: arch.values.pmd.write(pmd) };
       mm.lock.readLock();
-      const table = pteOffsetMapLock(mm, pmdp, this.at(page))!;
+      const table = pteOffsetMapLock(mm, pmdp, this.at(page));
+      if (table === undefined) throw new Error('there is no table');
       const pte = ptepGetOnce(arch, table.ptep);
       pteUnmapUnlock(table);
       mm.lock.readUnlock();
