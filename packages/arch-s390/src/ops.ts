@@ -4,7 +4,7 @@ import {
 } from '@pgtable/core';
 import { entryIndex, handleAt, highWord, indexOf, lowWord, tableAt, TableLevelOps, type LevelTable, type TableOpsContext } from '@pgtable/core/arch';
 import {
-  CRST_TYPE, LENGTH_UNIT, PAGE_INVALID, PAGE_PROTECT, PAGE_SW_DIRTY, PAGE_SW_PRESENT, PAGE_SW_SOFT_DIRTY, PAGE_SW_WRITE, PAGE_SW_YOUNG, PREFIX_BYTES, REGION_LENGTH, REGION_OFFSET,
+  CRST_INVALID, CRST_TYPE, LENGTH_UNIT, PAGE_INVALID, PAGE_PROTECT, PAGE_SW_DIRTY, PAGE_SW_PRESENT, PAGE_SW_SOFT_DIRTY, PAGE_SW_WRITE, PAGE_SW_YOUNG, PREFIX_BYTES, REGION_LENGTH, REGION_OFFSET,
 } from './bits.js';
 import { GEOMETRY, TYPE_OF_LEVEL } from './geometry.js';
 import { absoluteAddress, nextPrefixEdge } from './prefix.js';
@@ -345,8 +345,14 @@ class CrstLevelOps<H extends TableHandles, L extends Exclude<Level, 'pte'>> exte
     return this.entryBelow(words[index * 2 + LOW_WORD]!, words[index * 2 + HIGH_WORD]!, address);
   }
 
+  /**
+   * Invalid or not: an entry that IDTE is just taking out has its table until it is empty, and who has that value finds the table, as in the kernel, waits for its lock, and then sees that the entry is another. To
+   * turn him away here would let him ask again and again, for as long as the flush takes.
+   */
   override offsetLockless(entry: H[L], value: EntryVal<L>, address: bigint): H[Below[L]] | undefined {
-    return this.lower(entry) ?? this.entryBelow(lowWord(value), highWord(value), address);
+    const lower = this.lower(entry);
+    if (lower !== undefined || this.values.none(value)) return lower;
+    return this.entryBelow(lowWord(value) & ~CRST_INVALID, highWord(value), address);
   }
 
   private entryBelow(lo: number, hi: number, address: bigint): H[Below[L]] | undefined {

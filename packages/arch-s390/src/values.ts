@@ -1,4 +1,4 @@
-import type { EntryVal, EntryValues, Feature, Level, Prot } from '@pgtable/core';
+import { entryVal, type EntryVal, type EntryValues, type Feature, type Level, type Prot } from '@pgtable/core';
 import { FlagValues, valueFormat, type SwapLayout, type ValueFormat } from '@pgtable/core/arch';
 import { hasPresentBit } from './attributes.js';
 import {
@@ -138,8 +138,13 @@ class CrstValues<L extends TopLevel> extends S390Values<L> {
   override leaf(value: EntryVal<L>): boolean {
     return this.features.has('leaf') && !this.folded(value) && this.has(value, BigInt(CRST_LARGE)) && this.present(value);
   }
+  /**
+   * The kernel's pmd_bad and its siblings: whether it is invalid does not matter, for an entry that IDTE is just taking out is a table's with I on, until it is empty. Readers without a lock see that.
+   *
+   * @see _SEGMENT_ENTRY_BITS, _REGION_ENTRY_BITS in arch/s390/include/asm/pgtable.h, Linux 6.12
+   */
   override bad(value: EntryVal<L>): boolean {
-    return !this.folded(value) && super.bad(value);
+    return !this.folded(value) && !this.none(value) && super.bad(entryVal(this.level, value & ~BigInt(CRST_INVALID)));
   }
 
   override prot(value: EntryVal<L>): Prot {

@@ -13,11 +13,6 @@ interface World {
 
 /** The architectures that these scenarios are about. */
 export const ARCHITECTURES: readonly Configuration[] = ALL.filter(({ name }) => ['x86 4-level', 'arm64 4K 48-bit', 'riscv Sv39', 's390 pud'].includes(name));
-/**
- * Those in which a pmd entry goes from a table to nothing in one write, or in which what is in between is not bad. Not s390: there the entry is invalid first, and still has the table, for as long as the
- * flush takes. `pmd_bad()` of Linux 6.12 does not call that bad, `pmdBad()` does, and pteOffsetMap() throws: the scheduler's first find.
- */
-export const RETRACTING: readonly Configuration[] = ARCHITECTURES.filter(({ name }) => !name.startsWith('s390'));
 const ADDRESS = 0x4000_0000;
 const FRAME = 0x40;
 

@@ -452,6 +452,14 @@ export function formatExploration(name: string, one: Exploration): string {
     `${name}: ${one.runs} interleavings${one.complete ? '' : ' (not all)'}, ${one.pruned} given up early, ${one.steps} steps (${one.longest} in the longest), ${one.deadlocks} deadlocks, ` +
     `${one.failed} failures, ${(one.milliseconds / 1000).toFixed(2)} s, ${rate} steps/s`,
   ];
-  if (one.failure !== undefined) lines.push(`  ${one.failure.message.split('\n').join('\n  ')}`, `  schedule: ${one.failure.schedule}`, one.failure.listing);
+  if (one.failure !== undefined) lines.push(`  ${one.failure.message.split('\n').join('\n  ')}`, `  schedule: ${one.failure.schedule}`, shortened(one.failure.listing));
   return lines.join('\n');
+}
+
+/** The beginning and the end of a long listing: a run that does not end says the same again and again. */
+function shortened(listing: string): string {
+  const lines = listing.split('\n');
+  const [first, last] = [150, 30];
+  const left = lines.length - first - last;
+  return left <= 0 ? listing : [...lines.slice(0, first), `      ... ${left} steps ...`, ...lines.slice(-last)].join('\n');
 }
