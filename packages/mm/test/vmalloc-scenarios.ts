@@ -1,7 +1,7 @@
 import type { AliasHandles } from '@pgtable/core';
 import { ALL, type Configuration } from '../../arch-testkit/test/configurations.js';
 import {
-  attachKernel, bootKernel, copyKernelTables, FrameTables, scenario, setMemoryRo, vfree, vmalloc, vmallocAttach, vmallocInit, withSchedulePoints,
+  attachKernel, bootKernel, copyKernelTables, FrameTables, purgeVmapArea, scenario, setMemoryRo, vfree, vmalloc, vmallocAttach, vmallocInit, withSchedulePoints,
   type AnyScenario, type Kernel, type Platform, type SharedMachine, type SharedVmalloc,
 } from '../src/index.js';
 import { vmallocHugePages } from '../src/vmalloc/kernel-entries.js';
@@ -137,9 +137,63 @@ function freeing(configuration: Configuration): AnyScenario {
   });
 }
 
+/** The smallest block of an architecture. */
+function blockOf(kernel: Kernel<AliasHandles>): number {
+  return vmallocHugePages(kernel.initMm.arch).findLast(({ level, count }) => level !== 'pte' && count === 1)!.bytes;
+}
+
+/** A block comes where the empty table of small pages is left, which goes: `pmd_free_pte_page()`. A listing is in that table, or is not. */
+function replacing(configuration: Configuration): AnyScenario {
+  const platform = scheduled(configuration);
+  return scenario<World>({
+    setup: () => {
+      const kernel = bootKernel<AliasHandles>(configuration, { ...SMALL, bytes: 2048 * 2 ** 12, words: 8192, vmalloc: [vmallocRange(configuration)] });
+      kernel.join('setup');
+      const image = vmallocInit(kernel, { areas: 8 });
+      const start = vmalloc(kernel, blockOf(kernel));
+      vfree(kernel, start);
+      purgeVmapArea(kernel);
+      const world = { kernel: kernel.share(), vmalloc: image, start, seen: new Int32Array(new SharedArrayBuffer(64)) };
+      kernel.leave();
+      return world;
+    },
+    threads: {
+      'vmalloc': (world) => {
+        const kernel = open(platform, world, 'vmalloc');
+        return () => {
+          if (vmalloc(kernel, blockOf(kernel), { huge: true }) !== world.start) throw new Error('the block is not where the table was');
+          // Memory of the table is the next one's, as soon as its grace period is over.
+          kernel.rcu.barrier();
+          kernel.frames.zero(kernel.frames.allocPages(0));
+        };
+      },
+      'ptdump': (world) => {
+        const kernel = open(platform, world, 'ptdump');
+        return () => {
+          const { pageBytes } = kernel.frames;
+          const pages = pagesIn(copyKernelTables(kernel, { ranges: [{ start: world.start, end: world.start + PAGES * pageBytes }] }), world.start, PAGES, pageBytes);
+          const text = pages.map(({ access }) => access).join(' ');
+          if (text !== '  ' && text !== 'rw rw rw') throw new Error(`the listing has what never was: '${text}'`);
+          if (text !== '  ' && pages.some(({ frame }, page) => frame !== pages[0]!.frame! + page)) throw new Error('the listing has a frame that is not the block\'s');
+          world.seen[0] = text === '  ' ? 1 : 2;
+        };
+      },
+    },
+    check: (world) => {
+      const kernel = open(configuration, world, 'check');
+      const { bytes } = pagesOf(kernel, world.start, 1)[0]!;
+      const expected = blockOf(kernel);
+      kernel.leave();
+      if (bytes !== expected) throw new Error(`in the end pages of ${bytes} bytes are there`);
+      return world.seen[0] === 1 ? 'before' : 'after';
+    },
+  });
+}
+
 export const scenarios: Readonly<Record<string, AnyScenario>> = Object.fromEntries(ARCHITECTURES.flatMap((configuration) => [
   [`pages ${configuration.name}`, changing(configuration, false)],
   [`block ${configuration.name}`, changing(configuration, true)],
   [`careless split ${configuration.name}`, splitting(configuration)],
   [`vfree ${configuration.name}`, freeing(configuration)],
+  [`replaced table ${configuration.name}`, replacing(configuration)],
 ]));

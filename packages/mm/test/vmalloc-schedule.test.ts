@@ -53,3 +53,11 @@ describe.each(ARCHITECTURES)('set_memory_ro() of pages that somebody lists: $nam
     expect([...found.outcomes.keys()].sort()).toEqual(['changed', 'gone']);
   });
 });
+
+describe.each(ARCHITECTURES)('a block in the place of an empty table that somebody lists: $name', ({ name }) => {
+  it('is there, or is not; the table is not freed under the listing', () => {
+    const found = explore(`replaced table ${name}`);
+    expect(found).toMatchObject(good);
+    expect([...found.outcomes.keys()].sort()).toEqual(['after', 'before']);
+  });
+});
