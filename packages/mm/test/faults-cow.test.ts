@@ -7,7 +7,6 @@ import { setHugePolicy } from '../src/faults/policy.js';
 import { isAnonExclusive } from '../src/folio/rmap.js';
 import { FrameWord } from '../src/frames/memmap.js';
 import { MmCounter } from '../src/kernel/mm.js';
-import { VmaFlags } from '../src/kernel/vma-flags.js';
 import { setCurrentThread } from '../src/locks/thread.js';
 import { pteOffsetMapLock, pteUnmapUnlock } from '../src/tables/pte-offset-map.js';
 import { mmFindPmd } from '../src/tables/table-alloc.js';

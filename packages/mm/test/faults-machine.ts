@@ -20,8 +20,8 @@ export type Area = Vma<TableHandles>;
 export type File = Mapping<TableHandles>;
 
 export const CHECKS = { lockdep: true, staleTranslations: true, flushes: true, pageTableCheck: true, writeProtect: true };
-export const READ = VmaFlags.Read;
-export const WRITE = VmaFlags.Read | VmaFlags.Write;
+export const READ = VmaFlags.Read | VmaFlags.MayRead | VmaFlags.MayWrite;
+export const WRITE = READ | VmaFlags.Write;
 
 /** All configurations, by name. */
 export const NAMES: readonly string[] = ALL.map(({ name }) => name);
