@@ -90,6 +90,17 @@ describe.each(HUGE)('huge pages of $name', (configuration) => {
     });
   });
 
+  it('are split where a VMA is, so that none is in two', () => {
+    run((kernel, mm, start, size) => {
+      madvise(mm, start + mm.pageBytes, size - mm.pageBytes, 'hugepage');
+      expect(areas(mm)).toHaveLength(3);
+      expect(isHuge(mm, start)).toBe(false);
+      const child = fork(mm);
+      expect(words(child, start, size)).toEqual([1, 2, 3]);
+      child.mmput();
+    });
+  });
+
   it('get other rights whole, or are split', () => {
     run((kernel, mm, start, size) => {
       mprotect(mm, start, size, READ);

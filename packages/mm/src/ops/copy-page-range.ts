@@ -1,4 +1,4 @@
-import { pmdLeaf, pmdNone, pmdpGetLockless, pmdPresent, type HandleFamily, type PteVal } from '@pgtable/core';
+import { geometryOf, pmdLeaf, pmdNone, pmdpGetLockless, pmdPresent, type HandleFamily, type PteVal } from '@pgtable/core';
 import { FrameType } from '../frames/memmap.js';
 import { addNewAnonRmap, dupRmap, isAnon } from '../folio/rmap.js';
 import { vmPageProt } from '../huge/huge-pmd.js';
@@ -59,7 +59,9 @@ function copyPmd<H extends HandleFamily>(copy: Copy<H>, pmdp: H['pmd'], address:
     if (pmdNone(arch, pmd)) return;
     const childPmdp = mmAllocPmd(copy.to.mm, address);
     if (!pmdPresent(arch, pmd) || pmdLeaf(arch, pmd)) {
-      if (copyHugePmd(copy.flushes, copy.to, copy.from, childPmdp, pmdp, address)) return;
+      // Who splits VMAs splits their huge pages, so that none is in two.
+      if (end - address !== 2 ** geometryOf(arch.geometry, 'pmd').shift) copy.from.mm.splitHuge(copy.from, { level: 'pmd', entry: pmdp }, address);
+      else if (copyHugePmd(copy.flushes, copy.to, copy.from, childPmdp, pmdp, address)) return;
     } else {
       pteAlloc(copy.to.mm, childPmdp, address);
       if (copyPteRange(copy, childPmdp, pmdp, address, end)) return;

@@ -1,7 +1,7 @@
 import type { HandleFamily } from '@pgtable/core';
 import type { Mm } from '../kernel/mm.js';
 import { unmapRegion } from '../zap/unmap-region.js';
-import { endOfRange, withWriteLock } from './ranges.js';
+import { endOfRange, splitVma, withWriteLock } from './ranges.js';
 
 /**
  * `munmap(2)`: a range of addresses is nobody's afterwards. VMAs that are covered in part are split; what is not mapped already does not matter.
@@ -21,9 +21,9 @@ export function munmap<H extends HandleFamily>(mm: Mm<H>, start: number, bytes: 
 export function doMunmap<H extends HandleFamily>(mm: Mm<H>, start: number, end: number): void {
   const [first] = mm.vmas(start, end);
   if (first === undefined) return;
-  if (first.start < start) mm.splitVma(first, start);
+  if (first.start < start) splitVma(first, start);
   const last = mm.vmas(start, end).at(-1);
   if (last === undefined) return;
-  if (last.end > end) mm.splitVma(last, end);
+  if (last.end > end) splitVma(last, end);
   unmapRegion(mm, mm.vmas(start, end));
 }

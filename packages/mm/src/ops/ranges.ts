@@ -1,6 +1,8 @@
 import { PgtableError, type HandleFamily } from '@pgtable/core';
+import { hugePmdBytes, hugePmdOrder } from '../folio/huge.js';
 import type { Mm } from '../kernel/mm.js';
 import type { Vma } from '../kernel/vma.js';
+import { mmFindPmd } from '../tables/table-alloc.js';
 
 /** `PAGE_ALIGN(bytes)`. */
 export function pageAligned<H extends HandleFamily>(mm: Mm<H>, bytes: number): number {
@@ -25,10 +27,28 @@ export function notMapped<H extends HandleFamily>(mm: Mm<H>, what: string, start
 
 /** `vma_modify()`, the first half: the VMA that is exactly the part [start, end) of one; what is left of it becomes neighbours. Locking: the mmap lock to write. @throws PgtableError `ENOMEM` if there are too many VMAs */
 export function isolateVma<H extends HandleFamily>(vma: Vma<H>, start: number, end: number): Vma<H> {
-  const { mm } = vma;
-  const middle = start > vma.start ? mm.splitVma(vma, start) : vma;
-  if (end < middle.end) mm.splitVma(middle, end);
+  const middle = start > vma.start ? splitVma(vma, start) : vma;
+  if (end < middle.end) splitVma(middle, end);
   return middle;
+}
+
+/**
+ * `split_vma()`: two VMAs of one; a huge page that would be in both is split first (`vma_adjust_trans_huge()`).
+ *
+ * Locking: the mmap lock to write.
+ *
+ * @returns the upper one, which is new
+ * @throws PgtableError `ENOMEM` if there are too many VMAs
+ */
+export function splitVma<H extends HandleFamily>(vma: Vma<H>, address: number): Vma<H> {
+  const { mm } = vma;
+  // From here on no fault puts a huge page there again.
+  vma.lock.startWrite();
+  if (hugePmdOrder(mm) !== undefined && address % hugePmdBytes(mm) !== 0) {
+    const pmdp = mmFindPmd(mm, address);
+    if (pmdp !== undefined) mm.splitHuge(vma, { level: 'pmd', entry: pmdp }, address);
+  }
+  return mm.splitVma(vma, address);
 }
 
 /** Calls a function with the mmap lock held to write. Kernel: `mmap_write_lock()` to `mmap_write_unlock()`. */
