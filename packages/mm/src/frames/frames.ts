@@ -1,6 +1,7 @@
 import { PgtableError } from '@pgtable/core';
 import { lockClasses } from '../locks/lock-class.js';
 import { spinLock, spinUnlock } from '../locks/spin-lock.js';
+import { Access, schedulePoint } from '../schedule-point.js';
 import { FrameType, FrameWord, MEMMAP_WORDS, TableWord } from './memmap.js';
 
 /*
@@ -127,7 +128,10 @@ export class Frames {
 
   /** Reads a word of a frame. Atomic. Throws as {@link word} does. */
   read(pfn: number, word: number): number {
-    return Atomics.load(this.memmap, this.word(pfn, word));
+    const at = this.word(pfn, word);
+    // Of what a table's lock keeps nobody needs to know; references are taken without one.
+    if (word === FrameWord.Refcount) schedulePoint('look at references', this.memmap, at, Access.Read);
+    return Atomics.load(this.memmap, at);
   }
 
   /** Writes a word of a frame. Atomic. Throws as {@link word} does. */
@@ -215,6 +219,7 @@ export class Frames {
     const block = this.headOf(this.frame(pfn));
     this.checkReferences(references);
     const at = block * MEMMAP_WORDS + FrameWord.Refcount;
+    schedulePoint('take references', this.memmap, at, Access.Count);
     for (;;) {
       const before = Atomics.load(this.memmap, at);
       if (before <= 0) throw this.refused(`take ${plural(references, 'reference')} on`, block, 'it has none', 'look at the frame only while an entry maps it or somebody refers to it');
@@ -237,6 +242,7 @@ export class Frames {
     for (;;) {
       const block = this.headOf(frame);
       const at = block * MEMMAP_WORDS + FrameWord.Refcount;
+      schedulePoint('try for references', this.memmap, at);
       const before = Atomics.load(this.memmap, at);
       if (before <= 0) return false;
       if (Atomics.compareExchange(this.memmap, at, before, before + references) !== before) continue;
@@ -258,6 +264,7 @@ export class Frames {
     const block = this.headOf(this.frame(pfn));
     this.checkReferences(references);
     const at = block * MEMMAP_WORDS + FrameWord.Refcount;
+    schedulePoint('give references back', this.memmap, at);
     for (;;) {
       const before = Atomics.load(this.memmap, at);
       if (before < references) throw this.refused(`give ${plural(references, 'reference')} back on`, block, `it has ${before}`, 'give back what get() and allocPages() gave, once');
