@@ -1,10 +1,10 @@
-import type { AliasHandles } from '@pgtable/core';
+import { geometryOf, type AliasHandles } from '@pgtable/core';
 import { ALL, type Configuration } from '../../arch-testkit/test/configurations.js';
 import {
-  attachKernel, bootKernel, copyKernelTables, FrameTables, purgeVmapArea, scenario, setMemoryRo, vfree, vmalloc, vmallocAttach, vmallocInit, withSchedulePoints,
+  Access, attachKernel, bootKernel, copyKernelTables, FrameTables, FrameType, FrameWord, purgeVmapArea, scenario, schedulePoint, Until, setMemoryRo, vfree, vmalloc, vmallocAttach, vmallocInit, withSchedulePoints,
   type AnyScenario, type Kernel, type Platform, type SharedMachine, type SharedVmalloc,
 } from '../src/index.js';
-import { vmallocHugePages } from '../src/vmalloc/kernel-entries.js';
+import { lookupAddress, vmallocHugePages } from '../src/vmalloc/kernel-entries.js';
 import { splitKernelLeaf } from '../src/vmalloc/split-kernel-leaf.js';
 import { pagesIn, pagesOf, SMALL, vmallocRange } from './vmalloc-machine.js';
 
@@ -160,11 +160,19 @@ function replacing(configuration: Configuration): AnyScenario {
     threads: {
       'vmalloc': (world) => {
         const kernel = open(platform, world, 'vmalloc');
+        const { frames, initMm: { arch } } = kernel;
+        const { at } = lookupAddress(kernel.initMm, world.start);
+        const table = at.level === 'pte' ? arch.ops.pte.entryAddress(at.entry) : 0;
         return () => {
           if (vmalloc(kernel, blockOf(kernel), { huge: true }) !== world.start) throw new Error('the block is not where the table was');
-          // Memory of the table is the next one's, as soon as its grace period is over.
           kernel.rcu.barrier();
-          kernel.frames.zero(kernel.frames.allocPages(0));
+          const pfn = Math.floor(table / frames.pageBytes);
+          if (frames.read(pfn, FrameWord.Type) !== FrameType.Free) throw new Error('the table was not freed');
+          // Its memory is the next one's.
+          const bytes = geometryOf(arch.geometry, 'pte').entries * arch.geometry.entryBytes;
+          schedulePoint('use the memory of the table for something else', undefined, table, Access.Write, Until.Always, bytes);
+          const first = (table - frames.base) / 4;
+          frames.ram.fill(0x1234_5677, first, first + bytes / 4);
         };
       },
       'ptdump': (world) => {
