@@ -52,14 +52,16 @@ class Model {
   private readonly contents = new Array<number>(FILE_PAGES).fill(0);
   private readonly processes: Process[] = [];
   private readonly base: number;
+  /** Bytes of a page of the model. */
   private readonly page: number;
 
-  constructor(name: string) {
-    this.kernel = boot(shape(name), 1024);
-    setHugePolicy(this.kernel, { pmd: 'never', mthp: 'always', orders: [2, 4] });
-    this.file = this.kernel.newMapping(FILE_PAGES);
+  /** @param pages of the machine in a page of the model, whose first alone is used: 1, or more where there are huge pages */
+  constructor(name: string, pages: number) {
+    this.kernel = boot(shape(name), pages === 1 ? 1024 : 4096);
+    setHugePolicy(this.kernel, { pmd: pages === 1 ? 'never' : 'always', mthp: 'always', orders: [2, 4] });
+    this.file = this.kernel.newMapping(FILE_PAGES * pages);
     const mm = this.kernel.newMm();
-    this.page = mm.pageBytes;
+    this.page = mm.pageBytes * pages;
     // What a pmd entry maps ends in the middle, and blocks of 16 pages begin in the region.
     this.base = 2 ** 29 - 24 * this.page;
     this.processes.push({ mm, cells: new Array<undefined>(PAGES).fill(undefined) });
@@ -134,7 +136,7 @@ class Model {
 
   private map({ mm, cells }: Process, page: number, pages: number, rights: number, behind: Step['behind']): void {
     const first = page % (FILE_PAGES - pages + 1);
-    const mapping = behind === 'nothing' ? {} : { mapping: this.file, pgoff: first };
+    const mapping = behind === 'nothing' ? {} : { mapping: this.file, pgoff: first * this.page / mm.pageBytes };
     mmap(mm, { address: this.at(page), fixed: true, bytes: pages * this.page, prot: rights, sharing: behind === 'shared file' ? 'shared' : 'private', ...mapping });
     for (let at = 0; at < pages; at++) cells[page + at] = { rights, own: undefined, file: behind === 'nothing' ? undefined : first + at, shared: behind === 'shared file' };
   }
@@ -180,10 +182,10 @@ class Model {
       const rights = Array.from({ length: PAGES }, (_, page) => mm.vmaLookup(this.at(page))?.flags).map((flags) => (flags === undefined ? undefined : flags & 7));
       expect(rights).toEqual(cells.map((cell) => cell?.rights));
       for (const run of pagemapRead(mm, this.base, this.at(PAGES))) {
-        for (let address = run.start; address < run.end; address += this.page) {
+        for (let address = this.base + Math.ceil((run.start - this.base) / this.page) * this.page; address < run.end; address += this.page) {
           const cell = cells[(address - this.base) / this.page];
-          const pfn = run.kind === 'zero' ? run.pfn : run.pfn + (address - run.start) / this.page;
-          const word = this.kernel.frames.ram[(pfn * this.page - this.kernel.frames.base) / 4];
+          const pfn = run.kind === 'zero' ? run.pfn : run.pfn + (address - run.start) / mm.pageBytes;
+          const word = this.kernel.frames.ram[(pfn * mm.pageBytes - this.kernel.frames.base) / 4];
           expect([address, cell === undefined ? 'nothing' : this.content(cell)]).toEqual([address, word]);
           if (run.write) expect((cell?.rights ?? 0) & VmaFlags.Write).toBe(VmaFlags.Write);
         }
@@ -196,12 +198,14 @@ class Model {
   }
 }
 
-describe.each(['x86 4-level', 'x86 2-level', 'arm64 4K 48-bit', 'arm64 16K 47-bit', 'riscv Sv39', 's390 pud'])('%s', (name) => {
+describe.each([
+  ['x86 4-level', 1], ['x86 2-level', 1], ['arm64 4K 48-bit', 1], ['arm64 16K 47-bit', 1], ['riscv Sv39', 1], ['s390 pud', 1], ['s390 pud', 16], ['x86 PAE', 32], ['riscv Sv48', 32], ['arm64 4K 39-bit', 32],
+] as const)('%s, %i pages', (name, pages) => {
   it('does what a plain model does', () => {
     fc.assert(fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
-      const model = new Model(name);
+      const model = new Model(name, pages);
       for (const each of steps) model.run(each);
       model.close();
-    }), { numRuns: 15 });
+    }), { numRuns: pages === 1 ? 12 : 6 });
   });
 });
