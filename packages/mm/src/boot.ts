@@ -6,6 +6,7 @@ import { observers } from './pagetable/observers.js';
 import { PageTableCheck } from './pagetable/page-table-check.js';
 import { StaleTranslations } from './pagetable/stale-translations.js';
 import { WriteProtectedTables, type SharedShadow } from './pagetable/write-protected-tables.js';
+import { unscheduled } from './schedule-point.js';
 import { tableHooks } from './tables/hooks.js';
 
 /** What {@link Kernel.share} gives of a kernel that {@link bootKernel} made: that of the kernel, and what its checks share. */
@@ -85,6 +86,6 @@ function watched<H extends HandleFamily>(
   return {
     ...context,
     tlb: { flush: (range: FlushRange) => { parts().tlb.flush(range); } },
-    observer: { changing: (level, address, old, value) => { parts().observer?.changing(level, address, old, value); } },
+    observer: { changing: (level, address, old, value) => { unscheduled(() => { parts().observer?.changing(level, address, old, value); }); } },
   };
 }

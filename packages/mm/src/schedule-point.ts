@@ -83,6 +83,20 @@ export function setScheduler(next: Scheduler | undefined): Scheduler | undefined
   return before;
 }
 
+/**
+ * Does something that no other thread is to come into, and no schedule to know of: what checkers do, who watch the machine and are not in it. They wait for nobody.
+ *
+ * @returns what `action` returns
+ */
+export function unscheduled<T>(action: () => T): T {
+  const before = setScheduler(undefined);
+  try {
+    return action();
+  } finally {
+    scheduler = before;
+  }
+}
+
 /** Whether this thread has a scheduler: for who would have to find out what place it is about. */
 export function isScheduled(): boolean {
   return scheduler !== undefined;

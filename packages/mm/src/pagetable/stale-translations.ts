@@ -3,6 +3,7 @@ import {
 } from '@pgtable/core';
 import type { Frames } from '../frames/frames.js';
 import { FrameWord } from '../frames/memmap.js';
+import { unscheduled } from '../schedule-point.js';
 import { LiveEntries } from './live-entries.js';
 
 /** What is owed: translations of an entry that may still be cached. */
@@ -142,9 +143,11 @@ export class StaleTranslations<H extends HandleFamily = HandleFamily> implements
   }
 
   private add({ frames }: StaleTranslation, delta: 1 | -1): void {
-    for (const [first, end] of frames) {
-      for (let pfn = first; pfn < end; pfn++) this.frames.add(pfn, FrameWord.Stale, delta);
-    }
+    unscheduled(() => {
+      for (const [first, end] of frames) {
+        for (let pfn = first; pfn < end; pfn++) this.frames.add(pfn, FrameWord.Stale, delta);
+      }
+    });
   }
 }
 

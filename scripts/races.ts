@@ -1,0 +1,159 @@
+import { parseArgs } from 'node:util';
+import { formatExploration } from '../packages/mm/src/schedule/explore.js';
+import type { Search } from '../packages/mm/src/index.js';
+import type { Order, Report } from './races/main.js';
+import { CONFIGURATIONS, type Race, type Without } from './races/race.js';
+import { RACES } from './races/scenarios.js';
+import { Stadium } from './races/stadium.js';
+
+/*
+ * npm run races [-- --scenario TEXT] [--arch TEXT] [--runs N] [--seed N] [--replay SCHEDULE] [--without TEXT] [--quick] [--list]
+ *
+ * Runs threads of the kernel against each other, one step at a time, in every order that matters; or, with --runs, in so many that are chosen by chance, beginning with --seed. Afterwards something is left out of the
+ * sources (in the bundle; the files stay as they are), and the race must be lost; the schedule that shows it is run again, and must end with the same error.
+ *
+ * --scenario and --arch select by a part of the name; --without none leaves the faulty sources out, and another text selects what is left out of them; --replay runs one schedule of one scenario on one
+ * architecture, as it was printed, and shows each step; --quick takes the scenarios that take seconds.
+ */
+const { values } = parseArgs({
+  args: process.argv.slice(2).filter((argument) => argument !== '--'),
+  options: {
+    scenario: { type: 'string' }, arch: { type: 'string' }, runs: { type: 'string' }, seed: { type: 'string', default: '1' }, replay: { type: 'string' }, without: { type: 'string' },
+    quick: { type: 'boolean', default: false }, list: { type: 'boolean', default: false },
+  },
+});
+
+let failed = 0;
+
+function numberOf(name: string, text: string, least: number): number {
+  const number = Number(text);
+  if (Number.isSafeInteger(number) && number >= least) return number;
+  throw new Error(`--${name} ${text}: a whole number from ${least} up is expected`);
+}
+
+/** Those whose name contains a text. */
+function chosen<T>(what: string, all: readonly (readonly [string, T])[], part: string | undefined): (readonly [string, T])[] {
+  const found = all.filter(([name]) => part === undefined || name.includes(part));
+  if (found.length === 0) throw new Error(`no ${what} has '${part}' in its name; there are: ${all.map(([name]) => name).join(', ')}`);
+  return found;
+}
+
+function searchOf({ search }: Race): Search {
+  return values.runs === undefined ? search : { kind: 'priorities', runs: numberOf('runs', values.runs, 1), seed: numberOf('seed', values.seed, 0), depth: 3 };
+}
+
+function textOf(search: Search): string {
+  switch (search.kind) {
+    case 'reduced': return 'all interleavings, one of each class';
+    case 'all': return search.preemptions === undefined ? 'all interleavings' : `all with ${search.preemptions} preemptions at most`;
+    case 'uniform': return `${search.runs} by chance, seed ${search.seed}`;
+    case 'priorities': return `${search.runs} by chance, with priorities that drop ${search.depth - 1} times, seed ${search.seed}`;
+  }
+}
+
+function complain(text: string): void {
+  failed++;
+  console.log(`FAILED: ${text}`);
+}
+
+/** The first line of an error: what is the same each time. */
+function headOf(message: string): string {
+  return message.split('\n')[0]!;
+}
+
+/** A listing with many steps of one kind in a row as two, and how many there are between them. */
+function shortened(listing: string): string {
+  const lines = listing.split('\n');
+  const kindOf = (line: string | undefined): string | undefined => line?.replace(/^ *[0-9]+ /, '').replace(/ at 0x[0-9a-f]+/, '');
+  const short: string[] = [];
+  for (let first = 0, end = 0; first < lines.length; first = end) {
+    while (end < lines.length && kindOf(lines[end]) === kindOf(lines[first])) end++;
+    if (end - first <= 3) short.push(...lines.slice(first, end));
+    else short.push(lines[first]!, `      (${end - first - 2} more of this kind)`, lines[end - 1]!);
+  }
+  return short.join('\n');
+}
+
+function format(title: string, { found, error }: Report): string {
+  if (found === undefined) return `${title}: ${error ?? 'nothing was found out'}`;
+  const outcomes = found.outcomes.map(([outcome, count]) => `${count} ${outcome}`).join(', ');
+  return `${formatExploration(title, { ...found, outcomes: new Map(found.outcomes), failure: found.failure && { ...found.failure, listing: shortened(found.failure.listing) } })}${outcomes === '' ? '' : `\n  ${outcomes}`}`;
+}
+
+/** The race as it is: nothing may go wrong. */
+async function run(stadium: Stadium, order: Order): Promise<void> {
+  const report = await stadium.run(order);
+  console.log(format(`  ${order.configuration}`, report));
+  if (report.found === undefined || report.found.failed > 0 || !report.found.complete) complain(`${order.race}, ${order.configuration}`);
+}
+
+/** The race with something left out: it must be lost, twice in the same way. */
+async function lose(stadium: Stadium, order: Order, { name: what, loses }: Without): Promise<void> {
+  const { found, error } = await stadium.run(order);
+  const failure = found?.failure;
+  if (found === undefined || failure === undefined) {
+    complain(`${order.race}, ${order.configuration}: without ${what} nothing goes wrong in ${found?.runs ?? 0} interleavings${error === undefined ? '' : `: ${error}`}`);
+    return;
+  }
+  const { replayed } = await stadium.run({ race: order.race, configuration: order.configuration, replay: failure.schedule });
+  const again = replayed !== undefined && headOf(replayed.message) === headOf(failure.message);
+  console.log(`  ${order.configuration}: lost in interleaving ${found.runs + found.pruned} (${(found.milliseconds / 1000).toFixed(2)} s): ${headOf(failure.message)}`);
+  console.log(`    --replay '${failure.schedule}': ${again ? 'the same' : (replayed?.message ?? 'nothing goes wrong')}`);
+  if (!loses.test(failure.message)) complain(`${order.race}, ${order.configuration}: without ${what} another error is expected: ${loses.source}`);
+  if (!again) complain(`${order.race}, ${order.configuration}: the schedule does not end the same way twice`);
+}
+
+async function replay(race: string, schedule: string, without: Without | undefined): Promise<void> {
+  const stadium = await Stadium.open(without?.patches);
+  try {
+    for (const [configuration] of configurations) {
+      const { replayed, error } = await stadium.run({ race, configuration, replay: schedule });
+      if (replayed === undefined) console.log(`${race}, ${configuration}: ${error ?? 'nothing goes wrong'}`);
+      else complain(`${race}, ${configuration}: ${replayed.message}\n${shortened(replayed.listing)}`);
+    }
+  } finally {
+    await stadium.close();
+  }
+}
+
+const races = chosen('scenario', Object.entries(RACES).filter(([, { quick }]) => !values.quick || quick === true), values.scenario);
+const configurations = chosen('architecture', CONFIGURATIONS.map((configuration) => [configuration.name, configuration] as const), values.arch);
+
+/** What of a race is left out: all there is, or what was chosen. */
+function withoutsOf({ without = [] }: Race): readonly Without[] {
+  return values.without === 'none' ? [] : without.filter(({ name }) => values.without === undefined || name.includes(values.without));
+}
+
+if (values.list) {
+  for (const [name, race] of races) {
+    console.log(`${name}: ${race.about} (${textOf(race.search)})`);
+    for (const { name: what } of race.without ?? []) console.log(`  is lost without ${what}`);
+  }
+} else if (values.replay !== undefined) {
+  const [one, another] = races;
+  if (one === undefined || another !== undefined) throw new Error(`--replay is about one scenario: ${races.map(([name]) => name).join(', ')} are selected`);
+  await replay(one[0], values.replay, values.without === undefined ? undefined : withoutsOf(one[1])[0]);
+} else {
+  const stadium = await Stadium.open();
+  try {
+    for (const [race, one] of races) {
+      console.log(`${race}: ${one.about} (${textOf(searchOf(one))})`);
+      for (const [configuration] of configurations) await run(stadium, { race, configuration, search: searchOf(one) });
+    }
+  } finally {
+    await stadium.close();
+  }
+  for (const [race, one] of races) {
+    for (const without of withoutsOf(one)) {
+      console.log(`${race}, without ${without.name}:`);
+      const faulty = await Stadium.open(without.patches);
+      try {
+        for (const [configuration] of configurations) await lose(faulty, { race, configuration, search: searchOf(one) }, without);
+      } finally {
+        await faulty.close();
+      }
+    }
+  }
+}
+if (!values.list) console.log(`races: ${failed === 0 ? 'all as they must be' : `${failed} FAILED`}`);
+process.exitCode = failed === 0 ? 0 : 1;

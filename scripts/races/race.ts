@@ -1,0 +1,148 @@
+import { geometryOf, TableMemory, type TableHandles } from '@pgtable/core';
+import { ALL, type Configuration } from '../../packages/arch-testkit/test/configurations.js';
+import {
+  assertNoneHeld, attachKernel, bootKernel, checkPageTables, scenario, setCurrentThread, VmaFlags, withSchedulePoints,
+  type AnyScenario, type Kernel, type KernelOptions, type Mm, type NewVma, type Platform, type Search, type SharedMachine, type Vma,
+} from '../../packages/mm/src/index.js';
+import type { Patch } from './patched.js';
+
+/** What a thread of a race works with. */
+export interface Place {
+  readonly kernel: Kernel<TableHandles>;
+  /** The process that the race is about. */
+  readonly mm: Mm<TableHandles>;
+  /** The first address of the first huge page that an address space can have, but for 0. */
+  readonly base: number;
+  /** Of a huge page: what one PTE table translates. */
+  readonly hugeBytes: number;
+}
+
+/** Something that is left out of the sources, with which a race must be lost. */
+export interface Without {
+  /** What is not done: `the recheck of the pmd entry`. */
+  readonly name: string;
+  /** What the error says that shows it: another one would be another fault. */
+  readonly loses: RegExp;
+  readonly patches: readonly Patch[];
+}
+
+/**
+ * Threads of a kernel that are run against each other. One process exists already, with the VMAs and pages that `setup` gives it.
+ *
+ * @typeParam D what setup() found out and the threads need to know: plain numbers and the like
+ */
+export interface Play<D> {
+  /** What it is about, for lists. */
+  readonly about: string;
+  /** Frames of memory: few, because all memory is put back before each run. Those that hold one huge page come on top if `huge` says so. */
+  readonly frames: number;
+  readonly huge?: number;
+  readonly options?: Omit<KernelOptions<TableHandles>, 'bytes' | 'checks'>;
+  readonly setup: (place: Place) => D;
+  readonly threads: Readonly<Record<string, (place: Place, data: D) => void>>;
+  /** Looks whether all is as it must be, when the threads are done. Afterwards the process ends, and nothing may be left. @returns what came out, where that may differ */
+  readonly check: (place: Place, data: D) => string | undefined;
+  /** How it is searched if nothing else is asked for. */
+  readonly search: Search;
+  /** Steps that a run may have. Default 3000. */
+  readonly limit?: number;
+  /** Part of `npm test`. */
+  readonly quick?: boolean;
+  readonly without?: readonly Without[];
+}
+
+/** A {@link Play} of whatever its threads share. */
+export interface Race extends Omit<Play<unknown>, 'setup' | 'threads' | 'check'> {
+  scenario(configuration: Configuration): AnyScenario;
+}
+
+interface World<D> {
+  readonly machine: SharedMachine;
+  readonly mm: number;
+  readonly data: D;
+}
+
+const CHECKS = { lockdep: true, staleTranslations: true, flushes: true, pageTableCheck: true, writeProtect: true } as const;
+
+/** The configurations that races are run in, one of each architecture: with few levels, pages of 4 KiB and huge pages. */
+export const CONFIGURATIONS: readonly Configuration[] = ['x86 PAE', 'arm64 4K 39-bit', 'riscv Sv39', 's390 pud'].map(configurationOf);
+
+/** @throws Error if there is none of that name */
+export function configurationOf(name: string): Configuration {
+  const found = ALL.find((configuration) => configuration.name === name);
+  if (found === undefined) throw new Error(`there is no configuration ${name}; there are ${ALL.map((one) => one.name).join(', ')}`);
+  return found;
+}
+
+/** A race in a form in which it can be in a list with others. */
+export function race<D>(play: Play<D>): Race {
+  return { ...play, scenario: (configuration) => scenarioOf(configuration, play) };
+}
+
+/** Inserts a VMA of anonymous memory that may be read and written. */
+export function insertVma({ mm }: Place, start: number, end: number, more: Partial<NewVma<TableHandles>> = {}): Vma<TableHandles> {
+  mm.lock.writeLock();
+  try {
+    return mm.insertVma({ start, end, flags: READ_WRITE, ...more });
+  } finally {
+    mm.lock.writeUnlock();
+  }
+}
+
+const READ_WRITE = VmaFlags.Read | VmaFlags.Write | VmaFlags.MayRead | VmaFlags.MayWrite;
+
+/** Throws unless two things are the same. */
+export function same(what: string, got: unknown, wanted: unknown): void {
+  if (got !== wanted) throw new Error(`${what}: ${String(got)}, and must be ${String(wanted)}`);
+}
+
+function scenarioOf<D>(configuration: Configuration, play: Play<D>): AnyScenario {
+  const platform = scheduled(configuration);
+  const open = ({ machine, mm: id }: World<D>, name: string): Place => {
+    const kernel = attachKernel(machine, platform);
+    kernel.join(name);
+    return placeOf(kernel, kernel.mm(id));
+  };
+  return scenario<World<D>>({
+    setup: () => {
+      const { geometry } = platform.make('user', new TableMemory({ entryBytes: platform.entryBytes }));
+      const pages = 2 ** geometryOf(geometry, 'pmd').shift / geometry.pageBytes;
+      const kernel = bootKernel(platform, {
+        mms: 3, vmas: 16, mapCount: 8, journal: 16, mappings: 2, words: 2048, ...play.options, bytes: (play.frames + (play.huge ?? 0) * pages) * geometry.pageBytes, checks: CHECKS,
+      });
+      kernel.join('setup');
+      const mm = kernel.newMm();
+      const data = play.setup(placeOf(kernel, mm));
+      kernel.rcu.barrier();
+      kernel.leave();
+      return { machine: kernel.share(), mm: mm.id, data };
+    },
+    threads: Object.fromEntries(Object.entries(play.threads).map(([name, body]) => [name, (world: World<D>) => {
+      const place = open(world, name);
+      return () => {
+        body(place, world.data);
+        assertNoneHeld(`the end of ${name}`);
+        place.kernel.ledger?.close();
+      };
+    }])),
+    check: (world) => {
+      const place = open(world, 'check');
+      const outcome = play.check(place, world.data);
+      checkPageTables(place.kernel);
+      place.mm.mmput();
+      place.kernel.assertQuiet();
+      place.kernel.leave();
+      setCurrentThread(undefined);
+      return outcome;
+    },
+  });
+}
+
+function placeOf(kernel: Kernel<TableHandles>, mm: Mm<TableHandles>): Place {
+  const hugeBytes = 2 ** geometryOf(mm.arch.geometry, 'pmd').shift;
+  return { kernel, mm, hugeBytes, base: Math.ceil((mm.root.windows[0]!.start + 1) / hugeBytes) * hugeBytes };
+}
+
+function scheduled(platform: Platform<TableHandles>): Platform<TableHandles> {
+  return { entryBytes: platform.entryBytes, root: (half, table) => platform.root(half, table), make: (half, tables) => withSchedulePoints(platform.make(half, tables)) };
+}

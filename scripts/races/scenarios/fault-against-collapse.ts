@@ -1,0 +1,38 @@
+import { collapseHugePage, readUser, writeUser } from '../../../packages/mm/src/index.js';
+import { insertVma, race, same, type Place } from '../race.js';
+
+/** Of the page that is mapped from the start, and of the one that the fault is about. */
+const FIRST = 0x1111;
+const SECOND = 0x2222;
+
+function second({ mm, base }: Place): number {
+  return base + mm.pageBytes;
+}
+
+/**
+ * `handle_pte_fault()` against khugepaged's collapse of anonymous memory: one thread writes to a page that is not there yet, another makes a huge page of the table that it would be in.
+ */
+export default race({
+  about: 'a write fault in anonymous memory, and khugepaged, which makes a huge page of it',
+  frames: 64, huge: 1,
+  setup: (place) => {
+    insertVma(place, place.base, place.base + place.hugeBytes);
+    writeUser(place.mm, place.base, FIRST);
+  },
+  threads: {
+    fault: (place) => { writeUser(place.mm, second(place), SECOND); },
+    collapse: ({ mm, base }) => { collapseHugePage(mm, base); },
+  },
+  check: (place) => {
+    same('the word that was there', readUser(place.mm, place.base), FIRST);
+    same('the word that was written', readUser(place.mm, second(place)), SECOND);
+    return undefined;
+  },
+  quick: true,
+  search: { kind: 'reduced' },
+  without: [{
+    name: 'the lock of the VMA',
+    loses: /became 0x[0-9a-f]+ while its table was taken out|the threads wait for each other, awake/,
+    patches: [{ file: 'packages/mm/src/khugepaged/collapse-huge-page.ts', find: '  vma.lock.startWrite();\n', replace: '' }],
+  }],
+});
