@@ -146,3 +146,33 @@ it('orders that are none are refused', () => {
   expect(() => setHugePolicy(kernel, { pmd: 'never', mthp: 'always', orders: [0] })).toThrow(expect.objectContaining({ code: 'EINVAL' }));
   quiet(kernel);
 });
+
+describe.each(hugeNames)('files on %s', (name) => {
+  it('a huge page of a file is mapped by one entry where it fits, and a private write gets one small page', () => {
+    const kernel = boot(name, 4096);
+    const mm = kernel.newMm();
+    const { arch, pageBytes } = mm;
+    const order = hugePmdOrder(mm)!;
+    const pages = 2 ** order;
+    const file = kernel.newMapping(pages);
+    const huge = kernel.frames.allocPages(order, FrameType.File);
+    // The cache's references: one for each page, as collapse_file() has them.
+    kernel.frames.get(huge, pages - 1);
+    for (let page = 0; page < pages; page++) file.exchangePage(page, huge + page);
+    const shared = map(mm, pages, WRITE | VmaFlags.Shared, { mapping: file });
+    const own = map(mm, pages, WRITE, { mapping: file, at: pages });
+    const crooked = map(mm, pages - 1, WRITE, { mapping: file, pgoff: 1, at: 2 * pages });
+    writeUser(mm, shared.start + 3 * pageBytes, 5);
+    const entry = pmdpGet(arch, mmFindPmd(mm, shared.start)!);
+    expect([pmdLeaf(arch, entry), pmdWrite(arch, entry), pmdPfn(arch, entry), mm.counter(MmCounter.FilePages), kernel.pageTables.nrPageTables('pte')]).toEqual([true, true, huge, pages, 0]);
+    expect([readUser(mm, own.start + 3 * pageBytes), pmdLeaf(arch, pmdpGet(arch, mmFindPmd(mm, own.start)!)), mm.counter(MmCounter.FilePages)]).toEqual([5, true, 2 * pages]);
+    // The entry is not split, but unmapped.
+    writeUser(mm, own.start + 3 * pageBytes, 6);
+    expect([readUser(mm, shared.start + 3 * pageBytes), readUser(mm, own.start + 3 * pageBytes), mm.counter(MmCounter.FilePages), mm.counter(MmCounter.AnonPages)]).toEqual([5, 6, pages, 1]);
+    // Where it begins in the middle of what an entry maps, by ptes.
+    expect([readUser(mm, crooked.start + 2 * pageBytes), pfnAt(mm, crooked.start + 2 * pageBytes)]).toEqual([5, huge + 3]);
+    exit(mm);
+    file.free();
+    quiet(kernel);
+  });
+});

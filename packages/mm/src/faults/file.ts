@@ -7,12 +7,13 @@ import type { Mapping } from '../kernel/mapping.js';
 import { VmaFlags } from '../kernel/vma-flags.js';
 import { pteOffsetMapLock, pteUnmapUnlock } from '../tables/pte-offset-map.js';
 import { pteAlloc } from '../tables/table-alloc.js';
+import { doSetPmd } from './set-pmd.js';
 import { DONE, mayWrite, RETRY, SIGBUS, type FaultResult, type VmFault } from './vm-fault.js';
 import { markDirty } from './wp.js';
 
 /**
  * `do_fault()`: a page of a file that is not mapped. A read maps the page of the cache (`do_read_fault`); a write to a private mapping a copy of it (`do_cow_fault`); a write to a shared one the page, writable
- * and dirty (`do_shared_fault`).
+ * and dirty (`do_shared_fault`). What is part of a huge page is mapped with all of it where that can be ({@link doSetPmd}).
  *
  * The page of the cache may be exchanged for another until it is mapped: so its folio is locked meanwhile, and once it is, it is seen whether the page is still the one in the cache.
  *
@@ -28,14 +29,15 @@ export function doFault<H extends HandleFamily>(vmf: VmFault<H>): FaultResult {
   if (mapping === undefined) return SIGBUS;
   const index = vma.indexOf(address);
   if (index >= mapping.pages) return SIGBUS;
-  pteAlloc(mm, vmf.pmdp, address);
   const pfn = getPage(mapping, index);
   const { frames } = mm.kernel;
   try {
     lockFolio(frames, pfn);
     try {
       if (mapping.page(index) !== pfn) return RETRY;
-      return vmf.write && (vma.flags & VmaFlags.Shared) === 0 ? doCowFault(vmf, pfn) : mapPage(vmf, pfn);
+      if (vmf.write && (vma.flags & VmaFlags.Shared) === 0) return doCowFault(vmf, pfn);
+      if (vmf.write) markDirty(mm, pfn);
+      return doSetPmd(vmf, pfn) ?? mapPage(vmf, pfn);
     } finally {
       unlockFolio(frames, pfn);
     }
@@ -60,10 +62,7 @@ function mapPage<H extends HandleFamily>(vmf: VmFault<H>, pfn: number): FaultRes
   let pte = pteMkyoung(arch, pfnPte(arch, pfn, vmPageProt(vma)));
   if (vmf.write) pte = pteMkdirty(arch, pte);
   if (vmf.write && mayWrite(vma)) pte = pteMkwriteNovma(arch, pte);
-  return finishFault(vmf, pte, () => {
-    if (vmf.write) markDirty(mm, pfn);
-    dupRmap(mm, pfn, 1);
-  });
+  return finishFault(vmf, pte, () => { dupRmap(mm, pfn, 1); });
 }
 
 /** `do_cow_fault()`. */
@@ -89,6 +88,7 @@ function doCowFault<H extends HandleFamily>(vmf: VmFault<H>, pfn: number): Fault
 function finishFault<H extends HandleFamily>(vmf: VmFault<H>, pte: PteVal, account: () => void): FaultResult {
   const { mm, pmdp, address } = vmf;
   const { arch, context } = mm;
+  pteAlloc(mm, pmdp, address);
   const table = pteOffsetMapLock(mm, pmdp, address);
   if (table === undefined) return RETRY;
   try {
