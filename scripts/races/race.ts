@@ -1,7 +1,7 @@
 import { geometryOf, TableMemory, type TableHandles } from '@pgtable/core';
 import { ALL, type Configuration } from '../../packages/arch-testkit/test/configurations.js';
 import {
-  assertNoneHeld, attachKernel, bootKernel, checkPageTables, scenario, setCurrentThread, VmaFlags, withSchedulePoints,
+  assertNoneHeld, attachKernel, bootKernel, checkPageTables, scenario, schedulePoint, setCurrentThread, VmaFlags, withSchedulePoints,
   type AnyScenario, type Kernel, type KernelOptions, type Mm, type NewVma, type Platform, type Search, type SharedMachine, type Vma,
 } from '../../packages/mm/src/index.js';
 import type { Patch } from './patched.js';
@@ -90,6 +90,13 @@ export function insertVma({ mm }: Place, start: number, end: number, more: Parti
 }
 
 const READ_WRITE = VmaFlags.Read | VmaFlags.Write | VmaFlags.MayRead | VmaFlags.MayWrite;
+
+/** Writes the first word of a frame, as a device or a driver does that has a reference on it. */
+export function writeFrame({ kernel: { frames } }: Place, pfn: number, value: number): void {
+  const at = (pfn - frames.firstPfn) * frames.pageBytes / 4;
+  schedulePoint('write to a frame', frames.ram, at);
+  Atomics.store(frames.ram, at, value);
+}
 
 /** Throws unless two things are the same. */
 export function same(what: string, got: unknown, wanted: unknown): void {

@@ -1,7 +1,7 @@
 import { PgtableError } from '@pgtable/core';
 import { lockClasses } from '../locks/lock-class.js';
 import { spinLock, spinUnlock } from '../locks/spin-lock.js';
-import { Access, schedulePoint } from '../schedule-point.js';
+import { Access, schedulePoint, scheduleTouch } from '../schedule-point.js';
 import { FrameType, FrameWord, MEMMAP_WORDS, TableWord } from './memmap.js';
 
 /*
@@ -311,6 +311,8 @@ export class Frames {
     const target = this.frame(to) * words;
     this.frame(from + count - 1);
     this.frame(to + count - 1);
+    scheduleTouch(this.ram, first, Access.Read, count * words);
+    scheduleTouch(this.ram, target, Access.Write, count * words);
     this.ram.copyWithin(target, first, first + count * words);
   }
 
