@@ -40,7 +40,7 @@ function prose(text: string): string {
 }
 
 describe('docs/kernel-names.md', () => {
-  const ENTRY_POINTS = [['C', 'packages/core/src/index.ts'], ['A', 'packages/core/src/arch.ts'], ['W', 'packages/walk/src/index.ts']] as const;
+  const ENTRY_POINTS = [['C', 'packages/core/src/index.ts'], ['A', 'packages/core/src/arch.ts'], ['W', 'packages/walk/src/index.ts'], ['M', 'packages/mm/src/index.ts']] as const;
   const program = ts.createProgram(ENTRY_POINTS.map(([, path]) => join(ROOT, path)), compilerOptions());
   const checker = program.getTypeChecker();
   /** The rows of the table: name, letter of the entry point, name in the kernel, where. */
