@@ -52,7 +52,7 @@ export function clearYoung<H extends HandleFamily>(mm: Mm<H>, start: number, end
   return used;
 }
 
-/** How many entries from one on map pages of one block that follow each other; 0: it maps none. */
+/** How many entries from one on map pages of one block that follow each other; 0: it maps none. Locking: the lock of the entry's table. */
 export function runAt<H extends HandleFamily>(mm: Mm<H>, ptep: H['pte'], max: number): number {
   const { arch: { ops: { pte: ops }, values: { pte: values } }, kernel: { frames, zeroPfn } } = mm;
   const pte = ops.get(ptep);
