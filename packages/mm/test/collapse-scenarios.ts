@@ -1,6 +1,6 @@
 import { ptePfn, ptepGet, ptePresent, VmFlags, type AliasHandles } from '@pgtable/core';
 import {
-  attachKernel, bootKernel, collapseFile, collapseHugePage, getUserPagesFast, hugePmdBytes, mmFindPmd, pteOffsetMapLock, pteUnmapUnlock, putPages, readUser, retractPageTables, scenario, TableGather, unmapPageRange, withSchedulePoints,
+  attachKernel, bootKernel, collapseFile, collapseHugePage, getUserPagesFast, hugePmdBytes, mmAllocPmd, mmFindPmd, pteAlloc, pteOffsetMapLock, pteUnmapUnlock, putPages, readUser, retractPageTables, scenario, splitHugePmd, withSchedulePoints,
   writeUser,
   type AnyScenario, type Kernel, type Mapping, type Mm, type Platform, type SharedMachine,
 } from '../src/index.js';
@@ -76,10 +76,11 @@ function race(platform: Platform<AliasHandles>, withFile: boolean, prepare: Act,
       if (value !== expected) throw new Error(`what was written is gone: ${value} is there, and not ${expected}`);
       if (readUser(mm, address + mm.pageBytes) !== BEFORE) throw new Error('the page beside it is another');
       const pmdp = mmFindPmd(mm, address);
-      const tables = kernel.pageTables.nrPageTables('pte', mm.id);
       const huge = pmdp !== undefined && mm.arch.values.pmd.leaf(mm.arch.ops.pmd.getOnce(pmdp));
       kernel.rcu.barrier();
-      if (kernel.pageTables.nrPageTables('pte', mm.id) !== 1) throw new Error(`${tables} PTE tables, where one is linked or put aside`);
+      // Of anonymous memory one is linked, or put aside; a huge page of a file has none.
+      const tables = kernel.pageTables.nrPageTables('pte', mm.id);
+      if (tables !== (file !== undefined && huge ? 0 : 1)) throw new Error(`there are ${tables} PTE tables`);
       mm.mmput();
       const large = file !== undefined && kernel.frames.head(file.page(1)!) === file.page(0)!;
       file?.free();
@@ -116,6 +117,21 @@ const gup: Act = ({ kernel: { frames }, mm, address }) => {
   putPages(mm, pages, true);
 };
 
+/** Splits the huge page that is there. */
+const split: Act = ({ mm, address }) => {
+  mm.lock.readLock();
+  const vma = mm.vmaLookup(address);
+  const pmdp = mmFindPmd(mm, address);
+  if (vma === undefined || pmdp === undefined) throw new Error('there is no huge page');
+  splitHugePmd(vma, pmdp, address);
+  mm.lock.readUnlock();
+};
+
+const prepareHuge: Act = (actor) => {
+  prepare(actor);
+  collapse(actor);
+};
+
 function fileOf({ file }: Actor): Mapping<AliasHandles> {
   if (file === undefined) throw new Error('there is no file');
   return file;
@@ -126,13 +142,9 @@ const prepareRetract: Act = (actor) => {
   const { mm, address } = actor;
   prepare(actor);
   collapseFile(fileOf(actor), 0);
-  readUser(mm, address);
+  // As a fault leaves it that made the table, and came no further.
   mm.lock.readLock();
-  const vma = mm.vmaLookup(address);
-  if (vma === undefined) throw new Error('there is no VMA');
-  const gather = new TableGather(mm);
-  unmapPageRange(gather, vma, vma.start, vma.end);
-  gather.finish();
+  pteAlloc(mm, mmAllocPmd(mm, address), address);
   mm.lock.readUnlock();
 };
 
@@ -143,6 +155,10 @@ export const scenarios: Readonly<Record<string, AnyScenario>> = Object.fromEntri
     [`reader ${name}`, race(platform, false, prepare, { read, collapse }, BEFORE)],
     [`writer ${name}`, race(platform, false, prepare, { write, collapse }, AFTER)],
     [`gup ${name}`, race(platform, false, prepare, { gup, collapse }, AFTER)],
+    [`split ${name}`, race(platform, false, prepareHuge, { write, split }, AFTER)],
+    [`split and gup ${name}`, race(platform, false, prepareHuge, { gup, split }, AFTER)],
+    [`two splits ${name}`, race(platform, false, prepareHuge, { split, 'split too': split }, BEFORE)],
+    [`two collapses ${name}`, race(platform, false, prepare, { collapse, 'collapse too': collapse }, BEFORE)],
     [`retract ${name}`, race(platform, true, prepareRetract, { write, retract: (actor) => { retractPageTables(fileOf(actor), 0); } }, AFTER)],
     [`file ${name}`, race(platform, true, prepare, { write, collapse: (actor) => { collapseFile(fileOf(actor), 0); } }, AFTER)],
   ];
