@@ -1,4 +1,5 @@
 import { geometryOf, levelNumber, LEVELS, PgtableError, VmFlags, type AliasHandles, type Level } from '@pgtable/core';
+import { PageWalkLock, walkKernelPageTableRangeLockless, walkPageRange, type MmWalkOps } from '@pgtable/walk';
 import { describe, expect, it } from 'vitest';
 import {
   freePgdRange, hugePmdBytes, hugePmdOrder, Kernel, mmAllocPmd, MmCounter, mmFindPmd, pageTableLock, pmdLockptr, pteAlloc, pteAllocKernel, pteFreeDefer, pteLockptr, pteOffsetMap, pteOffsetMapLock, pteOffsetMapRwNolock,
@@ -233,4 +234,26 @@ it('addresses that an address space does not have are refused', () => {
   expect(codeOf(() => mmAllocPmd(mm, 2 ** 47))).toBe('EINVAL');
   expect(codeOf(() => mmFindPmd(mm, 2 ** 63))).toBe('EINVAL');
   mm.lock.readUnlock();
+});
+
+it('a range of the kernel\'s own is walked without a lock where it is declared for that, and a VMA in it ends the walk', () => {
+  const range = { start: 0xffff_c900_0000_0000, end: 0xffff_c900_0010_0000 };
+  const kernel = Kernel.create<AliasHandles>(shape('x86 4-level'), { tables: hooks, checks: { lockdep: true }, vmalloc: [range] });
+  kernel.join('test');
+  const { initMm } = kernel;
+  pteAllocKernel(initMm, mmAllocPmd(initMm, range.start), range.start);
+  let entries = 0;
+  const ops: MmWalkOps<AliasHandles> = { walkLock: PageWalkLock.NoLock, pteRange: (_ptep, _address, count) => { entries += count; } };
+  walkKernelPageTableRangeLockless(initMm, range.start, range.end, ops);
+  expect(entries).toBe(0x100);
+  const mm = kernel.newMm();
+  for (const walk of [
+    () => walkKernelPageTableRangeLockless(initMm, range.start, range.end + 0x1000, ops),
+    () => walkKernelPageTableRangeLockless(mm, 0x1000, 0x2000, ops),
+    () => walkPageRange(mm, 0x1000, 0x2000, ops),
+  ]) expect(codeOf(walk)).toBe('EINVAL');
+  initMm.lock.writeLock();
+  initMm.insertVma({ start: range.start + 0x1000, end: range.start + 0x2000, flags: VmFlags.Read });
+  initMm.lock.writeUnlock();
+  expect(codeOf(() => walkKernelPageTableRangeLockless(initMm, range.start, range.end, ops))).toBe('EINVAL');
 });

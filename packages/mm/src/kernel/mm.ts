@@ -232,10 +232,11 @@ export class Mm<H extends HandleFamily = HandleFamily> implements WalkMm<H>, Tab
   /**
    * `find_vma()`: the first VMA that ends above an address.
    *
-   * Locking: the mmap lock, either way.
+   * Locking: the mmap lock, either way. Of init_mm none: who walks a range of it without a lock looks whether somebody has put a VMA there, which is the error that such a walk ends with.
    */
   findVma(address: number): Vma<H> | undefined {
-    this.lock.assertLocked('look for a VMA');
+    if (this.kind === 'init') this.tree.replay(false);
+    else this.lock.assertLocked('look for a VMA');
     return this.firstEndingAbove(address);
   }
 

@@ -1,5 +1,5 @@
 import { LEVELS, MmuGather, PgtableError, VmFlags, type EntryVal, type FlushRange, type HandleFamily, type Level, type MmContext, type WritableArch, type WritableOps } from '@pgtable/core';
-import { PageWalkLock, WalkAction, walkKernelPageTableRangeLockless, type EntryCallback, type MmWalkOps, type WalkMm } from '@pgtable/walk';
+import { PageWalkLock, WalkAction, walkKernelPageTableRangeLockless, type EntryCallback, type MmWalkOps } from '@pgtable/walk';
 import type { Kernel } from '../kernel/kernel.js';
 import type { Mm } from '../kernel/mm.js';
 import { groupOf, spanOf } from './kernel-entries.js';
@@ -102,7 +102,7 @@ function changeMemory<H extends HandleFamily>(kernel: Kernel<H>, start: number, 
       }
       const gather = new OneFlush(initMm.context);
       try {
-        walkKernelPageTableRangeLockless(lockless(initMm), start, end, area.huge ? changingGroups(initMm, gather, change) : changingPages(initMm, gather, change));
+        walkKernelPageTableRangeLockless(initMm, start, end, area.huge ? changingGroups(initMm, gather, change) : changingPages(initMm, gather, change));
       } finally {
         gather.finish();
       }
@@ -112,11 +112,6 @@ function changeMemory<H extends HandleFamily>(kernel: Kernel<H>, start: number, 
   } finally {
     if (exclusive) initMm.lock.readUnlock();
   }
-}
-
-/** init_mm without its VMAs, of which it has none: whether that is so is only told under the mmap lock. */
-function lockless<H extends HandleFamily>({ arch, root, kind, locks, locklessRanges }: Mm<H>): WalkMm<H> {
-  return { arch, root, kind, locks, locklessRanges };
 }
 
 /** Whether a valid page can be given other permissions by one store. */
