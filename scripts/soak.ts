@@ -1,63 +1,45 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { Worker } from 'node:worker_threads';
-import { build } from 'esbuild';
-import { prepare, SCRIPTS } from './soak/scenes.js';
-import type { Orders, Outcome } from './soak/worker.js';
+import { soakAccessors } from './soak/accessors.js';
+import { soakSpaces } from './soak/space/soak.js';
 
 /*
- * npm run soak [-- --reads N]
+ * npm run soak [-- --reads N] [--seconds N | --minutes N] [--threads N] [--seed N] [--configuration NAME] [--checks on|off] [--only accessors|spaces]
  *
- * Threads that share tables: one writes whole entries, another reads without a lock. No value may be read that was never
- * written. The last scene reads entries in two halves and must go wrong, or the others prove nothing.
+ * Two parts. Threads that share tables, and read entries without a lock: --reads says how often. And threads that share a kernel, and use its address spaces in all ways that there are: for 60 seconds in all, or as
+ * many as --seconds or --minutes says; above two minutes in all configurations.
  */
-const { values } = parseArgs({ args: process.argv.slice(2).filter((argument) => argument !== '--'), options: { reads: { type: 'string', default: '100000000' } } });
-const reads = Number(values.reads);
-if (!Number.isSafeInteger(reads) || reads < 1000) throw new Error(`--reads ${values.reads}: a whole number from 1000 up is expected`);
+const { values } = parseArgs({
+  args: process.argv.slice(2).filter((argument) => argument !== '--'),
+  options: {
+    reads: { type: 'string', default: '100000000' }, seconds: { type: 'string', default: '60' }, minutes: { type: 'string' }, threads: { type: 'string', default: '2' }, seed: { type: 'string' },
+    configuration: { type: 'string', multiple: true }, checks: { type: 'string' }, only: { type: 'string' },
+  },
+});
 
-/** Workers run a bundle, so that a thread starts without a loader of its own. */
-async function bundle(folder: string): Promise<string> {
-  const outfile = join(folder, 'worker.mjs');
-  await build({
-    entryPoints: [fileURLToPath(new URL('./soak/worker.ts', import.meta.url))],
-    outfile, bundle: true, platform: 'node', format: 'esm', target: 'node20', conditions: ['@pgtable/source'], logLevel: 'error',
-  });
-  return outfile;
+function numberOf(option: string, text: string, least: number): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number) || number < least) throw new Error(`--${option} ${text}: a whole number from ${least} up is expected`);
+  return number;
 }
 
-function thread(file: string, orders: Orders): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(file, { workerData: orders });
-    worker.once('message', resolve);
-    worker.once('error', reject);
-  });
+function oneOf<T extends string>(option: string, text: string | undefined, allowed: readonly T[]): T | undefined {
+  const found = allowed.find((one) => one === text);
+  if (text !== undefined && found === undefined) throw new Error(`--${option} ${text}: one of ${allowed.join(', ')} is expected`);
+  return found;
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'pgtable-soak-'));
+const only = oneOf('only', values.only, ['accessors', 'spaces']);
+const checks = oneOf('checks', values.checks, ['on', 'off']);
+const seconds = values.minutes === undefined ? numberOf('seconds', values.seconds, 1) : 60 * numberOf('minutes', values.minutes, 1);
+const reads = numberOf('reads', values.reads, 1000);
+const threads = numberOf('threads', values.threads, 1);
+const seed = values.seed === undefined ? Date.now() % 1_000_000 : numberOf('seed', values.seed, 0);
+
 let failed = 0;
-let total = 0;
-try {
-  const file = await bundle(folder);
-  for (const { name, about, share, mustTear } of SCRIPTS) {
-    const stage = prepare(name);
-    const signals = new Int32Array(new SharedArrayBuffer(8));
-    const start = performance.now();
-    const writer = thread(file, { stage, role: 'writer', reads: 0, untilWrong: false, signals });
-    const reader = await thread(file, { stage, role: 'reader', reads: Math.round(reads * share), untilWrong: mustTear, signals });
-    Atomics.store(signals, 1, 1);
-    const written = await writer;
-    const seconds = (performance.now() - start) / 1000;
-    const good = mustTear ? reader.wrong > 0 : reader.wrong === 0;
-    if (!good) failed++;
-    if (!mustTear) total += reader.done;
-    const verdict = mustTear ? `${reader.wrong} torn values, as there must be` : reader.wrong === 0 ? 'no impossible value' : `${reader.wrong} IMPOSSIBLE VALUES, the first ${reader.first}`;
-    console.log(`${name} (${about}): ${reader.done} reads against ${written.done} writes in ${seconds.toFixed(1)} s: ${mustTear && !good ? 'NO TORN VALUE: this machine cannot show tearing' : verdict}`);
-  }
-} finally {
-  rmSync(folder, { recursive: true, force: true });
+if (only !== 'spaces') failed += await soakAccessors(reads);
+if (only !== 'accessors') {
+  failed += await soakSpaces({
+    seconds, threads, seed, ...(values.configuration === undefined ? {} : { configurations: values.configuration }), ...(checks === undefined ? {} : { checks }),
+  });
 }
-console.log(`soak: ${total} reads without a lock, ${failed === 0 ? 'all as they must be' : `${failed} scenes failed`}`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -1,0 +1,177 @@
+import type { TableHandles } from '@pgtable/core';
+import { pagemapRead, readUser, UserFaultError, VmaFlags, writeUser, type Kernel, type Mm } from '../../../packages/mm/src/index.js';
+
+/* A plain model of a part of an address space that one thread alone changes: it knows no VMAs, tables, frames or references. */
+
+/** A page of a window. */
+export interface Cell {
+  /** Read and Write of VmaFlags. */
+  rights: number;
+  /** What was written to a page of the process's own; undefined: what is behind it shows. */
+  own: number | undefined;
+  /** The page of the thread's file that is behind it; undefined: zeros. */
+  readonly file: number | undefined;
+  readonly shared: boolean;
+}
+
+/** Words of a page that are used: one, and one at the end that goes with it, so that a page that is copied in part shows. */
+const WORD = 5;
+
+/** What the last word of a page is, by the other. */
+function sealOf(value: number): number {
+  return value === 0 ? 0 : value ^ 0x5a5a_5a5a;
+}
+
+/** A process, as far as one thread's window in it goes. */
+export class Process {
+  readonly mm: Mm<TableHandles>;
+  readonly cells: (Cell | undefined)[];
+  /** Words of others' memory, as they were when this process was forked: nobody may change them any more. */
+  readonly frozen = new Map<number, number>();
+  private readonly kernel: Kernel<TableHandles>;
+  private readonly base: number;
+  /** Of the thread's file, by pages: what the shared pages show. */
+  readonly contentsOfFile: Int32Array;
+
+  /**
+   * @param base where the window begins
+   * @param contents of the thread's file, by pages
+   */
+  constructor(mm: Mm<TableHandles>, base: number, contents: Int32Array, cells: (Cell | undefined)[]) {
+    this.mm = mm;
+    this.kernel = mm.kernel;
+    this.base = base;
+    this.contentsOfFile = contents;
+    this.cells = cells;
+  }
+
+  get pageBytes(): number {
+    return this.mm.pageBytes;
+  }
+
+  at(page: number): number {
+    return this.base + page * this.pageBytes;
+  }
+
+  /** What a page shows. */
+  content({ own, file }: Cell): number {
+    return own ?? (file === undefined ? 0 : this.contentsOfFile[file]!);
+  }
+
+  /** Notes that a page was written. */
+  written(cell: Cell, value: number): void {
+    if (cell.shared && cell.file !== undefined) this.contentsOfFile[cell.file] = value;
+    else cell.own = value;
+  }
+
+  /** Whether a page may be used so. */
+  allows(page: number, write: boolean): boolean {
+    const cell = this.cells[page];
+    return cell !== undefined && (write ? (cell.rights & VmaFlags.Write) !== 0 : cell.rights !== 0);
+  }
+
+  /** Writes a page, or sees that it cannot be written. */
+  write(page: number, value: number): void {
+    const { mm } = this;
+    const cell = this.cells[page];
+    if (cell === undefined || !this.allows(page, true)) {
+      expectFault(() => { writeUser(mm, this.at(page) + WORD * 4, value); }, `a write to page ${page} of address space ${mm.id}`);
+      return;
+    }
+    writeUser(mm, this.at(page) + WORD * 4, value);
+    writeUser(mm, this.at(page) + this.pageBytes - 4, sealOf(value));
+    this.written(cell, value);
+  }
+
+  /** Reads a page, and compares. */
+  read(page: number): void {
+    const { mm } = this;
+    const cell = this.cells[page];
+    if (cell === undefined || !this.allows(page, false)) {
+      expectFault(() => readUser(mm, this.at(page) + WORD * 4), `a read of page ${page} of address space ${mm.id}`);
+      return;
+    }
+    this.expect(page, cell, readUser(mm, this.at(page) + WORD * 4), readUser(mm, this.at(page) + this.pageBytes - 4));
+  }
+
+  /** Compares a page with what is in a frame. @param write it is written, too */
+  inFrame(page: number, pfn: number, write?: number): void {
+    const { frames } = this.kernel;
+    const cell = this.cells[page];
+    if (cell === undefined) throw new Error(`page ${page} is mapped to frame ${pfn}, and should not be`);
+    const first = (pfn * this.pageBytes - frames.base) / 4;
+    const last = first + this.pageBytes / 4 - 1;
+    this.expect(page, cell, Atomics.load(frames.ram, first + WORD), Atomics.load(frames.ram, last));
+    if (write === undefined) return;
+    Atomics.store(frames.ram, first + WORD, write);
+    Atomics.store(frames.ram, last, sealOf(write));
+    this.written(cell, write);
+  }
+
+  /** The frame of a page that is mapped by an entry of its own or a huge one; undefined: none. */
+  frameOf(page: number): number | undefined {
+    const { mm } = this;
+    mm.lock.readLock();
+    try {
+      return pagemapRead(mm, this.at(page), this.at(page + 1))[0]?.pfn;
+    } finally {
+      mm.lock.readUnlock();
+    }
+  }
+
+  /** What is mapped, without any fault: VMAs and their rights, what is in the frames, and that no entry allows more than its VMA. Locking: takes the mmap lock to read. */
+  compare(): void {
+    const { mm, cells } = this;
+    mm.lock.readLock();
+    try {
+      for (const [page, cell] of cells.entries()) {
+        const flags = mm.vmaLookup(this.at(page))?.flags;
+        const rights = flags === undefined ? undefined : flags & 7;
+        if (rights !== cell?.rights) throw new Error(`page ${page} of address space ${mm.id} has the rights ${rights ?? 'of nothing'}, and should have ${cell?.rights ?? 'none at all'}`);
+      }
+      for (const run of pagemapRead(mm, this.base, this.at(cells.length))) {
+        if (run.kind !== 'page' && run.kind !== 'zero') throw new Error(`address space ${mm.id} has a ${run.kind} entry at 0x${run.start.toString(16)}`);
+        for (let address = run.start; address < run.end; address += this.pageBytes) {
+          const page = (address - this.base) / this.pageBytes;
+          this.inFrame(page, run.kind === 'zero' ? run.pfn : run.pfn + (address - run.start) / this.pageBytes);
+          if (run.write && !this.allows(page, true)) throw new Error(`the entry of page ${page} of address space ${mm.id} is writable, and its VMA is not`);
+        }
+      }
+    } finally {
+      mm.lock.readUnlock();
+    }
+  }
+
+  /** Reads what others had when this process was forked. */
+  checkFrozen(): void {
+    for (const [address, value] of this.frozen) {
+      const found = readUser(this.mm, address);
+      if (found !== value) throw new Error(`the word at 0x${address.toString(16)} of address space ${this.mm.id}, a child, was ${value} at the fork and is ${found}: somebody else writes to it`);
+    }
+  }
+
+  private expect(page: number, cell: Cell, value: number, seal: number): void {
+    const expected = this.content(cell);
+    if (value === expected && seal === sealOf(expected)) return;
+    const behind = cell.file === undefined ? 'anonymous' : `${cell.shared ? 'shared' : 'private'}, page ${cell.file} of the file`;
+    throw new Error(`page ${page} of address space ${this.mm.id} (${behind}) has ${value} and ${seal}, and should have ${expected} and ${sealOf(expected)}`);
+  }
+}
+
+/** What an access gives; undefined: nobody allows it. @throws what else goes wrong */
+export function unlessFault<T>(access: () => T): T | undefined {
+  try {
+    return access();
+  } catch (error) {
+    if (error instanceof UserFaultError && error.signal === 'SIGSEGV') return undefined;
+    throw error;
+  }
+}
+
+function expectFault(access: () => unknown, what: string): void {
+  const done = unlessFault(() => {
+    access();
+    return true;
+  });
+  if (done === true) throw new Error(`${what} is done, and no VMA allows it`);
+}

@@ -1,0 +1,158 @@
+import type { TableHandles } from '@pgtable/core';
+import {
+  addUser, cleanRecordRange, clearYoung, collapseFile, collapseHugePage, collapsePteMappedThp, filemapGetPage, lockFolio, madvise, mprotect, readUser, retractPageTables, unlockFolio, VmaFlags, writeUser, type Kernel, type Mapping, type Mm,
+} from '../../../packages/mm/src/index.js';
+import { withUserLock } from './meeting.js';
+import { Stat, type Orders, type Regions } from './orders.js';
+import type { Probes } from './probes.js';
+import { unlessFault } from './process.js';
+import type { Random } from './random.js';
+
+const RIGHTS = VmaFlags.Read | VmaFlags.Write;
+
+/** User locks that there are; several words have one in common. */
+export const USER_LOCKS = 16;
+
+/** Where a shared word of the tally is: first one in each page of anonymous memory, then one in each page of the common file. */
+export function tallyWords({ huge }: Regions): number {
+  return 2 * huge;
+}
+
+/**
+ * Words that all threads of the process add to, in anonymous memory and in a file that is mapped twice, while all of them collapse it, take its marks, its rights and its pages. What was added is counted
+ * outside of the model, so that an addition that is lost shows.
+ */
+export class SharedMemory {
+  private readonly mm: Mm<TableHandles>;
+  private readonly file: Mapping<TableHandles>;
+  private readonly orders: Orders;
+  private readonly random: Random;
+  private readonly probes: Probes;
+
+  constructor(kernel: Kernel<TableHandles>, orders: Orders, random: Random, probes: Probes) {
+    this.mm = probes.watch(kernel.mm(orders.mm));
+    this.file = kernel.mapping(orders.mappings[0]!);
+    this.orders = orders;
+    this.random = random;
+    this.probes = probes;
+  }
+
+  /** An atomic addition. */
+  add(): void {
+    const at = this.random.below(tallyWords(this.orders.regions));
+    const done = unlessFault(() => addUser(this.mm, this.addressOf(at), 1));
+    if (done !== undefined) Atomics.add(this.orders.tally, at, 1);
+  }
+
+  /** A load and a store, with a lock of the process's. */
+  addLocked(): void {
+    const { mm, orders } = this;
+    const at = this.random.below(tallyWords(orders.regions));
+    const address = this.addressOf(at);
+    const work = (): void => {
+      const done = unlessFault(() => {
+        writeUser(mm, address, readUser(mm, address) + 1);
+        return true;
+      });
+      if (done === true) Atomics.add(orders.tally, at, 1);
+    };
+    if (orders.sabotage === 'lost update') work();
+    else withUserLock(orders.userLocks, at % USER_LOCKS, work);
+  }
+
+  collapse(): void {
+    const { mm, file, orders: { regions } } = this;
+    if (!regions.hasHuge) return;
+    const what = this.random.below(5);
+    if (what < 2) this.count(collapseHugePage(mm, regions.words));
+    else if (what === 2) this.count(collapseFile(file, 0));
+    else if (what === 3) this.reading(() => { this.count(collapsePteMappedThp(mm, regions.file, this.random.oneIn(2))); });
+    else this.retract();
+  }
+
+  /** Takes tables of the file out, of all processes, if they are empty. */
+  private retract(): void {
+    const { file, mm: { kernel: { frames } } } = this;
+    const page = filemapGetPage(file, 0);
+    if (page === undefined) return;
+    lockFolio(frames, page);
+    try {
+      retractPageTables(file, 0);
+    } finally {
+      unlockFolio(frames, page);
+      frames.put(page);
+    }
+  }
+
+  /** Takes rights away, and gives them back: who writes meanwhile is refused. */
+  protect(): void {
+    const { mm } = this;
+    const { start, pages } = this.part();
+    mprotect(mm, start, pages * mm.pageBytes, VmaFlags.Read);
+    mprotect(mm, start, pages * mm.pageBytes, RIGHTS);
+  }
+
+  marks(): void {
+    const { mm } = this;
+    const { start, pages } = this.part();
+    this.reading(() => {
+      if (this.random.oneIn(2)) clearYoung(mm, start, start + pages * mm.pageBytes);
+      else cleanRecordRange(mm, start, start + pages * mm.pageBytes);
+    });
+  }
+
+  /** Unmaps pages of the file, which stay in its cache. */
+  drop(): void {
+    const { mm, orders: { regions } } = this;
+    const first = this.random.below(regions.huge);
+    const pages = 1 + this.random.below(regions.huge - first);
+    const base = this.random.oneIn(2) ? regions.file : regions.askew;
+    madvise(mm, base + first * mm.pageBytes, pages * mm.pageBytes, 'dontneed');
+  }
+
+  advise(): void {
+    const { mm, orders: { regions } } = this;
+    if (regions.hasHuge) madvise(mm, regions.words, regions.huge * mm.pageBytes, this.random.pick(['hugepage', 'nohugepage', 'cold'] as const));
+  }
+
+  /** Compares all words with what was added, through each of their addresses. Locking: nobody adds. */
+  compare(): void {
+    const { mm, orders: { tally, regions } } = this;
+    for (let at = 0; at < tallyWords(regions); at++) {
+      const found = readUser(mm, this.addressOf(at, false));
+      const also = readUser(mm, this.addressOf(at, true));
+      const expected = Atomics.load(tally, at);
+      if (found !== expected || also !== expected) throw new Error(`shared word ${at} at 0x${this.addressOf(at, false).toString(16)} is ${found} (by its other address ${also}), and ${expected} additions were made: updates were lost, or made twice`);
+    }
+  }
+
+  private addressOf(at: number, other = this.random.oneIn(2)): number {
+    const { regions: { huge, words, file, askew } } = this.orders;
+    const { pageBytes } = this.mm;
+    // In each page another word, so that a frame that is taken for another shows.
+    const inPage = ((at * 4) % pageBytes);
+    return at < huge ? words + at * pageBytes + inPage : (other ? askew : file) + (at - huge) * pageBytes + inPage;
+  }
+
+  /** A part of the anonymous memory, or of the file. */
+  private part(): { readonly start: number; readonly pages: number } {
+    const { mm, orders: { regions } } = this;
+    if (this.random.oneIn(3)) return { start: regions.words, pages: regions.huge };
+    const first = this.random.below(regions.huge);
+    const pages = Math.min(regions.huge - first, 1 + this.random.below(32));
+    return { start: this.random.pick([regions.words, regions.file, regions.askew]) + first * mm.pageBytes, pages };
+  }
+
+  private reading(work: () => void): void {
+    this.mm.lock.readLock();
+    try {
+      work();
+    } finally {
+      this.mm.lock.readUnlock();
+    }
+  }
+
+  private count(result: string): void {
+    if (result === 'succeed') this.probes.add(Stat.Collapses);
+  }
+}

@@ -1,0 +1,136 @@
+import type { TableHandles } from '@pgtable/core';
+import { FrameWord, vmallocAttach, type Kernel } from '../../../packages/mm/src/index.js';
+import { audit } from './audit.js';
+import { KernelAreas } from './kernel-areas.js';
+import { configurationOf } from './machines.js';
+import { Meeting } from './meeting.js';
+import { note, Stat, type Orders } from './orders.js';
+import { Probes } from './probes.js';
+import { Random } from './random.js';
+import { SharedMemory } from './shared-words.js';
+import { Window } from './window.js';
+
+/** What a thread may do next, and how often compared with the others. */
+const WEIGHTS = {
+  'map': 4, 'unmap': 2, 'protect': 3, 'move': 3, 'resize': 2, 'dontneed': 2, 'advise': 2, 'marks': 2, 'collapse': 5, 'write': 10, 'fill': 4, 'read': 6, 'gup': 6, 'fork': 2, 'exit': 2, 'policy': 1,
+  'shared add': 12, 'shared add, locked': 6, 'shared collapse': 4, 'shared mprotect': 1, 'shared marks': 2, 'shared drop': 2, 'shared advise': 1,
+  'vmalloc': 1, 'vfree': 1, 'set_memory': 2, 'ptdump': 1,
+} as const satisfies Readonly<Record<string, number>>;
+
+type Operation = keyof typeof WEIGHTS;
+
+/** Names of operations, by the number that the log has. */
+// Written above.
+export const OPERATIONS = Object.keys(WEIGHTS) as readonly Operation[];
+
+const LOT: readonly Operation[] = OPERATIONS.flatMap((name) => Array.from({ length: WEIGHTS[name] }, () => name));
+
+/** One thread of a round: does random operations until the round is over, and compares everything when all threads have met. */
+export class SoakThread {
+  private readonly kernel: Kernel<TableHandles>;
+  private readonly orders: Orders;
+  private readonly meeting: Meeting;
+  private readonly random: Random;
+  private readonly probes: Probes;
+  private readonly window: Window;
+  private readonly shared: SharedMemory;
+  private readonly areas: KernelAreas;
+
+  constructor(kernel: Kernel<TableHandles>, orders: Orders) {
+    this.kernel = kernel;
+    this.orders = orders;
+    vmallocAttach(kernel, orders.areas);
+    this.meeting = new Meeting(orders.control, orders.threads);
+    this.random = new Random(Math.imul(orders.seed, 0x9e37_79b1) + orders.number);
+    this.probes = new Probes(orders.stats, orders.number);
+    this.probes.watchKernel(kernel);
+    this.window = new Window(kernel, orders, this.random, this.probes);
+    this.shared = new SharedMemory(kernel, orders, this.random, this.probes);
+    this.areas = new KernelAreas(kernel, this.random, configurationOf(orders.configuration).executeAlways);
+  }
+
+  /** @throws whatever is wrong; Abandoned if another thread found something */
+  run(): void {
+    const { orders, meeting, kernel } = this;
+    for (let meetings = 1; !meeting.stopped; meetings++) {
+      for (let count = 0; count < orders.batch; count++) {
+        meeting.check();
+        this.step();
+      }
+      this.rest(meetings >= orders.meetings || Date.now() >= orders.until);
+    }
+    this.window.close();
+    this.areas.close();
+    kernel.rcu.barrier();
+    meeting.wait();
+    kernel.ledger?.close();
+    kernel.leave();
+  }
+
+  private step(): void {
+    const name = this.random.pick(LOT);
+    const range = this.window.range();
+    const number = OPERATIONS.indexOf(name);
+    note(this.orders.log, number, [range.process.mm.id, range.page, range.pages]);
+    this.act(name, range);
+    this.probes.add(Stat.Operations);
+    this.probes.add(Stat.Deferred, this.kernel.rcu.poll());
+  }
+
+  private act(name: Operation, range: ReturnType<Window['range']>): void {
+    const { window, shared, areas } = this;
+    switch (name) {
+      case 'map': case 'unmap': case 'protect': case 'move': case 'resize': case 'dontneed': case 'advise': case 'marks': case 'collapse': case 'write': case 'fill': case 'read': case 'gup': case 'fork':
+        window[name](range);
+        break;
+      case 'exit': window.exit(); break;
+      case 'policy': window.policy(); break;
+      case 'shared add': shared.add(); break;
+      case 'shared add, locked': shared.addLocked(); break;
+      case 'shared collapse': shared.collapse(); break;
+      case 'shared mprotect': shared.protect(); break;
+      case 'shared marks': shared.marks(); break;
+      case 'shared drop': shared.drop(); break;
+      case 'shared advise': shared.advise(); break;
+      case 'vmalloc': areas.alloc(); break;
+      case 'vfree': areas.free(); break;
+      case 'set_memory': areas.change(); break;
+      case 'ptdump': areas.list(); break;
+    }
+  }
+
+  /** All threads stop, and everything is compared: what each knows of its own memory, what all have added, and then what one counts anew. @param last the round is over */
+  private rest(last: boolean): void {
+    const { meeting, orders } = this;
+    note(orders.log, -1, []);
+    this.areas.settle();
+    this.sabotage();
+    // Two threads that take rights away at the same time would leave those of the later one: nobody does so now.
+    meeting.wait();
+    this.window.compare();
+    this.areas.compare();
+    if (orders.number === 0) this.shared.compare();
+    meeting.wait();
+    if (orders.number === 0) {
+      const wrong = audit(this.kernel, this.orders.mms, orders.mappings.length);
+      if (wrong.length > 0) throw new Error(`what all tables say together is not what is said of it:\n  ${wrong.join('\n  ')}`);
+      this.probes.add(Stat.Quiescent);
+      if (last) meeting.stop();
+    }
+    meeting.wait();
+  }
+
+  /** Does what a test of the soak wants to be found. */
+  private sabotage(): void {
+    const { kernel: { frames, zeroPfn }, orders } = this;
+    if (orders.number !== 0) return;
+    const [process] = this.window.processes;
+    const page = process?.cells.findIndex((cell, at) => cell?.own !== undefined && process.allows(at, true)) ?? -1;
+    if (process === undefined || page < 0) return;
+    const pfn = process.frameOf(page);
+    if (pfn === undefined || pfn === zeroPfn) return;
+    if (orders.sabotage === 'leak') frames.get(pfn);
+    if (orders.sabotage === 'mapcount') frames.add(pfn, FrameWord.Mapcount, 1);
+    if (orders.sabotage === 'stray') frames.zero(pfn);
+  }
+}
