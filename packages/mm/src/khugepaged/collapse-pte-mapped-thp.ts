@@ -93,8 +93,8 @@ function lookAtPtes<H extends HandleFamily>(mm: Mm<H>, pmdp: H['pmd'], start: nu
  * Steps 2 to 4: empties the table, and takes it out.
  *
  * The locks were let go since the look: a write fault may have made a copy of a page for a private mapping, so everything is looked at again while it is cleared. Both locks are held until the table is
- * out: if that of the table were dropped once it is empty, a fault could put a page of its own there, which would go with the table. (The kernel does drop it, and relies on the folio's lock; it keeps
- * it where userfaultfd could fill a private mapping without that. Faults of this model fill with no more than the table's lock.)
+ * out: if that of the table were dropped once it is empty, whoever fills entries without the folio's lock could put a page there, which would go with the table. (The kernel does drop it, and relies on
+ * the folio's lock; it keeps it where userfaultfd could fill a private mapping without that.)
  */
 function clearTable<H extends HandleFamily>(mm: Mm<H>, pmdp: H['pmd'], start: number, page: number): ScanResult {
   const gather = new TableGather(mm);
