@@ -21,6 +21,8 @@ const protectedBy = new WeakMap<object, { check(): void }>();
 /**
  * A kernel with everything: tables are locked, made and freed, huge pages split, address spaces emptied when they end, and the checks of `options.checks` watch. In other threads: {@link attachKernel}.
  *
+ * Locking: none.
+ *
  * @throws PgtableError as {@link Kernel.create}
  */
 export function bootKernel<H extends HandleFamily>(platform: Platform<H>, options: KernelOptions<H> = {}): Kernel<H> {
@@ -33,6 +35,8 @@ export function bootKernel<H extends HandleFamily>(platform: Platform<H>, option
 
 /**
  * The same kernel in another JavaScript thread.
+ *
+ * Locking: none.
  *
  * @param image what `share()` of the kernel that {@link bootKernel} made gave
  * @param platform the same machine

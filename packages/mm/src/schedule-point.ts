@@ -75,6 +75,8 @@ let busy: BusyEntries | undefined;
  * Puts a scheduler between the operations of this thread, or takes it away. A thread has none at first: then a scheduling point costs one test of a variable,
  * and who must wait sleeps.
  *
+ * Locking: none.
+ *
  * @returns the one that was there before
  */
 export function setScheduler(next: Scheduler | undefined): Scheduler | undefined {
@@ -121,6 +123,8 @@ export function scheduleBusy(entries: BusyEntries | undefined): BusyEntries | un
  * All that the thread does to shared memory until its next point is one step, which nobody can come into. What it touches beyond the place that is named here is said by
  * {@link scheduleTouch}, unless a lock that it has protects it. Without a place the step is taken to be about anything, and goes with no other.
  *
+ * Locking: none.
+ *
  * @param what the operation, in a few words
  * @param place,index,access,until,count as in {@link Scheduler.point}
  */
@@ -130,7 +134,7 @@ export function schedulePoint(what: string, place?: Place, index = -1, access: A
   if (busy !== undefined) scheduler.touch?.(undefined, busy.address, Access.Write, busy.bytes);
 }
 
-/** Says that the present step is about one more place. */
+/** Says that the present step is about one more place. Locking: none. */
 export function scheduleTouch(place: Place, index: number, access: Access, count = 1): void {
   if (scheduler !== undefined) scheduler.touch?.(place, index, access, count);
 }

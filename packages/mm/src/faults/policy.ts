@@ -39,7 +39,7 @@ export function setHugePolicy<H extends HandleFamily>(kernel: Kernel<H>, policy:
   return before;
 }
 
-/** What {@link setHugePolicy} said; the largest order first. */
+/** What {@link setHugePolicy} said; the largest order first. Locking: none. */
 export function hugePolicyOf<H extends HandleFamily>(kernel: Kernel<H>): HugePolicy {
   return policies.get(kernel) ?? DEFAULT;
 }

@@ -49,6 +49,8 @@ export function vmaIsAccessible<H extends HandleFamily>(vma: Vma<H>): boolean {
 /**
  * Whether a VMA allows an access: `access_error()` of arch/x86/mm/fault.c and arch/riscv/mm/fault.c, and what the others have in its place. What may be written may be read; what may be executed too,
  * unless the architecture has pages that can be executed alone.
+ *
+ * Locking: what keeps the VMA: the mmap lock, or its own.
  */
 export function vmaPermits<H extends HandleFamily>(vma: Vma<H>, { write, exec }: FaultFlags): boolean {
   if (write === true) return (vma.flags & VmaFlags.Write) !== 0;

@@ -53,7 +53,7 @@ export function lockFolio(frames: Frames, pfn: number): void {
   lockdep?.acquired(memmap, at, lockClasses.folioLock, 'write');
 }
 
-/** `folio_unlock()`. @throws LockRuleError from a checked thread that does not have it */
+/** `folio_unlock()`. Locking: this thread has the folio's lock. @throws LockRuleError from a checked thread that does not have it */
 export function unlockFolio(frames: Frames, pfn: number): void {
   const at = flagsOf(frames, pfn);
   schedulePoint(lockClasses.folioLock.releasing, frames.memmap, at, Access.Write | Access.Release);
@@ -62,7 +62,7 @@ export function unlockFolio(frames: Frames, pfn: number): void {
   Atomics.notify(frames.memmap, at);
 }
 
-/** `folio_test_locked()`: whether anybody has the lock; it may be another answer a moment later. */
+/** `folio_test_locked()`: whether anybody has the lock; it may be another answer a moment later. Locking: none. */
 export function isFolioLocked(frames: Frames, pfn: number): boolean {
   return (Atomics.load(frames.memmap, flagsOf(frames, pfn)) & FrameFlag.Locked) !== 0;
 }
@@ -80,7 +80,7 @@ export function folioMapcount(frames: Frames, pfn: number): number {
   return count;
 }
 
-/** `folio_ref_count()`. */
+/** `folio_ref_count()`. Locking: none; it may be another number a moment later. */
 export function folioRefCount(frames: Frames, pfn: number): number {
   return frames.read(frames.head(pfn), FrameWord.Refcount);
 }

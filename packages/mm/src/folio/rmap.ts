@@ -17,6 +17,8 @@ import type { TableGather } from '../tables/gather.js';
 
 /**
  * `folio_add_new_anon_rmap()`: a new anonymous block, of which this address space maps all pages: by `count` ptes, or by one pmd entry. The reference that came with the block is the first entry's.
+ *
+ * Locking: the lock of the entries' table, under which they are written too.
  */
 export function addNewAnonRmap<H extends HandleFamily>(mm: Mm<H>, pfn: number, count: number, huge = false): void {
   const { frames } = mm.kernel;
@@ -33,6 +35,8 @@ export function addNewAnonRmap<H extends HandleFamily>(mm: Mm<H>, pfn: number, c
  * `folio_add_file_rmap_ptes()`, `folio_dup_file_rmap()`, `folio_try_dup_anon_rmap_ptes()`: `count` more entries map pages that are mapped, or in a cache, already. Takes the references.
  *
  * An anonymous page that gets a second entry is no longer exclusive; it must be write-protected in the same breath, in both.
+ *
+ * Locking: the lock of the entries' table, under which they are written too.
  */
 export function dupRmap<H extends HandleFamily>(mm: Mm<H>, pfn: number, count: number, huge = false): void {
   const { frames } = mm.kernel;
@@ -45,7 +49,11 @@ export function dupRmap<H extends HandleFamily>(mm: Mm<H>, pfn: number, count: n
   mm.addCounter(counterOf(mm, pfn), count);
 }
 
-/** `folio_remove_rmap_ptes()`, `folio_remove_rmap_pmd()`: entries were cleared. Their references go to the gather, for the flush comes first. */
+/**
+ * `folio_remove_rmap_ptes()`, `folio_remove_rmap_pmd()`: entries were cleared. Their references go to the gather, for the flush comes first.
+ *
+ * Locking: the lock of the entries' table, under which they were cleared.
+ */
 export function removeRmap<H extends HandleFamily>(gather: TableGather<H>, pfn: number, count: number, huge = false): void {
   const mm = gather.of;
   const { frames } = mm.kernel;
@@ -57,7 +65,7 @@ export function removeRmap<H extends HandleFamily>(gather: TableGather<H>, pfn: 
   }
 }
 
-/** A huge page that one pmd entry mapped is mapped by `count` ptes from now on: the references and mapcounts of `__split_huge_pmd_locked()`. */
+/** A huge page that one pmd entry mapped is mapped by `count` ptes from now on: the references and mapcounts of `__split_huge_pmd_locked()`. Locking: the lock of the PMD table. */
 export function splitRmap<H extends HandleFamily>(mm: Mm<H>, pfn: number, count: number): void {
   const { frames } = mm.kernel;
   const exclusive = isAnonExclusive(mm, pfn);
@@ -68,12 +76,12 @@ export function splitRmap<H extends HandleFamily>(mm: Mm<H>, pfn: number, count:
   }
 }
 
-/** `PageAnonExclusive()`. */
+/** `PageAnonExclusive()`. Locking: the lock of a table whose entry maps the page. */
 export function isAnonExclusive<H extends HandleFamily>(mm: Mm<H>, pfn: number): boolean {
   return (mm.kernel.frames.read(pfn, FrameWord.Flags) & FrameFlag.AnonExclusive) !== 0;
 }
 
-/** `SetPageAnonExclusive()`, `ClearPageAnonExclusive()`. */
+/** `SetPageAnonExclusive()`, `ClearPageAnonExclusive()`. Locking: the lock of the table whose entry maps the page. */
 export function setAnonExclusive<H extends HandleFamily>(mm: Mm<H>, pfn: number, exclusive: boolean): void {
   const { frames } = mm.kernel;
   const word = frames.word(pfn, FrameWord.Flags);
@@ -81,7 +89,7 @@ export function setAnonExclusive<H extends HandleFamily>(mm: Mm<H>, pfn: number,
   else Atomics.and(frames.memmap, word, ~FrameFlag.AnonExclusive);
 }
 
-/** `folio_test_anon()`, of the block that a page is in. */
+/** `folio_test_anon()`, of the block that a page is in. Locking: the lock of a table whose entry maps the page, or a reference on it. */
 export function isAnon<H extends HandleFamily>(mm: Mm<H>, pfn: number): boolean {
   const { frames } = mm.kernel;
   return frames.read(frames.head(pfn), FrameWord.Type) === FrameType.Anon;

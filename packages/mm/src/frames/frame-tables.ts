@@ -16,6 +16,8 @@ const MAX_ENTRIES = 2 ** 31 - 1;
  * smaller (s390's PTE tables of 2 KiB). A frame is a table of one level: a table that maps itself, and so is a table of every level, is found as the one that it was made as.
  *
  * Memory does not grow.
+ *
+ * Locking: none, where nothing else is said. Whoever looks at a table keeps it from being freed.
  */
 export class FrameTables extends TableMemory {
   readonly frames: Frames;

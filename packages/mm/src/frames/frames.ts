@@ -48,7 +48,11 @@ export interface SharedFrames {
   readonly pageBytes: number;
 }
 
-/** Physical memory: bytes, what is known of each frame ({@link FrameWord}), and the allocator. Frames go by their number (pfn): physical address / pageBytes. */
+/**
+ * Physical memory: bytes, what is known of each frame ({@link FrameWord}), and the allocator. Frames go by their number (pfn): physical address / pageBytes.
+ *
+ * Locking: none, where nothing else is said: words of frames are read and written atomically.
+ */
 export class Frames {
   /** Physical address of the first frame. */
   readonly base: number;

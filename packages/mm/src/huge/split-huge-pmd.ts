@@ -57,7 +57,7 @@ export function splitHugePmdLocked<H extends HandleFamily>(vma: Vma<H>, pmdp: H[
   return true;
 }
 
-/** {@link TableHooks.splitHuge}: what walks do to a huge page that they want to see by ptes. Of a pud no huge pages are modelled. */
+/** {@link TableHooks.splitHuge}: what walks do to a huge page that they want to see by ptes. Of a pud no huge pages are modelled. Locking: as {@link splitHugePmd}. */
 export function splitHuge<H extends HandleFamily>(_mm: Mm<H>, vma: Vma<H>, at: EntryAt<H>, address: number): void {
   if (at.level !== 'pmd') throw new PgtableError('ENOTSUP', `a huge ${at.level} entry cannot be split`, { address: BigInt(address), hint: 'huge pages of this model are mapped by pmd entries' });
   splitHugePmd(vma, at.entry, address);

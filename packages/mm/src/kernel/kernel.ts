@@ -126,6 +126,8 @@ const INIT_MM = 1;
  * A machine and its kernel: memory, page tables, address spaces, files, locks, for all threads.
  *
  * What threads share is in shared memory: one thread makes a kernel, and posts {@link share} to the others, which {@link attach}. Each says who it is by {@link join}.
+ *
+ * Locking: none, where nothing else is said.
  */
 export class Kernel<H extends HandleFamily = HandleFamily> {
   readonly platform: Platform<H>;

@@ -31,6 +31,8 @@ export const MAPPING_WORDS = 8;
  * `struct address_space`: a file, as far as memory knows it. Its pages (`i_pages`), and the VMAs of all address spaces that map it (`i_mmap`).
  *
  * The list of VMAs is in shared memory and not in any thread's tree, because it is of all address spaces.
+ *
+ * Locking: none, where nothing else is said: pages of the cache are read and exchanged atomically.
  */
 export class Mapping<H extends HandleFamily = HandleFamily> implements WalkMapping<H> {
   readonly kernel: Kernel<H>;
@@ -50,22 +52,26 @@ export class Mapping<H extends HandleFamily = HandleFamily> implements WalkMappi
     this.pages = this.words[at + MappingWord.Pages]!;
   }
 
-  /** `i_mmap_lock_write()`: nobody else looks at the list, or changes the range of a VMA in it. Sleeps. */
+  /**
+   * `i_mmap_lock_write()`: nobody else looks at the list, or changes the range of a VMA in it. Sleeps.
+   *
+   * Locking: no spin lock and no read section; what comes before `lockClasses.iMmapRwsem` may be held.
+   */
   lock(): void {
     downWrite(this.words, this.at + MappingWord.Lock, lockClasses.iMmapRwsem);
   }
 
-  /** `i_mmap_unlock_write()`. */
+  /** `i_mmap_unlock_write()`. Locking: this thread has the lock to write. */
   unlock(): void {
     upWrite(this.words, this.at + MappingWord.Lock);
   }
 
-  /** `i_mmap_lock_read()`. Sleeps. */
+  /** `i_mmap_lock_read()`. Sleeps. Locking: as {@link lock}. */
   lockRead(): void {
     downRead(this.words, this.at + MappingWord.Lock, lockClasses.iMmapRwsem);
   }
 
-  /** `i_mmap_unlock_read()`. */
+  /** `i_mmap_unlock_read()`. Locking: this thread has the lock to read. */
   unlockRead(): void {
     upRead(this.words, this.at + MappingWord.Lock);
   }
@@ -187,6 +193,8 @@ export class Mapping<H extends HandleFamily = HandleFamily> implements WalkMappi
 
   /**
    * The file is closed and deleted: its pages go back, and its number is free.
+   *
+   * Locking: nobody else uses the file any more.
    *
    * @throws PgtableError `EINVAL` if a VMA maps it
    */

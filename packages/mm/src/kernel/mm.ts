@@ -74,6 +74,8 @@ export interface NewVma<H extends HandleFamily = HandleFamily> {
  *
  * Each address space has a root table with entries of its own half of the addresses alone. (Where hardware has one root for both, the kernel copies the upper entries into every root.) So every table that can be
  * reached from a root belongs to the address space of that root, exit frees what it reaches, and a walk of one address space meets no lock of another.
+ *
+ * Locking: none, where nothing else is said: references and counters are atomic.
  */
 export class Mm<H extends HandleFamily = HandleFamily> implements WalkMm<H>, TableOwner {
   readonly kernel: Kernel<H>;
@@ -429,7 +431,7 @@ export class Mm<H extends HandleFamily = HandleFamily> implements WalkMm<H>, Tab
 
   // For walks.
 
-  /** {@link WalkMm.splitHuge} */
+  /** {@link WalkMm.splitHuge} Locking: the mmap lock, the VMA's, or that of the file's mapping. Takes the lock of the PMD table. */
   splitHuge(vma: WalkVma<H>, at: EntryAt<H>, address: number): void {
     this.hooks.splitHuge(this, this.mine(vma), at, address);
   }

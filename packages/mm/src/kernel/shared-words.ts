@@ -26,6 +26,8 @@ export interface SharedWordsImage {
  * Small ranges of words in shared memory, for locks, counters and lists: the model's `kmalloc()`. Any thread takes them and gives them back.
  *
  * A range has the next power of two of words, and a word before it that says what it is.
+ *
+ * Locking: none, where nothing else is said.
  */
 export class SharedWords {
   /** All words; a range is an index into this. */

@@ -23,7 +23,7 @@ export interface TableHooks<H extends HandleFamily = HandleFamily> {
   exitMmap?(mm: Mm<H>): void;
 }
 
-/** Hooks of a kernel whose tables nobody may touch: each says so. */
+/** Hooks of a kernel whose tables nobody may touch: each says so. Locking: none. */
 export function noTableHooks<H extends HandleFamily>(): TableHooks<H> {
   const refuse = (what: string) => (): never => {
     throw new PgtableError('ENOTSUP', `this kernel cannot ${what}: it was made without table hooks`, { hint: 'give `tables` to Kernel.create() and Kernel.attach()' });

@@ -1,6 +1,8 @@
 /**
  * A kind of lock, of which there may be many: all locks of PTE tables are one class. Rules and messages are about classes. Two objects of one name are the same
  * class, in all threads.
+ *
+ * Locking: none.
  */
 export class LockClass {
   readonly name: string;

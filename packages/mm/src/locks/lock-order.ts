@@ -60,6 +60,8 @@ export interface SharedLockOrder {
 /**
  * Which classes of locks are taken inside of which: what is documented, and what any thread of the model was seen to do. A pair that goes against it is refused when it is seen for
  * the first time, whether or not anybody waits just then.
+ *
+ * Locking: none. While it notes something it takes a lock of its own, inside of all others.
  */
 export class LockOrder {
   private readonly words: Int32Array;

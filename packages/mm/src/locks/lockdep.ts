@@ -35,6 +35,8 @@ const PATIENCE = 60_000;
  * A lock that was tried for is in no order with those held before: who tries does not wait. Locks that are taken while it is held are.
  *
  * Lock operations call it for a thread that has one ({@link Threads.join}); a thread that has none pays for one test of a variable.
+ *
+ * Locking: none: lock operations call it, in the thread that it is of.
  */
 export class Lockdep {
   /** How long this thread waits for one thing, in milliseconds, before it says that it hangs. */
@@ -237,6 +239,8 @@ function wordOf(words: Int32Array, index: number): number {
 /**
  * What stands before every touch of something that a lock protects: does nothing if the thread is not checked.
  *
+ * Locking: the lock that it is about, which is what it checks.
+ *
  * @throws LockRuleError `unprotected` if the thread is checked, and does not have the lock; see {@link Lockdep.assertHeld}
  */
 export function lockdepAssertHeld(words: Int32Array, index: number, lockClass: LockClass, what: string, modes?: readonly LockMode[]): void {
@@ -245,6 +249,8 @@ export function lockdepAssertHeld(words: Int32Array, index: number, lockClass: L
 
 /**
  * Stands at the end of every operation.
+ *
+ * Locking: nothing may be held, which is what it checks.
  *
  * @throws LockRuleError `leak` if the thread is checked, and has a lock
  */

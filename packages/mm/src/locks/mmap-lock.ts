@@ -17,6 +17,8 @@ export const MMAP_LOCK_WORDS = RW_LOCK_WORDS + 1;
  *
  * An object of this class is one thread's view: the lock is in the words.
  *
+ * Locking: comes before all others that memory management takes under it. What may wait sleeps, so no spin lock and no read section is held; who releases or downgrades has it.
+ *
  * @see include/linux/mmap_lock.h of Linux 6.12
  */
 export class MmapLock {

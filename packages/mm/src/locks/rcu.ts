@@ -65,6 +65,7 @@ export interface SharedRcu {
   readonly calls: number;
 }
 
+/** How large a {@link Rcu} is. */
 export interface RcuOptions {
   /** Calls that may wait for their grace periods at a time; rounded up to a power of two. Default 4096. */
   readonly calls?: number;
@@ -88,6 +89,8 @@ export interface RcuPointer {
  * Read sections, grace periods and deferred calls of all threads of a model. Grace periods need nothing of readers but that their sections end.
  *
  * Calls are numbers, because functions cannot be posted: a kind and three arguments. Each JavaScript thread says what to do for a kind ({@link handle}).
+ *
+ * Locking: who is in a read section may not sleep; anything may be held when it begins, and when a call is queued. What waits for a grace period (`synchronizeRcu`, `barrier`), or makes calls (`poll`), may be in no section and hold no spin lock.
  */
 export class Rcu {
   private readonly words: Int32Array;

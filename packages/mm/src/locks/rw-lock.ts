@@ -23,7 +23,7 @@ import { Waiting } from './waiting.js';
 export const RW_LOCK_WORDS = 2;
 const GATE = 1;
 
-/** Takes the lock for reading. Sleeps until there is no writer, and none that came earlier. */
+/** Takes the lock for reading. Sleeps until there is no writer, and none that came earlier. Locking: sleeps, so no spin lock and no read section; what comes before its class may be held. */
 export function downRead(words: Int32Array, index: number, lockClass: LockClass): void {
   const thread = currentThread();
   schedulePoint(lockClass.taking, words, index, Access.Count, Until.NoWriter);
@@ -36,6 +36,8 @@ export function downRead(words: Int32Array, index: number, lockClass: LockClass)
 /**
  * Takes the lock for reading if there is no writer, and nobody waits.
  *
+ * Locking: anything may be held: it does not wait.
+ *
  * @returns whether it was taken
  */
 export function downReadTrylock(words: Int32Array, index: number, lockClass: LockClass): boolean {
@@ -46,7 +48,7 @@ export function downReadTrylock(words: Int32Array, index: number, lockClass: Loc
   return true;
 }
 
-/** Takes the lock for writing. Sleeps until nobody has it. */
+/** Takes the lock for writing. Sleeps until nobody has it. Locking: sleeps, so no spin lock and no read section; what comes before its class may be held. */
 export function downWrite(words: Int32Array, index: number, lockClass: LockClass): void {
   const thread = currentThread();
   schedulePoint(lockClass.taking, words, index, Access.Write, Until.Zero);
@@ -58,6 +60,8 @@ export function downWrite(words: Int32Array, index: number, lockClass: LockClass
 
 /**
  * Takes the lock for writing if nobody has it, and nobody waits.
+ *
+ * Locking: anything may be held: it does not wait.
  *
  * @returns whether it was taken
  */
@@ -71,6 +75,8 @@ export function downWriteTrylock(words: Int32Array, index: number, lockClass: Lo
 
 /**
  * A reader is done.
+ *
+ * Locking: this thread has the lock for reading.
  *
  * @throws PgtableError `EINVAL` if there is no reader. That it is this thread which reads is known to a checked thread alone.
  */
@@ -90,6 +96,8 @@ export function upRead(words: Int32Array, index: number): void {
 /**
  * The writer is done.
  *
+ * Locking: this thread has the lock for writing.
+ *
  * @throws PgtableError `EINVAL` if this thread is not the writer
  */
 export function upWrite(words: Int32Array, index: number): void {
@@ -102,6 +110,8 @@ export function upWrite(words: Int32Array, index: number): void {
 /**
  * The writer becomes a reader, and no other writer comes in between. Readers may come.
  *
+ * Locking: this thread has the lock for writing.
+ *
  * @throws PgtableError `EINVAL` if this thread is not the writer
  */
 export function downgradeWrite(words: Int32Array, index: number): void {
@@ -111,17 +121,17 @@ export function downgradeWrite(words: Int32Array, index: number): void {
   fromWriter(words, index, 1, thread, 'downgrade a write lock');
 }
 
-/** Whether any thread has the lock, to read or to write; it may be another answer a moment later, unless this thread has it. */
+/** Whether any thread has the lock, to read or to write; it may be another answer a moment later, unless this thread has it. Locking: none. */
 export function rwIsLocked(words: Int32Array, index: number): boolean {
   return Atomics.load(words, index) !== 0;
 }
 
-/** Whether this thread has the lock for writing. */
+/** Whether this thread has the lock for writing. Locking: none. */
 export function rwWriteHeldByMe(words: Int32Array, index: number): boolean {
   return Atomics.load(words, index) === -currentThread().id;
 }
 
-/** Whether anybody waits: who holds the lock for long may let them in. */
+/** Whether anybody waits: who holds the lock for long may let them in. Locking: none. */
 export function rwIsContended(words: Int32Array, index: number): boolean {
   return Atomics.load(words, index + GATE) !== 0;
 }

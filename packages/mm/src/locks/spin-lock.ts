@@ -15,6 +15,8 @@ export const SPIN_LOCK_WORDS = 1;
  * Takes a spin lock. Who holds one must not sleep: take no mmap lock, wait for no grace period. (The thread itself does sleep here once it has spun for
  * a while: its processor may be needed by the thread that it waits for.)
  *
+ * Locking: what comes before its class may be held.
+ *
  * @param lockClass what kind of lock it is
  * @throws PgtableError `EINVAL` if this thread has it; `ENOTSUP` on the main thread of a browser, which may not wait
  * @throws LockRuleError if the thread is checked, and this could deadlock
@@ -31,6 +33,8 @@ export function spinLock(words: Int32Array, index: number, lockClass: LockClass)
 /**
  * Takes a spin lock if that is possible at once.
  *
+ * Locking: anything may be held: it does not wait.
+ *
  * @returns whether it was
  */
 export function spinTrylock(words: Int32Array, index: number, lockClass: LockClass): boolean {
@@ -44,6 +48,8 @@ export function spinTrylock(words: Int32Array, index: number, lockClass: LockCla
 /**
  * Gives a spin lock back.
  *
+ * Locking: this thread has the lock.
+ *
  * @throws PgtableError `EINVAL` if this thread does not have it
  */
 export function spinUnlock(words: Int32Array, index: number): void {
@@ -53,12 +59,12 @@ export function spinUnlock(words: Int32Array, index: number): void {
   rawUnlock(words, index, thread, 'release a spin lock');
 }
 
-/** Whether this thread has the lock. */
+/** Whether this thread has the lock. Locking: none. */
 export function spinHeldByMe(words: Int32Array, index: number): boolean {
   return rawOwner(Atomics.load(words, index)) === currentThread().id;
 }
 
-/** Whether any thread has the lock; it may be another answer a moment later. */
+/** Whether any thread has the lock; it may be another answer a moment later. Locking: none. */
 export function spinIsLocked(words: Int32Array, index: number): boolean {
   return rawOwner(Atomics.load(words, index)) !== 0;
 }

@@ -25,6 +25,8 @@ let current: Thread | undefined;
 /**
  * The thread that runs.
  *
+ * Locking: none.
+ *
  * @throws PgtableError `EINVAL` if nothing said which one that is
  */
 export function currentThread(): Thread {
@@ -39,6 +41,8 @@ export function currentThread(): Thread {
 /**
  * Says which thread runs from here on. A worker does so once; a test may play several threads in turn.
  *
+ * Locking: none.
+ *
  * @returns the one before
  */
 export function setCurrentThread(thread: Thread | undefined): Thread | undefined {
@@ -52,7 +56,7 @@ export interface SharedThreads {
   readonly buffer: SharedArrayBuffer;
 }
 
-/** The threads of a model: gives each a number that no other has at the same time. */
+/** The threads of a model: gives each a number that no other has at the same time. Locking: none; who leaves has no lock. */
 export class Threads {
   /** By number: whether it is taken. */
   private readonly taken: Int32Array;

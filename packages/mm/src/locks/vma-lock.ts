@@ -21,6 +21,8 @@ export const VMA_LOCK_WORDS = RW_LOCK_WORDS + 1;
  *
  * An object of this class is one thread's view: the lock is in the words.
  *
+ * Locking: to read-lock a VMA, what keeps it from being freed: an RCU read section, or the mmap lock. To write-lock it, the mmap lock to write.
+ *
  * @see vma_start_read() to vma_assert_locked() in include/linux/mm.h of Linux 6.12.117, where `mm_lock_seq` is a sequence count
  */
 export class VmaLock {

@@ -17,7 +17,7 @@ export function munmap<H extends HandleFamily>(mm: Mm<H>, start: number, bytes: 
   withWriteLock(mm, () => { doMunmap(mm, start, endOfRange(mm, start, bytes, 'munmap')); });
 }
 
-/** `do_vmi_munmap()`: {@link munmap} of [start, end) for who has the mmap lock to write. */
+/** `do_vmi_munmap()`: {@link munmap} of [start, end) for who has the mmap lock to write. Locking: the mmap lock to write. */
 export function doMunmap<H extends HandleFamily>(mm: Mm<H>, start: number, end: number): void {
   const [first] = mm.vmas(start, end);
   if (first === undefined) return;

@@ -32,6 +32,8 @@ export interface PageTableHook {
  *
  * What constructors do, and for whom, stands in constructor.ts. Kernel: `pagetable_alloc`, `pagetable_*_ctor`, `pagetable_dtor` (include/linux/mm.h,
  * include/asm-generic/pgalloc.h), for which 6.12 has a function a level.
+ *
+ * Locking: none, where nothing else is said: accounts are atomic.
  */
 export class PageTables<H extends HandleFamily = HandleFamily> {
   readonly frames: Frames;

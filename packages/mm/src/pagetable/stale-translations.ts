@@ -29,6 +29,8 @@ export interface StaleTranslation {
  *
  *     const stale = new StaleTranslations(frames, arch, root, tlb);
  *     const context: MmContext = { user: true, tlb: stale, observer: stale };
+ *
+ * Locking: what its context's accessors need; it takes none, for what is owed belongs to one thread.
  */
 export class StaleTranslations<H extends HandleFamily = HandleFamily> implements EntryObserver, Tlb {
   private readonly frames: Frames;

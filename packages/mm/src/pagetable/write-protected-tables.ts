@@ -35,6 +35,8 @@ const SHOWN = 4;
  * constructor runs. Young and dirty marks of leaves may appear and go: the hardware writes them.
  *
  * Off unless one is made. Then it takes as much memory as there is, where tables are. One belongs to one thread; the shadow is in shared memory.
+ *
+ * Locking: none, where nothing else is said.
  */
 export class WriteProtectedTables<H extends HandleFamily = HandleFamily> {
   private readonly pageTables: PageTables<H>;

@@ -19,6 +19,7 @@ export type Search =
   /** Some by chance: threads have priorities, and the one that runs loses its own at `depth` - 1 steps (PCT: S. Burckhardt et al., ASPLOS 2010). Finds what few preemptions can show. */
   | { readonly kind: 'priorities'; readonly runs: number; readonly seed: number; readonly depth: number };
 
+/** How {@link Explorer.explore} goes about it. */
 export interface ExploreOptions {
   /** Default: reduced. */
   readonly search?: Search;
@@ -91,6 +92,8 @@ interface Choice {
  * Runs a scenario again and again, each time in another interleaving. The threads are real ones, of which one runs at a time.
  *
  * Make one, explore or replay as often as wanted, and close it. Blocks the thread that it is used in.
+ *
+ * Locking: nothing may be held: it waits for workers.
  */
 export class Explorer {
   private readonly scenario: AnyScenario;
@@ -445,7 +448,7 @@ class Tally {
   }
 }
 
-/** An exploration in a few lines, for people. */
+/** An exploration in a few lines, for people. Locking: none. */
 export function formatExploration(name: string, one: Exploration): string {
   const rate = Math.round((one.steps / Math.max(one.milliseconds, 1)) * 1000);
   const lines = [

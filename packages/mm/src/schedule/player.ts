@@ -24,7 +24,7 @@ export class RunGivenUp extends Error {
   override readonly name = 'RunGivenUp';
 }
 
-/** Plays one thread of a scenario, run after run, until the explorer has enough. Blocks meanwhile: it is for a worker that has nothing else to do. */
+/** Plays one thread of a scenario, run after run, until the explorer has enough. Blocks meanwhile: it is for a worker that has nothing else to do. Locking: nothing may be held. */
 export function playThread(one: AnyScenario, part: Part): void {
   new Player(one, part).play();
 }

@@ -26,7 +26,7 @@ export interface Scenario<S> {
 /** A scenario of whatever its threads share. */
 export type AnyScenario = Scenario<unknown>;
 
-/** For lists of scenarios that share different things. */
+/** For lists of scenarios that share different things. Locking: none. */
 export function scenario<S>(one: Scenario<S>): AnyScenario {
   // What setup() returns is all that the other functions are ever given, so nobody but them needs to know the type.
   return one as AnyScenario;

@@ -1,6 +1,6 @@
 import { PgtableError } from '@pgtable/core';
 
-/** A schedule as a text: `0*12 1*3 0*4` is twelve steps of thread 0, three of thread 1, and four of thread 0. */
+/** A schedule as a text: `0*12 1*3 0*4` is twelve steps of thread 0, three of thread 1, and four of thread 0. Locking: none. */
 export function formatSchedule(schedule: readonly number[]): string {
   const parts: string[] = [];
   for (let at = 0; at < schedule.length;) {
@@ -14,6 +14,8 @@ export function formatSchedule(schedule: readonly number[]): string {
 
 /**
  * Reads what {@link formatSchedule} writes.
+ *
+ * Locking: none.
  *
  * @returns the thread of each step
  * @throws PgtableError `EINVAL` if it is no schedule

@@ -12,6 +12,8 @@ import { Access, isScheduled, scheduleBusy, schedulePoint, type BusyEntries } fr
  * all of them for one. Tables that are not live have no points until they are linked; those that were unlinked have, for readers without a lock may still be in them.
  *
  * Without a scheduler an accessor costs one call more.
+ *
+ * Locking: none; accessors as those of the other.
  */
 export function withSchedulePoints<H extends HandleFamily>(arch: WritableArch<H>): WritableArch<H> {
   const ops: Ops<H> = {

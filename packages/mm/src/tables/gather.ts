@@ -10,6 +10,8 @@ import { tableBytes } from './table-alloc.js';
  *
  * Flush promises are given to it as to any {@link MmuGather}: `promise.gather(gather)`.
  *
+ * Locking: belongs to one thread. What is given to it was taken out under the lock of its table. {@link finish} flushes, so this thread is in no access; locks may be held.
+ *
  * @see mm/mmu_gather.c, include/asm-generic/tlb.h, Linux 6.12
  */
 export class TableGather<H extends HandleFamily = HandleFamily> extends MmuGather {

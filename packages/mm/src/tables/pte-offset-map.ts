@@ -15,7 +15,7 @@ import { pteLockptr, type Ptl } from './table-locks.js';
  * mm/pgtable-generic.c of Linux 6.12; the two `nolock` forms are those that 6.13 has in the place of pte_offset_map_nolock().
  */
 
-/** The entries of a PTE table for as long as it is mapped. `using` gives it back by itself. */
+/** The entries of a PTE table for as long as it is mapped. `using` gives it back by itself. Locking: as {@link pteOffsetMap}, until it is given back. */
 export class PteTable<H extends HandleFamily> implements MappedPtes<H> {
   readonly mm: Mm<H>;
   /** What the pmd entry was. The table, and its lock, are those that this value points to. */
@@ -129,12 +129,12 @@ export function pteOffsetMapLock<H extends HandleFamily>(mm: Mm<H>, pmdp: H['pmd
   }
 }
 
-/** `pte_unmap()`. @throws PgtableError `EINVAL` if it was given back already */
+/** `pte_unmap()`. Locking: ends the RCU read section. @throws PgtableError `EINVAL` if it was given back already */
 export function pteUnmap<H extends HandleFamily>(table: PteTable<H>): void {
   table.unlock();
 }
 
-/** `pte_unmap_unlock()`. @throws PgtableError `EINVAL` if it was given back already */
+/** `pte_unmap_unlock()`. Locking: releases the table's lock, and ends the RCU read section. @throws PgtableError `EINVAL` if it was given back already */
 export function pteUnmapUnlock<H extends HandleFamily>(table: PteTable<H>): void {
   table.unlock();
 }

@@ -73,7 +73,7 @@ export function pmdAlloc<H extends HandleFamily>(mm: Mm<H>, pudp: H['pud'], addr
   return there(mm, 'pmd', pmdBelow(mm, pudp, address), address);
 }
 
-/** `pud_alloc()`: as {@link pmdAlloc}, one level up. */
+/** `pud_alloc()`: as {@link pmdAlloc}, one level up. Locking, throws: {@link populateEntry}. */
 export function pudAlloc<H extends HandleFamily>(mm: Mm<H>, p4dp: H['p4d'], address: number): H['pud'] {
   const found = pudBelow(mm, p4dp, address);
   if (found !== undefined) return found;
@@ -81,7 +81,7 @@ export function pudAlloc<H extends HandleFamily>(mm: Mm<H>, p4dp: H['p4d'], addr
   return there(mm, 'pud', pudBelow(mm, p4dp, address), address);
 }
 
-/** `p4d_alloc()`: as {@link pudAlloc}, one level up. */
+/** `p4d_alloc()`: as {@link pudAlloc}, one level up. Locking, throws: {@link populateEntry}. */
 export function p4dAlloc<H extends HandleFamily>(mm: Mm<H>, pgdp: H['pgd'], address: number): H['p4d'] {
   const found = p4dBelow(mm, pgdp, address);
   if (found !== undefined) return found;
@@ -89,7 +89,7 @@ export function p4dAlloc<H extends HandleFamily>(mm: Mm<H>, pgdp: H['pgd'], addr
   return there(mm, 'p4d', p4dBelow(mm, pgdp, address), address);
 }
 
-/** `pgd_offset()`. @throws PgtableError `EINVAL` if the address space does not have the address */
+/** `pgd_offset()`. Locking: none: a root stays as long as its address space. @throws PgtableError `EINVAL` if the address space does not have the address */
 export function pgdOf<H extends HandleFamily>(mm: Mm<H>, address: number): H['pgd'] {
   const pgdp = mm.arch.pgdOffset(mm.root, BigInt(address));
   if (pgdp !== undefined) return pgdp;

@@ -10,7 +10,11 @@ import { spinHeldByMe, spinLock, spinTrylock, spinUnlock } from '../locks/spin-l
  * constructor made; all others, and all tables of init_mm, are under the address space's page_table_lock.
  */
 
-/** A spin lock of page tables: a place in shared memory, and what kind of lock is there. One thread's view. */
+/**
+ * A spin lock of page tables: a place in shared memory, and what kind of lock is there. One thread's view.
+ *
+ * Locking: a spin lock: who has it does not sleep. What comes before its class may be held when it is taken.
+ */
 export class Ptl implements TableLock {
   readonly words: Int32Array;
   readonly index: number;
@@ -49,6 +53,7 @@ export class Ptl implements TableLock {
     return this.index === other.index && this.words.buffer === other.words.buffer;
   }
 
+  /** Whether this thread has it. */
   get heldByMe(): boolean {
     return spinHeldByMe(this.words, this.index);
   }
@@ -59,7 +64,7 @@ export class Ptl implements TableLock {
   }
 }
 
-/** `mm->page_table_lock`. */
+/** `mm->page_table_lock`. Locking: none: this says which lock it is. */
 export function pageTableLock<H extends HandleFamily>(mm: Mm<H>): Ptl {
   return new Ptl(mm.kernel.words.words, mm.pageTableLock, lockClasses.pageTableLock);
 }
@@ -83,17 +88,17 @@ export function pmdLockptr<H extends HandleFamily>(mm: Mm<H>, pmdp: H['pmd']): P
   return splitLock(mm, arch.ops.pmd.entryAddress(pmdp), lockClasses.pmdPtl);
 }
 
-/** `pmd_lock()`: takes that lock. */
+/** `pmd_lock()`: takes that lock. Locking: something keeps that table from being freed. */
 export function pmdLock<H extends HandleFamily>(mm: Mm<H>, pmdp: H['pmd']): Ptl {
   return pmdLockptr(mm, pmdp).lock();
 }
 
-/** `pud_lockptr()`: PUD tables, and those above, have no locks of their own. */
+/** `pud_lockptr()`: PUD tables, and those above, have no locks of their own. Locking: none: this says which lock it is. */
 export function pudLockptr<H extends HandleFamily>(mm: Mm<H>): Ptl {
   return pageTableLock(mm);
 }
 
-/** `pud_lock()`. */
+/** `pud_lock()`. Locking: something keeps that table from being freed. Takes `page_table_lock`. */
 export function pudLock<H extends HandleFamily>(mm: Mm<H>): Ptl {
   return pudLockptr(mm).lock();
 }

@@ -10,7 +10,7 @@ export function getOnlineMems<H extends HandleFamily>(kernel: Kernel<H>): void {
   downRead(words, at + HOTPLUG_LOCK, memHotplugLock);
 }
 
-/** `put_online_mems()`. @throws PgtableError `EINVAL` if nobody has the lock */
+/** `put_online_mems()`. Locking: this thread has the lock by {@link getOnlineMems}. @throws PgtableError `EINVAL` if nobody has the lock */
 export function putOnlineMems<H extends HandleFamily>(kernel: Kernel<H>): void {
   const { areas: { words, at } } = vmallocState(kernel);
   upRead(words, at + HOTPLUG_LOCK);
@@ -22,7 +22,7 @@ export function memHotplugBegin<H extends HandleFamily>(kernel: Kernel<H>): void
   downWrite(words, at + HOTPLUG_LOCK, memHotplugLock);
 }
 
-/** `mem_hotplug_done()`. @throws PgtableError `EINVAL` if this thread does not have the lock */
+/** `mem_hotplug_done()`. Locking: this thread has the lock by {@link memHotplugBegin}. @throws PgtableError `EINVAL` if this thread does not have the lock */
 export function memHotplugDone<H extends HandleFamily>(kernel: Kernel<H>): void {
   const { areas: { words, at } } = vmallocState(kernel);
   upWrite(words, at + HOTPLUG_LOCK);

@@ -43,7 +43,7 @@ export function vmallocInit<H extends HandleFamily>(kernel: Kernel<H>, { areas =
   return image;
 }
 
-/** The same areas in another thread. @param image what {@link vmallocInit} returned */
+/** The same areas in another thread. Locking: none. @param image what {@link vmallocInit} returned */
 export function vmallocAttach<H extends HandleFamily>(kernel: Kernel<H>, { at, areas }: SharedVmalloc): VmallocState<H> {
   const state: VmallocState<H> = { areas: new VmapAreas(kernel.words.words, at, areas, kernel.frames.pageBytes), lazy: undefined };
   states.set(kernel, state);

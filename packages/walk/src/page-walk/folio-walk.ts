@@ -76,6 +76,8 @@ export function folioWalkStart<H extends HandleFamily>(vma: WalkVma<H>, address:
 /**
  * `folio_walk_end`: gives back the locks that {@link folioWalkStart} took.
  *
+ * Locking: what {@link folioWalkStart} took is held; it is released.
+ *
  * @throws PgtableError `EINVAL` if the walk was ended before
  */
 export function folioWalkEnd<H extends HandleFamily>(walk: FolioWalk<H>): void {

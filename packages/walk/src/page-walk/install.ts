@@ -6,6 +6,8 @@ import type { WalkInstall } from './mm.js';
 /**
  * What {@link MmWalkOps.installPte} writes with, in an address space that nobody else changes meanwhile: missing tables are had from `alloc`.
  *
+ * Locking: none.
+ *
  * @throws what `alloc` throws, when a walk needs a table
  */
 export function installInto<H extends HandleFamily>(space: AddressSpace<H>): WalkInstall<H> {

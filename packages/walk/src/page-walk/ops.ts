@@ -21,7 +21,7 @@ export class Stop<S> {
   }
 }
 
-/** For a callback to return: the walk ends here, and whoever called it gets the value. */
+/** For a callback to return: the walk ends here, and whoever called it gets the value. Locking: none. */
 export function stop<S>(value: S): Stop<S> {
   return new Stop(value);
 }
