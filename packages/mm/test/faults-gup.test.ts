@@ -1,4 +1,6 @@
-import { pmdLeaf, pmdpGet } from '@pgtable/core';
+import {
+  pmdLeaf, pmdpGet, pmdPopulate, pmdUnlink, pteOffset, ptepGet, ptepGetAndClear, setPteAt, type TableHandles, type UnlinkedTable,
+} from '@pgtable/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { readUser, writeUser } from '../src/access/user-access.js';
 import { hugePmdOrder } from '../src/folio/huge.js';
@@ -7,7 +9,7 @@ import { gupFast } from '../src/gup/gup-fast.js';
 import { getUserPagesFast, putPages } from '../src/gup/get-user-pages.js';
 import { VmaFlags } from '../src/kernel/vma-flags.js';
 import { setCurrentThread } from '../src/locks/thread.js';
-import { mmFindPmd } from '../src/tables/table-alloc.js';
+import { entryStart, mmFindPmd } from '../src/tables/table-alloc.js';
 import { boot, exit, map, NAMES, pfnAt, quiet, READ, share, WRITE, zap } from './faults-machine.js';
 
 afterEach(() => {
@@ -77,6 +79,48 @@ describe.each(NAMES)('%s', (name) => {
     exit(mm);
     exit(child);
     file.free();
+    quiet(kernel);
+  });
+
+  it('a page whose entry changes, or whose table is taken out, while the reference is taken is not had', () => {
+    const kernel = boot(name);
+    const { frames } = kernel;
+    const mm = kernel.newMm();
+    const { arch, context } = mm;
+    const vma = map(mm, 2, WRITE);
+    writeUser(mm, vma.start, 1);
+    const pfn = pfnAt(mm, vma.start)!;
+    const pmdp = mmFindPmd(mm, vma.start)!;
+    const ptep = pteOffset(arch, pmdp, BigInt(vma.start))!;
+    const whole = frames.tryGet.bind(frames);
+    const changes: ((put: boolean) => void)[] = [];
+    let saved = ptepGet(arch, ptep);
+    changes.push((put) => {
+      if (put) setPteAt(arch, context, BigInt(vma.start), ptep, saved);
+      else saved = ptepGetAndClear(arch, context, BigInt(vma.start), ptep).ignore('it comes back');
+    });
+    const start = entryStart(mm, 'pmd', vma.start);
+    let table: UnlinkedTable<TableHandles> | undefined;
+    changes.push((put) => {
+      if (!put) table = pmdUnlink(arch, context, BigInt(start), pmdp).ignore('it comes back');
+      else pmdPopulate(arch, context, BigInt(start), pmdp, table!);
+    });
+    for (const change of changes) {
+      frames.tryGet = (frame, references) => {
+        // As on machines whose flush does not wait for who has interrupts off: arm64.
+        kernel.accesses.readUnlock();
+        change(false);
+        kernel.accesses.readLock();
+        return whole(frame, references);
+      };
+      const pages: number[] = [];
+      expect([gupFast(mm, vma.start, 1, true, pages), pages, frames.read(pfn, FrameWord.Refcount)]).toEqual([0, [], 1]);
+      change(true);
+      frames.tryGet = whole;
+      expect(gupFast(mm, vma.start, 1, true, pages)).toBe(1);
+      putPages(mm, pages);
+    }
+    exit(mm);
     quiet(kernel);
   });
 

@@ -160,6 +160,19 @@ const copies = (name: string): AnyScenario => story(name, (opened, base) => {
   return 'apart';
 });
 
+/** Two threads of one process write to a page that a child has too, and to the zero page: each gets one copy, which both write to. */
+const sameCopy = (name: string): AnyScenario => story(name, (opened, base) => {
+  writeUser(opened.mm, base, 7);
+  give(opened, base);
+}, {
+  'first': ({ mm }, base) => { writeUser(mm, base + 4, 1); },
+  'second': ({ mm }, base) => { writeUser(mm, base + 8, 2); },
+}, ({ mm, child }, base) => {
+  must([0, 4, 8].map((word) => readUser(mm, base + word)).join() === '7,1,2', 'what a thread wrote is gone');
+  must([0, 4, 8].map((word) => readUser(child, base + word)).join() === '7,0,0', 'the child reads what the parent wrote');
+  return 'both';
+});
+
 /** A reference is taken while the page is unmapped: it is on that page, or on the one that comes after it. */
 const reference = (name: string): AnyScenario => story(name, (opened, base) => { writeUser(opened.mm, base, 7); }, {
   'gup': ({ kernel, mm }, base) => {
@@ -191,5 +204,5 @@ const access = (name: string): AnyScenario => story(name, (opened, base) => { wr
 });
 
 export const scenarios: Readonly<Record<string, AnyScenario>> = Object.fromEntries(ARCHITECTURES.flatMap((name) => [
-  [`together ${name}`, together(name)], [`fault against retract ${name}`, againstRetract(name)], [`copies ${name}`, copies(name)], [`reference ${name}`, reference(name)], [`access ${name}`, access(name)],
+  [`together ${name}`, together(name)], [`fault against retract ${name}`, againstRetract(name)], [`copies ${name}`, copies(name)], [`same copy ${name}`, sameCopy(name)], [`reference ${name}`, reference(name)], [`access ${name}`, access(name)],
 ]));

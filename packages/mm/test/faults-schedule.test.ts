@@ -24,7 +24,7 @@ function explore(name: string, options: ExploreOptions): Exploration {
 }
 
 const OUTCOMES: Readonly<Record<string, readonly string[]>> = {
-  'together': ['both'], 'fault against retract': ['written'], 'copies': ['apart'], 'reference': ['reads 0'], 'access': ['reads 0', 'reads 8'],
+  'together': ['both'], 'fault against retract': ['written'], 'copies': ['apart'], 'same copy': ['both'], 'reference': ['reads 0'], 'access': ['reads 0', 'reads 8'],
 };
 
 describe.each(ARCHITECTURES)('%s', (name) => {
