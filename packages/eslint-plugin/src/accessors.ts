@@ -23,6 +23,7 @@ const METHODS: ReadonlyMap<string, EntryRead['way']> = new Map([['get', 'plain']
 
 /** What a call reads, if it is a getter: of `@pgtable/core`, of an architecture's accessors, or one that the settings name. */
 export function entryRead(types: Typed, node: TSESTree.CallExpression): EntryRead | undefined {
+  if (isOther(types, node)) return undefined;
   const known = reads.get(node);
   if (known !== undefined) return known.read;
   const read = findRead(types, node);
@@ -32,6 +33,14 @@ export function entryRead(types: Typed, node: TSESTree.CallExpression): EntryRea
 
 /** What calls read, for all rules that ask. A node is of one file, and a file of one project. */
 const reads = new WeakMap<TSESTree.Node, { readonly read: EntryRead | undefined }>();
+
+/** Whether a call is none of a getter for sure, which most are. */
+function isOther(types: Typed, node: TSESTree.CallExpression): boolean {
+  const { name } = calledName(node) ?? { name: '' };
+  const { get, getOnce } = types.settings.accessors;
+  const [, handle] = node.arguments;
+  return !METHODS.has(name) && !get.has(name) && !getOnce.has(name) && (handle === undefined || handle.type === AST_NODE_TYPES.SpreadElement || (types.handleOf(handle) === undefined && !types.isAny(handle)));
+}
 
 function findRead(types: Typed, node: TSESTree.CallExpression): EntryRead | undefined {
   const name = calledName(node);

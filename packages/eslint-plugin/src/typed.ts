@@ -17,10 +17,12 @@ export interface Typed {
   handleOf(node: TSESTree.Node): Handle | undefined;
   /** Whether an expression is `any`. */
   isAny(node: TSESTree.Node): boolean;
-  /** Whether an expression's type passes a test that a union passes if one of its members does, and that neither `number` nor `string` passes. */
+  /** Whether an expression's type passes a test that a union passes if one of its members does, and no primitive does. */
   is(node: TSESTree.Node, test: (type: ts.Type) => boolean): boolean;
   /** Whether an expression's type is one of texts. */
   isText(node: TSESTree.Node): boolean;
+  /** Whether an expression's type is that of zero alone. */
+  isZero(node: TSESTree.Node): boolean;
   /** What a name stands for, as the compiler found. */
   symbolOf(name: TSESTree.Node): ts.Symbol | undefined;
   /** What an expression's type says of entry values. */
@@ -78,6 +80,7 @@ class Asked implements Typed {
   private readonly nodes = new Map<TSESTree.Node, ts.Type>();
   private readonly handles = new Map<TSESTree.Node, Handle | undefined>();
   private readonly lives = new Map<TSESTree.Node, boolean>();
+  private readonly possibleOf: (type: ts.Type) => number;
   private readonly scopes: readonly TSESLint.Scope.Scope[];
   private readonly symbols = new Map<TSESTree.Node | TSESLint.Scope.Variable, ts.Symbol | undefined>();
   private readonly widest = new Map<TSESTree.Node, ts.Type | undefined>();
@@ -88,6 +91,7 @@ class Asked implements Typed {
     this.settings = settings;
     this.types = types;
     this.provenance = Provenance.of(types);
+    this.possibleOf = types.remembered('what something of a type may be', (type) => possibleOf(types, type));
   }
 
   typeOf(node: TSESTree.Node): ts.Type {
@@ -115,7 +119,8 @@ class Asked implements Typed {
   }
 
   symbolOf(name: TSESTree.Node): ts.Symbol | undefined {
-    const of = this.variables.get(name) ?? name;
+    this.named ??= this.variables();
+    const of = this.named.get(name) ?? name;
     const known = this.symbols.get(of);
     if (known !== undefined || this.symbols.has(of)) return known;
     const symbol = this.types.checker.getSymbolAtLocation(this.services.esTreeNodeToTSNodeMap.get(name));
@@ -124,15 +129,17 @@ class Asked implements Typed {
   }
 
   /** The variables that names in expressions stand for: of each the compiler has to be asked once. */
-  private get variables(): ReadonlyMap<TSESTree.Node, TSESLint.Scope.Variable> {
-    this.resolved ??= new Map(
-      this.scopes.flatMap(({ references }) => references).flatMap(({ identifier, resolved }) => (resolved === null || resolved.defs.length === 0 || isShorthand(identifier) ? [] : [[identifier, resolved]])),
-    );
-    return this.resolved;
+  private variables(): ReadonlyMap<TSESTree.Node, TSESLint.Scope.Variable> {
+    const variables = new Map<TSESTree.Node, TSESLint.Scope.Variable>();
+    for (const { references } of this.scopes) {
+      for (const { identifier, resolved } of references) if (resolved !== null && resolved.defs.length > 0 && !isShorthand(identifier)) variables.set(identifier, resolved);
+    }
+    return variables;
   }
-  private resolved: ReadonlyMap<TSESTree.Node, TSESLint.Scope.Variable> | undefined;
+  private named: ReadonlyMap<TSESTree.Node, TSESLint.Scope.Variable> | undefined;
 
   handleOf(node: TSESTree.Node): Handle | undefined {
+    if ((this.may(node) & May.Handle) === 0) return undefined;
     const known = this.handles.get(node);
     if (known !== undefined || this.handles.has(node)) return known;
     const handle = this.isNoHandle(node) ? undefined : this.types.handle(this.typeOf(node));
@@ -141,46 +148,85 @@ class Asked implements Typed {
   }
 
   isAny(node: TSESTree.Node): boolean {
-    return this.mayBe(node, isAnyType) && isAnyType(this.typeOf(node));
+    return (this.may(node) & May.Any) !== 0 && (this.typeOf(node).flags & ts.TypeFlags.Any) !== 0;
   }
 
   is(node: TSESTree.Node, test: (type: ts.Type) => boolean): boolean {
-    return this.mayBe(node, test) && test(this.typeOf(node));
+    return (this.may(node) & May.Object) !== 0 && this.mayBe(node, test) && test(this.typeOf(node));
   }
 
   isText(node: TSESTree.Node): boolean {
-    if (node.type === AST_NODE_TYPES.TemplateLiteral) return true;
-    if (node.type === AST_NODE_TYPES.Literal) return typeof node.value === 'string';
-    if (node.type === AST_NODE_TYPES.BinaryExpression) return node.operator === '+' && (this.isText(node.left) || this.isText(node.right) || this.isStringLike(node));
-    return this.isStringLike(node);
+    if ((this.may(node) & May.Text) === 0) return false;
+    if (node.type === AST_NODE_TYPES.TemplateLiteral || node.type === AST_NODE_TYPES.Literal) return true;
+    if (node.type === AST_NODE_TYPES.BinaryExpression && (this.isText(node.left) || this.isText(node.right))) return true;
+    return (this.typeOf(node).flags & ts.TypeFlags.StringLike) !== 0;
   }
 
-  private isStringLike(node: TSESTree.Node): boolean {
-    return this.mayBeText(node) && (this.typeOf(node).flags & ts.TypeFlags.StringLike) !== 0;
-  }
-
-  /** Whether something may be a text, as far as that can be told without its type. */
-  private mayBeText(node: TSESTree.Node): boolean {
-    if (node.type === AST_NODE_TYPES.BinaryExpression) return node.operator === '+' && (this.mayBeText(node.left) || this.mayBeText(node.right));
-    if (node.type === AST_NODE_TYPES.Literal) return typeof node.value === 'string';
-    if (node.type === AST_NODE_TYPES.ConditionalExpression) return this.mayBeText(node.consequent) || this.mayBeText(node.alternate);
-    if (node.type === AST_NODE_TYPES.LogicalExpression) return this.mayBeText(node.left) || this.mayBeText(node.right);
-    if (node.type === AST_NODE_TYPES.TSNonNullExpression) return this.mayBeText(node.expression);
-    const widest = this.widestType(node);
-    return widest === undefined || (widest.isUnion() ? widest.types : [widest]).some(({ flags }) => (flags & (PRIMITIVE & ~ts.TypeFlags.StringLike)) === 0);
+  isZero(node: TSESTree.Node): boolean {
+    return (this.may(node) & May.Zero) !== 0 && isZeroType(this.typeOf(node));
   }
 
   valueOf(node: TSESTree.Node): Value | undefined {
-    return NEVER_HANDLES.has(node.type) || !this.mayBe(node, this.isValue) ? undefined : this.types.value(this.typeOf(node));
+    return (this.may(node) & May.Value) === 0 ? undefined : this.types.value(this.typeOf(node));
   }
 
-  private readonly isValue = (type: ts.Type): boolean => this.types.value(type) !== undefined;
+  /** What an expression may be, as far as that can be told without its type: by what it is, by what its parts are, or by how it was declared. */
+  private may(node: TSESTree.Node): number {
+    const known = this.possible.get(node);
+    if (known !== undefined) return known;
+    const possible = this.findPossible(node);
+    this.possible.set(node, possible);
+    return possible;
+  }
+  private readonly possible = new Map<TSESTree.Node, number>();
+
+  private findPossible(node: TSESTree.Node): number {
+    switch (node.type) {
+      case AST_NODE_TYPES.BinaryExpression:
+        return node.operator === '+' ? (this.may(node.left) | this.may(node.right)) & May.Text : 0;
+      case AST_NODE_TYPES.TemplateLiteral:
+        return May.Text;
+      case AST_NODE_TYPES.UnaryExpression:
+      case AST_NODE_TYPES.UpdateExpression:
+        return 0;
+      case AST_NODE_TYPES.Literal:
+        return typeof node.value === 'string' ? May.Text : node.value === 0 || node.value === 0n ? May.Zero : 0;
+      case AST_NODE_TYPES.ArrayExpression:
+        return node.elements.some((element) => element !== null && (element.type === AST_NODE_TYPES.SpreadElement || (this.may(element) & May.Handle) !== 0)) ? May.Object : 0;
+      case AST_NODE_TYPES.ObjectExpression:
+        return node.properties.length === 0 ? 0 : May.Object;
+      case AST_NODE_TYPES.ArrowFunctionExpression:
+      case AST_NODE_TYPES.FunctionExpression:
+      case AST_NODE_TYPES.ClassExpression:
+      case AST_NODE_TYPES.ImportExpression:
+      case AST_NODE_TYPES.MetaProperty:
+      case AST_NODE_TYPES.Super:
+        return May.Object;
+      case AST_NODE_TYPES.ThisExpression:
+        return this.settings.handleTypes.length === 0 ? ANYTHING & ~May.Handle : ANYTHING;
+      case AST_NODE_TYPES.TSNonNullExpression:
+      case AST_NODE_TYPES.ChainExpression:
+        return this.may(node.expression);
+      case AST_NODE_TYPES.ConditionalExpression:
+        return this.may(node.consequent) | this.may(node.alternate);
+      case AST_NODE_TYPES.LogicalExpression:
+        return this.may(node.left) | this.may(node.right);
+      case AST_NODE_TYPES.TSAsExpression:
+        if (isConst(node.typeAnnotation)) return this.may(node.expression);
+        break;
+      default:
+        break;
+    }
+    const widest = this.widestType(node);
+    return widest === undefined ? ANYTHING : this.possibleOf(widest);
+  }
 
   originOf(node: TSESTree.Node): Origin {
     return this.provenance.of(this.services.esTreeNodeToTSNodeMap.get(node) as ts.Expression);
   }
 
   isLive(node: TSESTree.Node): boolean {
+    if ((this.may(node) & May.Handle) === 0) return false;
     const known = this.lives.get(node);
     if (known !== undefined) return known;
     const handle = this.handleOf(node);
@@ -194,7 +240,6 @@ class Asked implements Typed {
    * type takes members away and adds none, so where no member of what was declared is a handle, none of it is.
    */
   private isNoHandle(node: TSESTree.Node): boolean {
-    if (NEVER_HANDLES.has(node.type)) return true;
     switch (node.type) {
       case AST_NODE_TYPES.TSNonNullExpression:
       case AST_NODE_TYPES.ChainExpression:
@@ -206,29 +251,13 @@ class Asked implements Typed {
       default:
         break;
     }
-    if (this.hasOtherMembers(node)) return true;
-    const widest = this.widestType(node);
-    return widest !== undefined && (widest.flags & ANYTHING) === 0 && this.types.handle(widest) === undefined;
+    return this.hasOtherMembers(node);
   }
 
-  /** Whether something may pass a test, as far as that can be told without its type: by what it is, by what its parts are, or by how it was declared. */
+  /** The same for a test. What may be no object at all was looked at before. */
   private mayBe(node: TSESTree.Node, test: (type: ts.Type) => boolean): boolean {
+    if ((this.may(node) & May.Object) === 0) return false;
     switch (node.type) {
-      case AST_NODE_TYPES.BinaryExpression:
-      case AST_NODE_TYPES.TemplateLiteral:
-      case AST_NODE_TYPES.UnaryExpression:
-      case AST_NODE_TYPES.UpdateExpression:
-        return false;
-      case AST_NODE_TYPES.Literal:
-        return test(this.typeOf(node));
-      case AST_NODE_TYPES.ObjectExpression:
-        return test !== isAnyType && node.properties.length > 0;
-      case AST_NODE_TYPES.ArrowFunctionExpression:
-      case AST_NODE_TYPES.FunctionExpression:
-      case AST_NODE_TYPES.ClassExpression:
-        return test !== isAnyType;
-      case AST_NODE_TYPES.ArrayExpression:
-        return test !== isAnyType && node.elements.length > 0;
       case AST_NODE_TYPES.TSNonNullExpression:
       case AST_NODE_TYPES.ChainExpression:
         return this.mayBe(node.expression, test);
@@ -236,22 +265,19 @@ class Asked implements Typed {
         return this.mayBe(node.consequent, test) || this.mayBe(node.alternate, test);
       case AST_NODE_TYPES.LogicalExpression:
         return this.mayBe(node.left, test) || this.mayBe(node.right, test);
-      case AST_NODE_TYPES.TSAsExpression:
-        return !isConst(node.typeAnnotation) || this.mayBe(node.expression, test);
       default:
         break;
     }
     const widest = this.widestType(node);
-    return widest === undefined || (widest.flags & ANYTHING) !== 0 || (widest.isUnion() ? widest.types.some(test) : test(widest));
+    return widest === undefined || (widest.flags & UNSAID) !== 0 || (widest.isUnion() ? widest.types.some(test) : test(widest));
   }
 
   /**
-   * Whether something is used as what no handle is: `this`, or the object of a property that neither a handle nor a number has. The property was found when the
-   * file was compiled, and the type of the object would have to be found again.
+   * Whether something is used as what no handle is: the object of a property that neither a handle nor a number has. The property was found when the file was
+   * compiled, and the type of the object would have to be found again.
    */
   private hasOtherMembers(node: TSESTree.Node): boolean {
     if (this.settings.handleTypes.length > 0) return false;
-    if (node.type === AST_NODE_TYPES.ThisExpression) return true;
     const { parent } = node;
     if (parent?.type !== AST_NODE_TYPES.MemberExpression || parent.object !== node || parent.computed) return false;
     const declaration = this.symbolOf(parent.property)?.declarations?.[0]?.parent;
@@ -330,7 +356,7 @@ class Asked implements Typed {
   private isNumber(index: TSESTree.Node): boolean {
     if (index.type === AST_NODE_TYPES.Literal) return typeof index.value === 'number';
     if (index.type === AST_NODE_TYPES.UpdateExpression) return true;
-    if (index.type === AST_NODE_TYPES.BinaryExpression) return isArithmetic(index.operator) && !this.mayBeText(index);
+    if (index.type === AST_NODE_TYPES.BinaryExpression) return isArithmetic(index.operator) && (this.may(index) & May.Text) === 0;
     return ((this.widestType(index)?.flags ?? 0) & ts.TypeFlags.NumberLike) !== 0;
   }
 }
@@ -355,12 +381,38 @@ function isShorthand({ parent }: TSESTree.Node): boolean {
 const TYPED =
   ts.SymbolFlags.Variable | ts.SymbolFlags.Property | ts.SymbolFlags.Function | ts.SymbolFlags.Method | ts.SymbolFlags.Class | ts.SymbolFlags.Enum | ts.SymbolFlags.EnumMember | ts.SymbolFlags.GetAccessor;
 
-function isAnyType(type: ts.Type): boolean {
-  return (type.flags & ts.TypeFlags.Any) !== 0;
-}
+/** What an expression may be. */
+const May = {
+  Handle: 1,
+  Value: 2,
+  Any: 4,
+  /** No primitive. */
+  Object: 8,
+  /** Zero, and nothing else. */
+  Zero: 16,
+  Text: 32,
+} as const;
+
+const ANYTHING = May.Handle | May.Value | May.Any | May.Object | May.Zero | May.Text;
 
 /** Types that may turn out to be anything. */
-const ANYTHING = ts.TypeFlags.Any | ts.TypeFlags.Unknown | ts.TypeFlags.NonPrimitive;
+const UNSAID = ts.TypeFlags.Any | ts.TypeFlags.Unknown | ts.TypeFlags.NonPrimitive;
+
+/** What something of a type may be. */
+function possibleOf(types: Types, type: ts.Type): number {
+  const { flags } = type;
+  if ((flags & UNSAID) !== 0) return ANYTHING;
+  if (type.isUnion()) return type.types.reduce((all, member) => all | possibleOf(types, member), 0);
+  if ((flags & PRIMITIVE) !== 0) return (flags & ts.TypeFlags.StringLike) !== 0 ? May.Text : isZeroType(type) ? May.Zero : 0;
+  const isOpen = (flags & ts.TypeFlags.Instantiable) !== 0 ? May.Text | May.Zero : 0;
+  return May.Object | isOpen | (types.handle(type) === undefined ? 0 : May.Handle) | (types.value(type) === undefined ? 0 : May.Value);
+}
+
+/** Whether a type is that of zero alone. */
+function isZeroType(type: ts.Type): boolean {
+  if (type.isNumberLiteral()) return type.value === 0;
+  return (type.flags & ts.TypeFlags.BigIntLiteral) !== 0 && (type as ts.BigIntLiteralType).value.base10Value === '0';
+}
 
 /** Types that stay what they are whatever is asked of their values before. */
 const FIXED =
@@ -368,9 +420,3 @@ const FIXED =
 
 /** The interfaces of the language that say what a handle, under the alias a number, has. */
 const MEMBERS_OF_HANDLES: ReadonlySet<string> = new Set(['Object', 'Number']);
-
-/** Expressions that can be neither handles nor values of entries, whatever is in them. */
-const NEVER_HANDLES: ReadonlySet<AST_NODE_TYPES> = new Set([
-  AST_NODE_TYPES.Literal, AST_NODE_TYPES.TemplateLiteral, AST_NODE_TYPES.ObjectExpression, AST_NODE_TYPES.ArrayExpression, AST_NODE_TYPES.ArrowFunctionExpression, AST_NODE_TYPES.FunctionExpression,
-  AST_NODE_TYPES.ClassExpression, AST_NODE_TYPES.UnaryExpression, AST_NODE_TYPES.BinaryExpression, AST_NODE_TYPES.UpdateExpression, AST_NODE_TYPES.ImportExpression, AST_NODE_TYPES.MetaProperty, AST_NODE_TYPES.Super,
-]);

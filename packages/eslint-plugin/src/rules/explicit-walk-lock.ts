@@ -51,6 +51,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   const toEs = typed.services.tsNodeToESTreeNodeMap;
   const checked = new Set<TSESTree.Node>();
 
+  const hasCallbacks = typed.types.remembered('callbacks of a walk', (type) => CALLBACKS.some((name) => type.getProperty(name) !== undefined));
+
   /** Whether something of this type is expected to say its lock. */
   function isOps(type: ts.Type | undefined): boolean {
     if (type === undefined) return false;
@@ -151,7 +153,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     const expression = bare(argument);
     const type = typed.typeOf(expression);
     if ((type.flags & ts.TypeFlags.Object) === 0 || type.getProperty(LOCK) !== undefined && expression.type !== AST_NODE_TYPES.ObjectExpression && !isNothing(checker.getTypeOfSymbol(type.getProperty(LOCK)!))) return;
-    if (!CALLBACKS.some((name) => type.getProperty(name) !== undefined)) return;
+    if (!hasCallbacks(type)) return;
     if (expression.type === AST_NODE_TYPES.ObjectExpression) {
       checkOps(expression);
       return;
@@ -161,6 +163,16 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     const made = initializer === undefined ? undefined : bare(initializer);
     if (made?.type === AST_NODE_TYPES.ObjectExpression) checkOps(made);
     else if (type.getProperty(LOCK) === undefined && !isOps(type)) context.report({ node: argument, messageId: 'missing' });
+  }
+
+  /** Whether an argument of a call may have the callbacks of a walk. */
+  function mayBeOps(argument: TSESTree.CallExpressionArgument): boolean {
+    if (argument.type === AST_NODE_TYPES.SpreadElement) return false;
+    const expression = bare(argument);
+    if (expression.type === AST_NODE_TYPES.ObjectExpression) {
+      return expression.properties.some((property) => property.type === AST_NODE_TYPES.SpreadElement || property.key.type !== AST_NODE_TYPES.Identifier || property.computed || CALLBACKS.includes(property.key.name));
+    }
+    return expression.type !== AST_NODE_TYPES.ArrowFunctionExpression && expression.type !== AST_NODE_TYPES.FunctionExpression && expression.type !== AST_NODE_TYPES.ArrayExpression && typed.is(expression, hasCallbacks);
   }
 
   /** Whether a written type is one of lock modes. */
@@ -234,9 +246,12 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     ObjectExpression(node) {
       // What is spread into another is a part of that.
       if (node.parent.type === AST_NODE_TYPES.SpreadElement) return;
+      // Of what a variable without a type is given nothing is expected.
+      if (node.parent.type === AST_NODE_TYPES.VariableDeclarator && node.parent.id.typeAnnotation === undefined) return;
       if (isOps(expectedOf(node))) checkOps(node);
     },
     CallExpression(node) {
+      if (!node.arguments.some(mayBeOps)) return;
       const callee = bare(node.callee);
       const name = callee.type === AST_NODE_TYPES.MemberExpression ? callee.property : callee;
       const symbol = typed.symbolOf(name);

@@ -55,9 +55,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     }
     if (inner.type === AST_NODE_TYPES.UnaryExpression && (inner.operator === '-' || inner.operator === '+')) return isZero(inner.argument);
     if (inner.type === AST_NODE_TYPES.Literal) return inner.value === 0 || inner.value === 0n;
-    if (NEVER_ZERO.has(inner.type)) return false;
-    if (inner.type === AST_NODE_TYPES.ConditionalExpression || inner.type === AST_NODE_TYPES.LogicalExpression) return isZeroType(types.typeOf(inner));
-    if (types.is(inner, isZeroType)) return true;
+    if (types.isZero(inner)) return true;
     // const NONE: bigint = 0n, and static readonly NONE: bigint = 0n. One that is cast to an entry is reported where it is.
     const constant = types.valueOf(inner) === undefined ? constantOf(inner) : undefined;
     return constant !== undefined && isZeroLiteral(constant);
@@ -269,19 +267,20 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       if (isCondition(node)) checkTruth(node.right);
     },
     CallExpression(node) {
-      const name = text(node.callee);
       const [first, second, third] = node.arguments;
-      if (name === 'Object.is' && first !== undefined && second !== undefined) {
+      if (first === undefined) return;
+      const name = text(node.callee);
+      if (name === 'Object.is' && second !== undefined) {
         const value = isZero(second) ? first : isZero(first) ? second : undefined;
         const entry = value === undefined ? undefined : entryOf(value);
         if (entry !== undefined) report(node, 'compare', entry);
         return;
       }
-      if (name === 'Boolean' && first !== undefined && first.type !== AST_NODE_TYPES.SpreadElement) {
+      if (name === 'Boolean' && first.type !== AST_NODE_TYPES.SpreadElement) {
         checkTruth(first);
         return;
       }
-      if (/^Atomics\.(store|exchange|compareExchange|and)$/.test(name) && first !== undefined && second !== undefined && third !== undefined) {
+      if (/^Atomics\.(store|exchange|compareExchange|and)$/.test(name) && second !== undefined && third !== undefined) {
         const written = name === 'Atomics.compareExchange' ? (node.arguments[3] ?? third) : third;
         const isEntry = types.isLive(second) || isTableMemory(first);
         if (isEntry) checkWrite(written, written, { level: types.handleOf(second)?.level, isValue: false });
@@ -374,21 +373,10 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   }
 }
 
-/** Expressions whose type is never that of zero alone. */
-const NEVER_ZERO: ReadonlySet<AST_NODE_TYPES> = new Set([
-  AST_NODE_TYPES.ArrowFunctionExpression, AST_NODE_TYPES.FunctionExpression, AST_NODE_TYPES.ClassExpression, AST_NODE_TYPES.ObjectExpression, AST_NODE_TYPES.ArrayExpression,
-  AST_NODE_TYPES.TemplateLiteral, AST_NODE_TYPES.ThisExpression,
-]);
 /** How far a variable is followed to what it was read from. */
 const MAX_DEPTH = 4;
 /** Methods of lists that ask of each element whether it is so. */
 const TESTS = /^(filter|some|every|find|findIndex|findLast|findLastIndex)$/;
-
-/** Whether a type is that of zero alone. */
-function isZeroType(type: ts.Type): boolean {
-  if (type.isNumberLiteral()) return type.value === 0;
-  return (type.flags & ts.TypeFlags.BigIntLiteral) !== 0 && (type as ts.BigIntLiteralType).value.base10Value === '0';
-}
 
 function isZeroLiteral(node: ts.Expression): boolean {
   if (ts.isParenthesizedExpression(node) || ts.isSatisfiesExpression(node)) return isZeroLiteral(node.expression);

@@ -1,4 +1,5 @@
 import { AST_NODE_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
+import ts from 'typescript';
 import { createRule } from '../create-rule.js';
 import { NO_TYPES, typed } from '../typed.js';
 import { MapNames } from './pte-offset-map-names.js';
@@ -35,7 +36,7 @@ export const pteOffsetMapResult = createRule<[], Messages>({
     const byFunction = new Map<TSESTree.Node, TSESTree.CallExpression[]>();
     const listeners: TSESLint.RuleListener = {
       CallExpression(node) {
-        if (!names.isMap(node)) return;
+        if (!mayBeMapped(types.typeOf(node)) || !names.isMap(node)) return;
         const made = functionOf(node);
         byFunction.set(made, [...(byFunction.get(made) ?? []), node]);
       },
@@ -50,6 +51,11 @@ export const pteOffsetMapResult = createRule<[], Messages>({
     return listeners;
   },
 });
+
+/** Whether a type may be that of a mapped table: texts and nothing at all are none. */
+function mayBeMapped(type: ts.Type): boolean {
+  return (type.flags & (ts.TypeFlags.StringLike | ts.TypeFlags.BooleanLike | ts.TypeFlags.Void | ts.TypeFlags.Undefined)) === 0;
+}
 
 /** The function, or the module, or the static block, in which something stands. */
 function functionOf(node: TSESTree.Node): TSESTree.Node {

@@ -120,7 +120,7 @@ export class Places {
 
   /** What a function that is passed on takes, where it will be called with live handles. */
   launderingCallback(expression: TSESTree.Expression): string | undefined {
-    if (!this.mayTakeNumbers(expression)) return undefined;
+    if (!this.mayTake(expression)) return undefined;
     const node = this.ts(expression);
     const expected = this.checker.getContextualType(node);
     const wanted = expected === undefined ? undefined : this.checker.getNonNullableType(expected).getCallSignatures()[0];
@@ -137,12 +137,10 @@ export class Places {
     return undefined;
   }
 
-  /** Whether something may be a function that says itself what it takes: the parameters of one that does not are what they are wanted to be. */
-  private mayTakeNumbers(expression: TSESTree.Expression): boolean {
-    if (expression.type === AST_NODE_TYPES.ArrowFunctionExpression || expression.type === AST_NODE_TYPES.FunctionExpression) {
-      return expression.typeParameters !== undefined || expression.params.some((parameter) => parameter.type !== AST_NODE_TYPES.Identifier || parameter.typeAnnotation !== undefined);
-    }
-    return !HOLDS_NOTHING.has(expression.type) && expression.type !== AST_NODE_TYPES.ArrayExpression && this.typed.is(expression, isCalled);
+  /** Whether something may be a function that takes anything. */
+  private mayTake(expression: TSESTree.Expression): boolean {
+    if (expression.type === AST_NODE_TYPES.ArrowFunctionExpression || expression.type === AST_NODE_TYPES.FunctionExpression) return expression.params.length > 0;
+    return this.typed.is(expression, isCalled);
   }
 
   private taken(parameter: ts.Symbol | undefined, at: ts.Node): string | undefined {
@@ -300,6 +298,7 @@ function isTakenApart(node: ts.Expression): boolean {
   return !ts.isIdentifier(parent.name) && (ts.isBindingElement(parent) || parent.type === undefined);
 }
 
+/** Whether a type is one of functions. */
 function isCalled(type: ts.Type): boolean {
   return (type.flags & PRIMITIVE) === 0 && type.getCallSignatures().length > 0;
 }

@@ -148,7 +148,9 @@ export class Types {
   }
 
   /** Whether a type is a handle family: a property for each level, each of them unknown, or a handle, or either. */
-  isFamily(type: ts.Type): boolean {
+  readonly isFamily = this.remembered('family', (type) => this.findFamily(type));
+
+  private findFamily(type: ts.Type): boolean {
     const family = type.flags & ts.TypeFlags.TypeParameter ? this.checker.getBaseConstraintOfType(type) : type;
     if (family === undefined || (family.flags & (ts.TypeFlags.Object | ts.TypeFlags.Intersection)) === 0) return false;
     return LEVELS.every((level) => {
