@@ -1,8 +1,8 @@
 import type { HandleFamily } from '@pgtable/core';
 import { PageWalkLock, walkPageRange, WalkAction, type VaRange } from '@pgtable/walk';
+import { pmdTransHugeLock } from '../huge/huge-pmd.js';
 import type { Mm } from '../kernel/mm.js';
 import { TableGather } from '../tables/gather.js';
-import { pmdLock } from '../tables/table-locks.js';
 import { markFolio } from '../zap/folio-run.js';
 import { runAt } from './clear-young.js';
 
@@ -28,10 +28,10 @@ export function cleanRecordRange<H extends HandleFamily>(mm: Mm<H>, start: numbe
     walkPageRange(mm, start, end, {
       walkLock: PageWalkLock.Read,
       pmdEntry(pmdp, address, next, walk) {
-        const ptl = pmdLock(mm, pmdp);
+        const huge = pmdTransHugeLock(mm, pmdp);
+        if (huge === undefined) return;
+        const { pmd, ptl } = huge;
         try {
-          const pmd = ops.pmd.get(pmdp);
-          if (!values.pmd.present(pmd) || !values.pmd.leaf(pmd)) return;
           walk.action = WalkAction.Continue;
           if (!values.pmd.dirty(pmd)) return;
           // Read-only first, and flushed: then the hardware cannot make it dirty again while it is made clean.

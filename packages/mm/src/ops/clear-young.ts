@@ -1,9 +1,9 @@
 import type { HandleFamily } from '@pgtable/core';
 import { PageWalkLock, walkPageRange, WalkAction } from '@pgtable/walk';
+import { pmdTransHugeLock } from '../huge/huge-pmd.js';
 import { FrameFlag, FrameWord } from '../frames/memmap.js';
 import type { Mm } from '../kernel/mm.js';
 import { TableGather } from '../tables/gather.js';
-import { pmdLock } from '../tables/table-locks.js';
 import { pagesLeftInFolio } from '../zap/folio-run.js';
 
 /**
@@ -23,10 +23,10 @@ export function clearYoung<H extends HandleFamily>(mm: Mm<H>, start: number, end
     walkPageRange(mm, start, end, {
       walkLock: PageWalkLock.Read,
       pmdEntry(pmdp, address, next, walk) {
-        const ptl = pmdLock(mm, pmdp);
+        const huge = pmdTransHugeLock(mm, pmdp);
+        if (huge === undefined) return;
+        const { pmd, ptl } = huge;
         try {
-          const pmd = ops.pmd.get(pmdp);
-          if (!values.pmd.present(pmd) || !values.pmd.leaf(pmd)) return;
           walk.action = WalkAction.Continue;
           if (ops.pmd.testAndClearYoung(context, BigInt(address), pmdp, 1).gather(flushes)) used += (next - address) / pageBytes;
           clearReferenced(mm, values.pmd.pfn(pmd));

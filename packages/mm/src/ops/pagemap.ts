@@ -1,8 +1,8 @@
 import type { EntryVal, EntryValues, HandleFamily } from '@pgtable/core';
 import { PageWalkLock, walkPageRange, WalkAction } from '@pgtable/walk';
+import { pmdTransHugeLock } from '../huge/huge-pmd.js';
 import { isAnon, isAnonExclusive } from '../folio/rmap.js';
 import type { Mm } from '../kernel/mm.js';
-import { pmdLock } from '../tables/table-locks.js';
 
 /** Pages that follow each other and are mapped alike. */
 export interface PagemapRun {
@@ -42,10 +42,10 @@ export function pagemapRead<H extends HandleFamily>(mm: Mm<H>, start: number, en
   walkPageRange(mm, start, end, {
     walkLock: PageWalkLock.Read,
     pmdEntry(pmdp, address, next, walk) {
-      const ptl = pmdLock(mm, pmdp);
+      const huge = pmdTransHugeLock(mm, pmdp);
+      if (huge === undefined) return;
+      const { pmd, ptl } = huge;
       try {
-        const pmd = ops.pmd.get(pmdp);
-        if (!values.pmd.present(pmd) || !values.pmd.leaf(pmd)) return;
         walk.action = WalkAction.Continue;
         const first = values.pmd.pfn(pmd);
         // A walk may begin in the middle of a huge page.
