@@ -1,7 +1,7 @@
 import { geometryOf, TableMemory, type TableHandles } from '@pgtable/core';
 import { ALL, type Configuration } from '../../packages/arch-testkit/test/configurations.js';
 import {
-  assertNoneHeld, attachKernel, bootKernel, checkPageTables, scenario, schedulePoint, setCurrentThread, VmaFlags, withSchedulePoints,
+  Access, assertNoneHeld, attachKernel, bootKernel, checkPageTables, scenario, schedulePoint, setCurrentThread, VmaFlags, withSchedulePoints,
   type AnyScenario, type Kernel, type KernelOptions, type Mm, type NewVma, type Platform, type Search, type SharedMachine, type Vma,
 } from '../../packages/mm/src/index.js';
 import type { Patch } from './patched.js';
@@ -42,6 +42,8 @@ export interface Play<D> {
   readonly threads: Readonly<Record<string, (place: Place, data: D) => void>>;
   /** Looks whether all is as it must be, when the threads are done. Afterwards the process ends, and nothing may be left. @returns what came out, where that may differ */
   readonly check: (place: Place, data: D) => string | undefined;
+  /** Is called when the process has ended: gives back what is not the process's. */
+  readonly after?: (place: Place, data: D) => void;
   /** How it is searched if nothing else is asked for. */
   readonly search: Search;
   /** Steps that a run may have. Default 3000. */
@@ -52,7 +54,7 @@ export interface Play<D> {
 }
 
 /** A {@link Play} of whatever its threads share. */
-export interface Race extends Omit<Play<unknown>, 'setup' | 'threads' | 'check'> {
+export interface Race extends Omit<Play<unknown>, 'setup' | 'threads' | 'check' | 'after'> {
   scenario(configuration: Configuration): AnyScenario;
 }
 
@@ -90,6 +92,44 @@ export function insertVma({ mm }: Place, start: number, end: number, more: Parti
 }
 
 const READ_WRITE = VmaFlags.Read | VmaFlags.Write | VmaFlags.MayRead | VmaFlags.MayWrite;
+
+/** What two threads of a race with a file need to know of it. */
+export interface WithFile {
+  /** The number of the mapping. */
+  readonly file: number;
+}
+
+/** Inserts a VMA of a new file of one huge page, which is where a huge page can be. @returns the number of the mapping */
+export function insertFile(place: Place, sharing: 'private' | 'shared'): number {
+  const { kernel, mm, base, hugeBytes } = place;
+  const mapping = kernel.newMapping(hugeBytes / mm.pageBytes);
+  insertVma(place, base, base + hugeBytes, { mapping, flags: READ_WRITE | (sharing === 'shared' ? VmaFlags.Shared | VmaFlags.MayShare : 0) });
+  return mapping.id;
+}
+
+/** The file is deleted: {@link Play.after}. */
+export function endFile({ kernel }: Place, { file }: WithFile): void {
+  kernel.mapping(file).free();
+}
+
+/** Does something with the first VMA, which the mmap lock keeps. */
+export function reading({ mm, base }: Place, action: (vma: Vma<TableHandles>) => void): void {
+  mm.lock.readLock();
+  try {
+    const vma = mm.vmaLookup(base);
+    if (vma === undefined) throw new Error('the VMA is gone');
+    action(vma);
+  } finally {
+    mm.lock.readUnlock();
+  }
+}
+
+/** The first word of a frame. */
+export function readFrame({ kernel: { frames } }: Place, pfn: number): number {
+  const at = (pfn - frames.firstPfn) * frames.pageBytes / 4;
+  schedulePoint('read a frame', frames.ram, at, Access.Read);
+  return Atomics.load(frames.ram, at);
+}
 
 /** Writes the first word of a frame, as a device or a driver does that has a reference on it. */
 export function writeFrame({ kernel: { frames } }: Place, pfn: number, value: number): void {
@@ -137,6 +177,7 @@ function scenarioOf<D>(configuration: Configuration, play: Play<D>): AnyScenario
       const outcome = play.check(place, world.data);
       checkPageTables(place.kernel);
       place.mm.mmput();
+      play.after?.(place, world.data);
       place.kernel.assertQuiet();
       place.kernel.leave();
       setCurrentThread(undefined);

@@ -1,5 +1,16 @@
 import faultAgainstCollapse from './scenarios/fault-against-collapse.js';
+import faultAgainstMprotect from './scenarios/fault-against-mprotect.js';
+import faultAgainstMunmap from './scenarios/fault-against-munmap.js';
+import faultAgainstRetract from './scenarios/fault-against-retract.js';
+import forkAgainstWrite from './scenarios/fork-against-write.js';
+import gupAgainstCollapse from './scenarios/gup-against-collapse.js';
+import gupAgainstMunmap from './scenarios/gup-against-munmap.js';
+import mappedCollapseAgainstWrite from './scenarios/mapped-collapse-against-write.js';
 import readerAgainstCollapse from './scenarios/reader-against-collapse.js';
+import readerAgainstRetract from './scenarios/reader-against-retract.js';
+import splitAgainstWrite from './scenarios/split-against-write.js';
+import splitAgainstZap from './scenarios/split-against-zap.js';
+import twoFaults from './scenarios/two-faults.js';
 import writerAgainstCollapse from './scenarios/writer-against-collapse.js';
 import type { Race } from './race.js';
 
@@ -8,4 +19,15 @@ export const RACES: Readonly<Record<string, Race>> = {
   'fault against collapse': faultAgainstCollapse,
   'reader against collapse': readerAgainstCollapse,
   'writer against collapse': writerAgainstCollapse,
+  'fault against retract': faultAgainstRetract,
+  'reader against retract': readerAgainstRetract,
+  'collapse of a mapped huge page against write': mappedCollapseAgainstWrite,
+  'split against write': splitAgainstWrite,
+  'split against zap': splitAgainstZap,
+  'gup against munmap': gupAgainstMunmap,
+  'gup against collapse': gupAgainstCollapse,
+  'fork against write': forkAgainstWrite,
+  'fault against munmap': faultAgainstMunmap,
+  'fault against mprotect': faultAgainstMprotect,
+  'two faults': twoFaults,
 };

@@ -1,0 +1,34 @@
+import { mprotect, readUser, UserFaultError, VmaFlags, writeUser } from '../../../packages/mm/src/index.js';
+import { insertVma, race, same } from '../race.js';
+
+const BEFORE = 0x1111;
+const AFTER = 0x2222;
+
+export default race({
+  about: 'a write, and mprotect, after which nobody may write',
+  frames: 64,
+  setup: (place) => {
+    insertVma(place, place.base, place.base + place.mm.pageBytes);
+    writeUser(place.mm, place.base, BEFORE);
+  },
+  threads: {
+    write: ({ mm, base }) => {
+      try {
+        writeUser(mm, base, AFTER);
+      } catch (error) {
+        if (!(error instanceof UserFaultError && error.signal === 'SIGSEGV')) throw error;
+      }
+    },
+    mprotect: ({ mm, base }) => {
+      mprotect(mm, base, mm.pageBytes, VmaFlags.Read);
+      const seen = readUser(mm, base);
+      same('the word that nobody may write', readUser(mm, base), seen);
+    },
+  },
+  check: ({ mm, base }) => (readUser(mm, base) === AFTER ? 'write first' : 'mprotect first'),
+  search: { kind: 'reduced' },
+  without: [{
+    name: 'the flush', loses: /the word that nobody may write/,
+    patches: [{ file: 'packages/mm/src/ops/mprotect.ts', find: '      gather.finish();\n', replace: '' }],
+  }],
+});

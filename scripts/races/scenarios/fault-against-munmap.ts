@@ -1,0 +1,30 @@
+import { MmCounter, munmap, UserFaultError, writeUser } from '../../../packages/mm/src/index.js';
+import { insertVma, race, same } from '../race.js';
+
+export default race({
+  about: 'a write fault that has the lock of the VMA alone, and munmap of the VMA',
+  frames: 64,
+  setup: (place) => { insertVma(place, place.base, place.base + place.mm.pageBytes); },
+  threads: {
+    fault: ({ mm, base }) => {
+      try {
+        writeUser(mm, base, 1);
+      } catch (error) {
+        if (!(error instanceof UserFaultError && error.signal === 'SIGSEGV')) throw error;
+      }
+    },
+    munmap: ({ mm, base }) => { munmap(mm, base, mm.pageBytes); },
+  },
+  check: ({ kernel, mm }) => {
+    kernel.rcu.barrier();
+    same('the number of VMAs', mm.counter(MmCounter.MapCount), 0);
+    same('the number of pages', mm.counter(MmCounter.AnonPages), 0);
+    same('the number of page tables', kernel.pageTables.nrPageTables(undefined, mm.id), 1);
+    return undefined;
+  },
+  search: { kind: 'reduced' },
+  without: [{
+    name: 'the wait for those that have the lock of the VMA', loses: /./,
+    patches: [{ file: 'packages/mm/src/locks/vma-lock.ts', find: '    downWrite(this.words, this.index, lockClasses.vmaLock);\n', replace: '' }, { file: 'packages/mm/src/locks/vma-lock.ts', find: '    upWrite(this.words, this.index);\n', replace: '' }],
+  }],
+});
