@@ -41,6 +41,7 @@ export function splitHugePmd<H extends HandleFamily>(vma: Vma<H>, pmdp: H['pmd']
  * Locking: the lock of the PMD table is held.
  *
  * @returns whether there was a huge page
+ * @throws as {@link splitHugePmd}; LockRuleError `unprotected` from a checked thread without that lock
  */
 export function splitHugePmdLocked<H extends HandleFamily>(vma: Vma<H>, pmdp: H['pmd'], address: number): boolean {
   const { mm } = vma;
@@ -57,7 +58,13 @@ export function splitHugePmdLocked<H extends HandleFamily>(vma: Vma<H>, pmdp: H[
   return true;
 }
 
-/** {@link TableHooks.splitHuge}: what walks do to a huge page that they want to see by ptes. Of a pud no huge pages are modelled. Locking: as {@link splitHugePmd}. */
+/**
+ * {@link TableHooks.splitHuge}: what walks do to a huge page that they want to see by ptes. Of a pud no huge pages are modelled.
+ *
+ * Locking: as {@link splitHugePmd}.
+ *
+ * @throws PgtableError `ENOTSUP` for an entry of another level; as {@link splitHugePmd}
+ */
 export function splitHuge<H extends HandleFamily>(_mm: Mm<H>, vma: Vma<H>, at: EntryAt<H>, address: number): void {
   if (at.level !== 'pmd') throw new PgtableError('ENOTSUP', `a huge ${at.level} entry cannot be split`, { address: BigInt(address), hint: 'huge pages of this model are mapped by pmd entries' });
   splitHugePmd(vma, at.entry, address);

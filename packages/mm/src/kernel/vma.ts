@@ -65,6 +65,7 @@ export class Vma<H extends HandleFamily = HandleFamily> implements WalkVma<H> {
     return id === 0 ? undefined : this.mm.kernel.mapping(id);
   }
 
+  /** Whether no struct page is behind what it maps (`VM_PFNMAP`). */
   get pfnmap(): boolean {
     return (this.flags & VmaFlags.PfnMap) !== 0;
   }

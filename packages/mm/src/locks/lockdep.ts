@@ -157,7 +157,7 @@ export class Lockdep {
     );
   }
 
-  /** The thread has waited for too long. */
+  /** The thread has waited for too long. @throws LockRuleError `hung`, always */
   hung(what: string, milliseconds: number): never {
     throw new LockRuleError(
       'hung', `thread ${this.thread.name} has waited for ${milliseconds} ms to ${what}`, 'see which thread has it, and what that one waits for; a slow machine may need more `patience`',

@@ -21,6 +21,7 @@ interface Freed {
  * @param start,end half-open, page aligned; no entry in it maps a page
  * @param floor the end of the VMA below, 0 if there is none
  * @param ceiling the start of the VMA above, Infinity if there is none
+ * @throws PgtableError `EFAULT` if the root table is not in memory
  * @see mm/memory.c, Linux 6.12
  */
 export function freePgdRange<H extends HandleFamily>(gather: TableGather<H>, start: number, end: number, floor: number, ceiling: number): void {

@@ -30,7 +30,7 @@ export class TableGather<H extends HandleFamily = HandleFamily> extends MmuGathe
     this.pages.push(pfn);
   }
 
-  /** `pte_free_tlb()` and its siblings: a table that was unlinked, into this gather, goes back after the flush and a grace period. */
+  /** `pte_free_tlb()` and its siblings: a table that was unlinked, into this gather, goes back after the flush and a grace period. @throws PgtableError `EINVAL` if it is live */
   removeTable(table: UnlinkedTable<H>): void {
     if (table.live) throw new PgtableError('EINVAL', `a live ${table.level} table cannot be freed`, { hint: 'unlink it first' });
     this.tables.push(table.address);
