@@ -23,7 +23,7 @@ function namesIn(path: string): Set<string> {
   (function visit(node: ts.Node): void {
     if (ts.isCallExpression(node)) {
       const [name] = node.arguments;
-      if (name !== undefined && ts.isStringLiteralLike(name) && /^(it|test|describe)\b/.test(source.text.slice(node.expression.pos, node.expression.end).trim())) names.add(name.text);
+      if (name !== undefined && ts.isStringLiteralLike(name) && /^(it|test|describe)\b/.test(node.expression.getText(source))) names.add(name.text);
     }
     ts.forEachChild(node, visit);
   })(source);
