@@ -25,6 +25,7 @@ const PAGES = [
   ...readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`),
   ...readmes('packages'),
   ...readmes('apps'),
+  ...readmes('examples'),
 ];
 
 /** The compiler options of this repository, for code that runs in Node. */
