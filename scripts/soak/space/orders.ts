@@ -75,8 +75,11 @@ export interface Orders {
   readonly sabotage: Sabotage | undefined;
 }
 
-/** What a thread does wrong on purpose: `lost update`: adds without the user's lock. `leak`: keeps a reference. `stray`: writes to a page of another thread's. `mapcount`: counts a mapping twice. */
-export type Sabotage = 'lost update' | 'leak' | 'stray' | 'mapcount';
+/**
+ * What a thread does wrong on purpose: `lost update`: adds without the user's lock. Or, while nobody does anything: `leak`: takes a reference. `stray`: empties a page. `mapcount`: counts a mapping twice.
+ * `wrong counter`: counts an anonymous page that there is not.
+ */
+export type Sabotage = 'lost update' | 'leak' | 'stray' | 'mapcount' | 'wrong counter';
 
 /** What a thread reports. */
 export interface Done {

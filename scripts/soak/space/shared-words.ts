@@ -13,9 +13,17 @@ const RIGHTS = VmaFlags.Read | VmaFlags.Write;
 /** User locks that there are; several words have one in common. */
 export const USER_LOCKS = 16;
 
-/** Where a shared word of the tally is: first one in each page of anonymous memory, then one in each page of the common file. */
+/** Additions of one operation: so many that they meet with operations of others. */
+const BURST = 40;
+/** Pages of each kind of memory that are used most. */
+const HOT = 6;
+
+/**
+ * How many shared words there are. First one in each page of anonymous memory, then one in each page of the common file: to these atomic additions are made. Then as many again, in the same pages, which are
+ * loaded and stored with a lock.
+ */
 export function tallyWords({ huge }: Regions): number {
-  return 2 * huge;
+  return 4 * huge;
 }
 
 /**
@@ -37,27 +45,18 @@ export class SharedMemory {
     this.probes = probes;
   }
 
-  /** An atomic addition. */
+  /** Atomic additions. */
   add(): void {
-    const at = this.random.below(tallyWords(this.orders.regions));
-    const done = unlessFault(() => addUser(this.mm, this.addressOf(at), 1));
-    if (done !== undefined) Atomics.add(this.orders.tally, at, 1);
+    for (let count = 0; count < BURST; count++) {
+      const at = this.any();
+      const done = unlessFault(() => addUser(this.mm, this.addressOf(at), 1));
+      if (done !== undefined) Atomics.add(this.orders.tally, at, 1);
+    }
   }
 
-  /** A load and a store, with a lock of the process's. */
+  /** Loads and stores, with a lock of the process's. */
   addLocked(): void {
-    const { mm, orders } = this;
-    const at = this.random.below(tallyWords(orders.regions));
-    const address = this.addressOf(at);
-    const work = (): void => {
-      const done = unlessFault(() => {
-        writeUser(mm, address, readUser(mm, address) + 1);
-        return true;
-      });
-      if (done === true) Atomics.add(orders.tally, at, 1);
-    };
-    if (orders.sabotage === 'lost update') work();
-    else withUserLock(orders.userLocks, at % USER_LOCKS, work);
+    for (let count = 0; count < BURST; count++) this.addOneLocked();
   }
 
   collapse(): void {
@@ -126,12 +125,35 @@ export class SharedMemory {
     }
   }
 
+  private addOneLocked(): void {
+    const { mm, orders } = this;
+    const at = this.any() + 2 * orders.regions.huge;
+    const address = this.addressOf(at);
+    const work = (): void => {
+      const done = unlessFault(() => {
+        writeUser(mm, address, readUser(mm, address) + 1);
+        return true;
+      });
+      if (done === true) Atomics.add(orders.tally, at, 1);
+    };
+    if (orders.sabotage === 'lost update') work();
+    else withUserLock(orders.userLocks, at % USER_LOCKS, work);
+  }
+
+  /** Any word, mostly one of a few for which all threads fight. */
+  private any(): number {
+    const { huge } = this.orders.regions;
+    const first = this.random.oneIn(2) ? 0 : huge;
+    return first + this.random.below(this.random.oneIn(4) ? huge : HOT);
+  }
+
   private addressOf(at: number, other = this.random.oneIn(2)): number {
     const { regions: { huge, words, file, askew } } = this.orders;
     const { pageBytes } = this.mm;
     // In each page another word, so that a frame that is taken for another shows.
-    const inPage = ((at * 4) % pageBytes);
-    return at < huge ? words + at * pageBytes + inPage : (other ? askew : file) + (at - huge) * pageBytes + inPage;
+    const inPage = ((at * 4) % (pageBytes / 2)) + (at < 2 * huge ? 0 : pageBytes / 2);
+    const page = at % (2 * huge);
+    return (page < huge ? words + page * pageBytes : (other ? askew : file) + (page - huge) * pageBytes) + inPage;
   }
 
   /** A part of the anonymous memory, or of the file. */

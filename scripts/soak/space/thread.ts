@@ -1,5 +1,5 @@
 import type { TableHandles } from '@pgtable/core';
-import { FrameWord, vmallocAttach, type Kernel } from '../../../packages/mm/src/index.js';
+import { currentThread, FrameWord, MmCounter, vmallocAttach, type Kernel } from '../../../packages/mm/src/index.js';
 import { audit } from './audit.js';
 import { KernelAreas } from './kernel-areas.js';
 import { configurationOf } from './machines.js';
@@ -63,7 +63,6 @@ export class SoakThread {
     this.areas.close();
     kernel.rcu.barrier();
     meeting.wait();
-    kernel.ledger?.close();
     kernel.leave();
   }
 
@@ -104,6 +103,9 @@ export class SoakThread {
     const { meeting, orders } = this;
     note(orders.log, -1, []);
     this.areas.settle();
+    // Of this thread: what it promised it has done.
+    this.kernel.ledger?.close();
+    currentThread().lockdep?.assertNoneHeld('the end of an operation');
     this.sabotage();
     // Two threads that take rights away at the same time would leave those of the later one: nobody does so now.
     meeting.wait();
@@ -123,11 +125,12 @@ export class SoakThread {
   /** Does what a test of the soak wants to be found. */
   private sabotage(): void {
     const { kernel: { frames, zeroPfn }, orders } = this;
-    if (orders.number !== 0) return;
     const [process] = this.window.processes;
-    const page = process?.cells.findIndex((cell, at) => cell?.own !== undefined && process.allows(at, true)) ?? -1;
-    if (process === undefined || page < 0) return;
-    const pfn = process.frameOf(page);
+    if (orders.number !== 0 || orders.sabotage === undefined || process === undefined) return;
+    const { mm } = process;
+    if (orders.sabotage === 'wrong counter') mm.addCounter(MmCounter.AnonPages, 1);
+    const page = process.cells.findIndex((cell, at) => cell?.own !== undefined && process.allows(at, true));
+    const pfn = page < 0 ? undefined : process.frameOf(page);
     if (pfn === undefined || pfn === zeroPfn) return;
     if (orders.sabotage === 'leak') frames.get(pfn);
     if (orders.sabotage === 'mapcount') frames.add(pfn, FrameWord.Mapcount, 1);

@@ -171,7 +171,10 @@ export class Window {
     const address = Math.floor(process.at(page) / bytes) * bytes;
     const what = this.random.below(4);
     if (what < 2) this.count(collapseHugePage(mm, address, { khugepaged: what === 0 }));
-    else if (what === 2) this.count(collapseFile(this.random.pick(this.files), 0));
+    else if (what === 2) {
+      const file = this.random.pick(this.files);
+      this.count(collapseFile(file, huge * this.random.below(Math.floor(file.pages / huge))));
+    }
     else reading(mm, () => { this.count(collapsePteMappedThp(mm, address, this.random.oneIn(2))); });
   }
 
