@@ -1,0 +1,19 @@
+import { RACES } from '../races/scenarios.js';
+import type { Fault } from './fault.js';
+import { ENTRIES } from './list/entries.js';
+import { LOCKS } from './list/locks.js';
+import { TABLES } from './list/tables.js';
+
+/** What the races of `npm run races` are lost without. A fault that several of them show is one fault. */
+function ofRaces(): readonly Fault[] {
+  const seen = new Set<string>();
+  return Object.entries(RACES).flatMap(([interleaving, { without = [], quick }]) => without.flatMap(({ name, patches, loses }): Fault[] => {
+    const key = JSON.stringify(patches);
+    if (seen.has(key)) return [];
+    seen.add(key);
+    return [{ name: `${name} is left out`, patches, interleaving, says: loses, ...(quick === true ? {} : { slow: true }) }];
+  }));
+}
+
+/** All faults. */
+export const FAULTS: readonly Fault[] = [...TABLES, ...LOCKS, ...ENTRIES, ...ofRaces()];
