@@ -1,9 +1,10 @@
 import { geometryOf, TableMemory, type TableHandles } from '@pgtable/core';
 import { ALL, type Configuration } from '../../packages/arch-testkit/test/configurations.js';
 import {
-  Access, assertNoneHeld, attachKernel, bootKernel, checkPageTables, scenario, schedulePoint, setCurrentThread, VmaFlags, withSchedulePoints,
+  Access, assertNoneHeld, attachKernel, bootKernel, checkPageTables, FrameTables, scenario, schedulePoint, setCurrentThread, VmaFlags, withSchedulePoints,
   type AnyScenario, type Kernel, type KernelOptions, type Mm, type NewVma, type Platform, type Search, type SharedMachine, type Vma,
 } from '../../packages/mm/src/index.js';
+import { vmallocRange } from '../../packages/mm/test/vmalloc-machine.js';
 import type { Patch } from './patched.js';
 
 /** What a thread of a race works with. */
@@ -24,6 +25,8 @@ export interface Without {
   /** What the error says that shows it: another one would be another fault. */
   readonly loses: RegExp;
   readonly patches: readonly Patch[];
+  /** Architectures where nothing is lost, each with the reason. */
+  readonly except?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -37,6 +40,8 @@ export interface Play<D> {
   /** Frames of memory: few, because all memory is put back before each run. Those that hold one huge page come on top if `huge` says so. */
   readonly frames: number;
   readonly huge?: number;
+  /** Whether the kernel has a range for vmalloc areas. */
+  readonly vmalloc?: boolean;
   readonly options?: Omit<KernelOptions<TableHandles>, 'bytes' | 'checks'>;
   readonly setup: (place: Place) => D;
   readonly threads: Readonly<Record<string, (place: Place, data: D) => void>>;
@@ -155,7 +160,7 @@ function scenarioOf<D>(configuration: Configuration, play: Play<D>): AnyScenario
       const { geometry } = platform.make('user', new TableMemory({ entryBytes: platform.entryBytes }));
       const pages = 2 ** geometryOf(geometry, 'pmd').shift / geometry.pageBytes;
       const kernel = bootKernel(platform, {
-        mms: 3, vmas: 16, mapCount: 8, journal: 16, mappings: 2, words: 2048, ...play.options, bytes: (play.frames + (play.huge ?? 0) * pages) * geometry.pageBytes, checks: CHECKS,
+        mms: 3, vmas: 16, mapCount: 8, journal: 16, mappings: 2, words: 2048, ...play.options, ...(play.vmalloc === true ? { vmalloc: [vmallocRange(configuration)] } : {}), bytes: (play.frames + (play.huge ?? 0) * pages) * geometry.pageBytes, checks: CHECKS,
       });
       kernel.join('setup');
       const mm = kernel.newMm();
@@ -191,6 +196,10 @@ function placeOf(kernel: Kernel<TableHandles>, mm: Mm<TableHandles>): Place {
   return { kernel, mm, hugeBytes, base: Math.ceil((mm.root.windows[0]!.start + 1) / hugeBytes) * hugeBytes };
 }
 
+/** Scheduling points are before accesses of the kernel's tables, not of copies that one thread alone has. */
 function scheduled(platform: Platform<TableHandles>): Platform<TableHandles> {
-  return { entryBytes: platform.entryBytes, root: (half, table) => platform.root(half, table), make: (half, tables) => withSchedulePoints(platform.make(half, tables)) };
+  return {
+    entryBytes: platform.entryBytes, root: (half, table) => platform.root(half, table),
+    make: (half, tables) => (tables instanceof FrameTables ? withSchedulePoints(platform.make(half, tables)) : platform.make(half, tables)),
+  };
 }

@@ -8,9 +8,11 @@ import gupAgainstMunmap from './scenarios/gup-against-munmap.js';
 import mappedCollapseAgainstWrite from './scenarios/mapped-collapse-against-write.js';
 import readerAgainstCollapse from './scenarios/reader-against-collapse.js';
 import readerAgainstRetract from './scenarios/reader-against-retract.js';
+import setMemoryAgainstPtdump from './scenarios/set-memory-against-ptdump.js';
 import splitAgainstWrite from './scenarios/split-against-write.js';
 import splitAgainstZap from './scenarios/split-against-zap.js';
 import twoFaults from './scenarios/two-faults.js';
+import twoFaultsOneTable from './scenarios/two-faults-one-table.js';
 import writerAgainstCollapse from './scenarios/writer-against-collapse.js';
 import type { Race } from './race.js';
 
@@ -24,10 +26,12 @@ export const RACES: Readonly<Record<string, Race>> = {
   'collapse of a mapped huge page against write': mappedCollapseAgainstWrite,
   'split against write': splitAgainstWrite,
   'split against zap': splitAgainstZap,
+  'set_memory against ptdump': setMemoryAgainstPtdump,
   'gup against munmap': gupAgainstMunmap,
   'gup against collapse': gupAgainstCollapse,
   'fork against write': forkAgainstWrite,
   'fault against munmap': faultAgainstMunmap,
   'fault against mprotect': faultAgainstMprotect,
   'two faults': twoFaults,
+  'two faults, one table': twoFaultsOneTable,
 };

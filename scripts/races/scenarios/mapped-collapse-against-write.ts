@@ -1,4 +1,4 @@
-import { collapseFile, collapsePteMappedThp, readUser, writeUser } from '../../../packages/mm/src/index.js';
+import { collapseFile, collapsePteMappedThp, madvise, readUser, writeUser } from '../../../packages/mm/src/index.js';
 import { endFile, insertFile, race, same } from '../race.js';
 
 const SECOND = 0x2222;
@@ -10,6 +10,9 @@ export default race({
     const { kernel, mm, base } = place;
     const file = insertFile(place, 'private');
     collapseFile(kernel.mapping(file), 0);
+    // A fault maps it by a pmd entry; a write to a private page makes that a table. When the copy is gone, faults put pages of the huge one into the table.
+    writeUser(mm, base, SECOND);
+    madvise(mm, base, mm.pageBytes, 'dontneed');
     readUser(mm, base);
     readUser(mm, base + mm.pageBytes);
     return { file };
@@ -31,7 +34,7 @@ export default race({
     return undefined;
   },
   after: endFile,
-  search: { kind: 'reduced' },
+  search: { kind: 'priorities', runs: 100, seed: 1, depth: 3 },
   without: [{
     name: 'the look at the entries under both locks', loses: /./,
     patches: [{

@@ -1,4 +1,4 @@
-import { pteNone, ptePfn, ptePresent, ptepGetLockless } from '@pgtable/core';
+import { pteNone, ptepGetLockless } from '@pgtable/core';
 import { mmFindPmd, pteOffsetMap, pteUnmap, readUser, retractPageTables, zapPageRangeSingle } from '../../../packages/mm/src/index.js';
 import { endFile, insertFile, race, reading } from '../race.js';
 
@@ -16,12 +16,15 @@ export default race({
       const pmdp = mmFindPmd(mm, base);
       const table = pmdp === undefined ? undefined : pteOffsetMap(mm, pmdp, base);
       if (table === undefined) return;
-      // Twice, so that the table may go in between.
-      for (let look = 0; look < 2; look++) {
-        const pte = ptepGetLockless(mm.arch, table.ptep);
-        if (!pteNone(mm.arch, pte)) throw new Error(`an entry that nobody wrote: 0x${pte.toString(16)}, ${ptePresent(mm.arch, pte) ? `frame 0x${ptePfn(mm.arch, pte).toString(16)}` : 'not present'}`);
+      try {
+        // Twice, so that the table may go in between.
+        for (let look = 0; look < 2; look++) {
+          const pte = ptepGetLockless(mm.arch, table.ptep);
+          if (!pteNone(mm.arch, pte)) throw new Error(`an entry that nobody wrote: 0x${pte.toString(16)}`);
+        }
+      } finally {
+        pteUnmap(table);
       }
-      pteUnmap(table);
     },
     retract: ({ kernel }, { file }) => {
       retractPageTables(kernel.mapping(file), 0);

@@ -5,6 +5,7 @@ import {
 import type { Frames } from '../frames/frames.js';
 import { FrameType, FrameWord, MEMMAP_WORDS, TableWord } from '../frames/memmap.js';
 import { spinIsLocked } from '../locks/spin-lock.js';
+import { Access, scheduleTouch } from '../schedule-point.js';
 import { constructedTable, hasSplitLock, headOf, hex, infoOf, levelOf, MAX_TABLE_OWNERS, tableWord, type TableInfo, type TableOwner } from './constructor.js';
 import { depositTable, isDeposited, withdrawTable } from './deposit.js';
 
@@ -92,6 +93,8 @@ export class PageTables<H extends HandleFamily = HandleFamily> {
     const references = this.frames.read(pfn, FrameWord.Refcount);
     if (references > 1) throw this.refused('free the page table', address, `somebody else has ${references - 1} references to it`, 'put() them first');
     this.destroy(address);
+    // Who is still in the table, without a lock, is too late.
+    scheduleTouch(undefined, address, Access.Write, 2 ** this.frames.read(pfn, FrameWord.Order) * this.frames.pageBytes);
     this.frames.freePages(pfn);
   }
 
