@@ -7,19 +7,20 @@ import { RACES } from './races/scenarios.js';
 import { Stadium } from './races/stadium.js';
 
 /*
- * npm run races [-- --scenario TEXT] [--arch TEXT] [--runs N] [--seed N] [--replay SCHEDULE] [--without TEXT] [--exhaustive] [--quick] [--list]
+ * npm run races [-- --scenario TEXT] [--arch TEXT] [--runs N] [--seed N] [--replay SCHEDULE] [--without TEXT] [--exhaustive] [--real N] [--quick] [--list]
  *
  * Runs threads of the kernel against each other, one step at a time, in every order that matters; or, with --runs, in so many that are chosen by chance, beginning with --seed. Afterwards something is left out of the
  * sources (in the bundle; the files stay as they are), and the race must be lost; the schedule that shows it is run again, and must end with the same error.
  *
  * --scenario and --arch select by a part of the name; --without none leaves the faulty sources out, and another text selects what is left out of them; --replay runs one schedule of one scenario on one
- * architecture, as it was printed, and shows each step; --exhaustive runs all interleavings also of those scenarios that take minutes for that; --quick takes the scenarios that take seconds.
+ * architecture, as it was printed, and shows each step; --exhaustive runs all interleavings also of those scenarios that take minutes for that; --real runs each scenario N times on real
+ * threads, with small delays and no scheduler; --quick takes the scenarios that take seconds.
  */
 const { values } = parseArgs({
   args: process.argv.slice(2).filter((argument) => argument !== '--'),
   options: {
     scenario: { type: 'string' }, arch: { type: 'string' }, runs: { type: 'string' }, seed: { type: 'string', default: '1' }, replay: { type: 'string' }, without: { type: 'string' },
-    exhaustive: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false }, list: { type: 'boolean', default: false },
+    real: { type: 'string' }, exhaustive: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false }, list: { type: 'boolean', default: false },
   },
 });
 
@@ -139,6 +140,21 @@ if (values.list) {
   const [one, another] = races;
   if (one === undefined || another !== undefined) throw new Error(`--replay is about one scenario: ${races.map(([name]) => name).join(', ')} are selected`);
   await replay(one[0], values.replay, values.without === undefined ? undefined : withoutsOf(one[1])[0]);
+} else if (values.real !== undefined) {
+  const loose = { runs: numberOf('real', values.real, 1), seed: numberOf('seed', values.seed, 0) };
+  const stadium = await Stadium.open();
+  try {
+    for (const [race, { about }] of races) {
+      console.log(`${race}: ${about} (on real threads)`);
+      for (const [configuration] of configurations) {
+        const { loose: found } = await stadium.run({ race, configuration, loose });
+        console.log(`  ${configuration}: ${found?.runs ?? 0} runs, ${((found?.milliseconds ?? 0) / 1000).toFixed(2)} s`);
+        if (found === undefined || found.failure !== undefined) complain(`${race}, ${configuration}: ${found?.failure ?? 'nothing was found out'}`);
+      }
+    }
+  } finally {
+    await stadium.close();
+  }
 } else {
   const stadium = await Stadium.open();
   try {

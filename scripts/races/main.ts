@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { Explorer, playThread, type AnyScenario, type Exploration, type Failure, type Part, type Search } from '../../packages/mm/src/index.js';
+import { playLoose, runLoose, type LooseOrder, type LoosePart, type LooseReport } from './loose.js';
 import { configurationOf, type Race } from './race.js';
 import { RACES } from './scenarios.js';
 
@@ -20,6 +21,8 @@ export interface Order {
   /** Go on after a failure. */
   readonly goOn?: boolean;
   readonly maxRuns?: number;
+  /** On real threads, with no scheduler. */
+  readonly loose?: LooseOrder;
 }
 
 /** What came of an order. */
@@ -29,6 +32,8 @@ export interface Report {
   readonly found?: Omit<Exploration, 'outcomes'> & { readonly outcomes: readonly (readonly [string, number])[] };
   /** Of a replay: what went wrong; undefined: nothing. */
   readonly replayed?: Failure | undefined;
+  /** Of real threads. */
+  readonly loose?: Pick<LooseReport, 'runs' | 'milliseconds' | 'failure'>;
   /** The run could not be done. */
   readonly error?: string;
 }
@@ -37,7 +42,9 @@ export interface Report {
 interface Role {
   readonly race: string;
   readonly configuration: string;
-  readonly part: Part;
+  /** Of an exploration. */
+  readonly part?: Part;
+  readonly loose?: LoosePart;
 }
 
 function raceOf(name: string): Race {
@@ -79,11 +86,25 @@ async function carryOut(order: Order): Promise<Report> {
   }
 }
 
+async function carryOutLoose(order: Order, loose: LooseOrder): Promise<Report> {
+  const { race, configuration } = order;
+  const { runs, milliseconds, failure, thrownBy } = runLoose(scenarioOf(order), loose, (part) => { workerOf(part.player).postMessage({ race, configuration, loose: part } satisfies Role); });
+  // It has been posted already.
+  const thrown = thrownBy === undefined ? undefined : await new Promise((resolve) => workerOf(thrownBy).once('message', resolve));
+  if (failure !== undefined) await endWorkers();
+  return { order, loose: { runs, milliseconds, failure: thrown === undefined ? failure : `${failure}: ${String(thrown)}` } };
+}
+
 if (isMainThread) {
   process.on('message', (order: Order) => {
-    void carryOut(order).then((report) => process.send?.(report));
+    void (order.loose === undefined ? carryOut(order) : carryOutLoose(order, order.loose)).then((report) => process.send?.(report));
   });
   process.on('disconnect', () => { void endWorkers().then(() => process.exit()); });
 } else {
-  parentPort?.on('message', ({ race, configuration, part }: Role) => { playThread(scenarioOf({ race, configuration }), part); });
+  parentPort?.on('message', ({ race, configuration, part, loose }: Role) => {
+    const scenario = scenarioOf({ race, configuration });
+    if (part !== undefined) playThread(scenario, part);
+    const thrown = loose === undefined ? undefined : playLoose(scenario, loose);
+    if (thrown !== undefined) parentPort?.postMessage(thrown);
+  });
 }

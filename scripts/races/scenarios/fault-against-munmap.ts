@@ -22,6 +22,7 @@ export default race({
     same('the number of page tables', kernel.pageTables.nrPageTables(undefined, mm.id), 1);
     return undefined;
   },
+  quick: true,
   search: { kind: 'reduced' },
   without: [{
     name: 'the wait for those that have the lock of the VMA', loses: /./,

@@ -28,7 +28,6 @@ export default race({
     return undefined;
   },
   after: endFile,
-  quick: true,
   search: { kind: 'reduced' },
   without: [noPmdRecheck(/./)],
 });
