@@ -38,3 +38,9 @@ it('an addition that is lost is found', async () => {
   const report = await soak({ sabotage: 'lost update', seconds: 60, batch: 60, meetings: 100 });
   expect(report.failure).toMatch(/additions were made: updates were lost, or made twice/);
 }, PATIENCE);
+
+it('threads that hang are found, with what they did last', async () => {
+  const report = await soak({ sabotage: 'hang', patience: 4000 });
+  expect(report.failure).toMatch(/thread 0: no thread has done anything for 4 s: it hangs in its last operation/);
+  expect(report.failure).toMatch(/the last operations of thread 0 .*\n +#\d+ [a-z]/);
+}, PATIENCE);

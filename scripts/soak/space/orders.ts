@@ -77,9 +77,9 @@ export interface Orders {
 
 /**
  * What a thread does wrong on purpose: `lost update`: adds without the user's lock. Or, while nobody does anything: `leak`: takes a reference. `stray`: empties a page. `mapcount`: counts a mapping twice.
- * `wrong counter`: counts an anonymous page that there is not.
+ * `wrong counter`: counts an anonymous page that there is not. `hang`: waits for what nobody does.
  */
-export type Sabotage = 'lost update' | 'leak' | 'stray' | 'mapcount' | 'wrong counter';
+export type Sabotage = 'lost update' | 'leak' | 'stray' | 'mapcount' | 'wrong counter' | 'hang';
 
 /** What a thread reports. */
 export interface Done {

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { TableHandles } from '@pgtable/core';
 import { bootKernel, checkPageTables, mmap, setCurrentThread, VmaFlags, vmallocExit, vmallocInit, type Kernel, type KernelChecks, type Mm } from '../../../packages/mm/src/index.js';
 import { configurationOf, machineOf } from './machines.js';
-import { CONTROL_WORDS, LOG_WORDS, logText, STAT_WORDS, type Done, type Orders, type Regions, type Sabotage, type Stat } from './orders.js';
+import { Control, CONTROL_WORDS, LOG_WORDS, logText, STAT_WORDS, type Done, type Orders, type Regions, type Sabotage, type Stat } from './orders.js';
 import { tallyWords, USER_LOCKS } from './shared-words.js';
 import { OPERATIONS } from './thread.js';
 
@@ -17,6 +17,8 @@ export interface Round {
   readonly batch: number;
   /** Meetings after which it ends in any case. Default: none. */
   readonly meetings?: number;
+  /** How long all threads may do nothing, in milliseconds, before it is said that they hang. */
+  readonly patience?: number;
   readonly sabotage?: Sabotage;
 }
 
@@ -28,7 +30,7 @@ export interface Report {
   readonly stat: (which: Stat) => number;
 }
 
-/** How long a thread may do nothing, in milliseconds, before it is said that it hangs. */
+/** How long all threads may do nothing, in milliseconds, before it is said that they hang: longer than a checked thread waits for a lock. */
 const PATIENCE = 90_000;
 
 /** @param file the bundle of worker.ts */
@@ -47,7 +49,7 @@ export async function runRound(file: string, round: Round): Promise<Report> {
     mapRegions(mm, regions, mappings[0]!);
     const until = Date.now() + round.seconds * 1000;
     const logs = Array.from({ length: threads }, () => words(LOG_WORDS));
-    const done = await watched(logs, stats, logs.map((log, number) => {
+    const done = await watched({ logs, stats, control, patience: round.patience ?? PATIENCE }, logs.map((log, number) => {
       const orders: Orders = {
         configuration, kernel: kernel.share(), areas, mm: mm.id, mappings: mappings.map(({ id }) => id), regions, number, threads, seed, batch: round.batch, until, meetings: round.meetings ?? Infinity,
         mms: options.mms ?? 0, control, stats, log, tally, userLocks, sabotage,
@@ -88,8 +90,16 @@ function end(kernel: Kernel<TableHandles>, mm: Mm<TableHandles>, mappings: reado
   }
 }
 
-/** Waits for the workers, and for none of them longer than it may do nothing. */
-async function watched(logs: readonly Int32Array[], stats: Int32Array, workers: readonly Worker[]): Promise<Done[]> {
+/** By what it is seen whether threads do anything. */
+interface Signs {
+  readonly logs: readonly Int32Array[];
+  readonly stats: Int32Array;
+  readonly control: Int32Array;
+  readonly patience: number;
+}
+
+/** Waits for the workers, and no longer than they may do nothing. */
+async function watched({ logs, stats, control, patience }: Signs, workers: readonly Worker[]): Promise<Done[]> {
   const hung = new AbortController();
   let before = '';
   let since = Date.now();
@@ -97,16 +107,19 @@ async function watched(logs: readonly Int32Array[], stats: Int32Array, workers: 
     const now = `${stats.join()} ${logs.map((log) => log[0]).join()}`;
     if (now !== before) since = Date.now();
     before = now;
-    if (Date.now() - since > PATIENCE) hung.abort();
-  }, 1000);
+    if (Date.now() - since > patience) hung.abort();
+  }, 500);
   try {
     return await Promise.all(workers.map((worker, number) => new Promise<Done>((resolve) => {
-      const fail = (error: string): void => { resolve({ number, error, abandoned: false }); };
+      const fail = (error: string): void => {
+        Atomics.store(control, Control.Failed, 1);
+        resolve({ number, error, abandoned: false });
+      };
       worker.once('message', resolve);
       worker.once('error', (error) => { fail(error instanceof Error ? (error.stack ?? error.message) : String(error)); });
-      worker.once('exit', () => { fail('it ended without a word'); });
+      worker.once('exit', (code) => { if (code !== 0) fail('it ended without a word'); });
       hung.signal.addEventListener('abort', () => {
-        fail(`no thread has done anything for ${PATIENCE / 1000} s: it hangs in its last operation`);
+        fail(`no thread has done anything for ${patience / 1000} s: it hangs in its last operation`);
         void worker.terminate();
       });
     })));

@@ -26,6 +26,19 @@ export function tallyWords({ huge }: Regions): number {
   return 4 * huge;
 }
 
+/** The address of a shared word. @param other of a page of the file: the other of its two addresses */
+export function sharedWord({ huge, words, file, askew }: Regions, pageBytes: number, at: number, other = false): number {
+  // In each page another word, so that a frame that is taken for another shows.
+  const inPage = ((at * 4) % (pageBytes / 2)) + (at < 2 * huge ? 0 : pageBytes / 2);
+  const page = at % (2 * huge);
+  return (page < huge ? words + page * pageBytes : (other ? askew : file) + (page - huge) * pageBytes) + inPage;
+}
+
+/** Any page of one kind of the memory, mostly one of a few for which all threads fight. */
+export function anyPage({ huge }: Regions, random: Random): number {
+  return random.below(random.oneIn(4) ? huge : HOT);
+}
+
 /**
  * Words that all threads of the process add to, in anonymous memory and in a file that is mapped twice, while all of them collapse it, take its marks, its rights and its pages. What was added is counted
  * outside of the model, so that an addition that is lost shows.
@@ -142,18 +155,12 @@ export class SharedMemory {
 
   /** Any word, mostly one of a few for which all threads fight. */
   private any(): number {
-    const { huge } = this.orders.regions;
-    const first = this.random.oneIn(2) ? 0 : huge;
-    return first + this.random.below(this.random.oneIn(4) ? huge : HOT);
+    const { regions } = this.orders;
+    return (this.random.oneIn(2) ? 0 : regions.huge) + anyPage(regions, this.random);
   }
 
   private addressOf(at: number, other = this.random.oneIn(2)): number {
-    const { regions: { huge, words, file, askew } } = this.orders;
-    const { pageBytes } = this.mm;
-    // In each page another word, so that a frame that is taken for another shows.
-    const inPage = ((at * 4) % (pageBytes / 2)) + (at < 2 * huge ? 0 : pageBytes / 2);
-    const page = at % (2 * huge);
-    return (page < huge ? words + page * pageBytes : (other ? askew : file) + (page - huge) * pageBytes) + inPage;
+    return sharedWord(this.orders.regions, this.mm.pageBytes, at, other);
   }
 
   /** A part of the anonymous memory, or of the file. */

@@ -1,6 +1,7 @@
 import type { TableHandles } from '@pgtable/core';
 import { currentThread, FrameWord, MmCounter, vmallocAttach, type Kernel } from '../../../packages/mm/src/index.js';
 import { audit } from './audit.js';
+import { setJitter } from './jitter.js';
 import { KernelAreas } from './kernel-areas.js';
 import { configurationOf } from './machines.js';
 import { Meeting } from './meeting.js';
@@ -31,6 +32,8 @@ export class SoakThread {
   private readonly orders: Orders;
   private readonly meeting: Meeting;
   private readonly random: Random;
+  /** Another one, so that what is done is the same with pauses and without. */
+  private readonly pauses: Random;
   private readonly probes: Probes;
   private readonly window: Window;
   private readonly shared: SharedMemory;
@@ -42,6 +45,7 @@ export class SoakThread {
     vmallocAttach(kernel, orders.areas);
     this.meeting = new Meeting(orders.control, orders.threads);
     this.random = new Random(Math.imul(orders.seed, 0x9e37_79b1) + orders.number);
+    this.pauses = new Random(~orders.seed - orders.number);
     this.probes = new Probes(orders.stats, orders.number);
     this.probes.watchKernel(kernel);
     this.window = new Window(kernel, orders, this.random, this.probes);
@@ -53,10 +57,13 @@ export class SoakThread {
   run(): void {
     const { orders, meeting, kernel } = this;
     for (let meetings = 1; !meeting.stopped; meetings++) {
+      // With pauses every second time: they find what is a few instructions wide, and much less is done.
+      setJitter(meetings % 2 === 1 ? this.pauses : undefined);
       for (let count = 0; count < orders.batch; count++) {
         meeting.check();
         this.step();
       }
+      setJitter(undefined);
       this.rest(meetings >= orders.meetings || Date.now() >= orders.until);
     }
     this.window.close();
@@ -127,6 +134,7 @@ export class SoakThread {
     const { kernel: { frames, zeroPfn }, orders } = this;
     const [process] = this.window.processes;
     if (orders.number !== 0 || orders.sabotage === undefined || process === undefined) return;
+    if (orders.sabotage === 'hang') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
     const { mm } = process;
     if (orders.sabotage === 'wrong counter') mm.addCounter(MmCounter.AnonPages, 1);
     const page = process.cells.findIndex((cell, at) => cell?.own !== undefined && process.allows(at, true));

@@ -7,6 +7,7 @@ import { Stat, type Orders } from './orders.js';
 import type { Probes } from './probes.js';
 import { Process, type Cell } from './process.js';
 import type { Random } from './random.js';
+import { anyPage, sharedWord } from './shared-words.js';
 
 const READ = VmaFlags.Read;
 const WRITE = VmaFlags.Read | VmaFlags.Write;
@@ -216,9 +217,9 @@ export class Window {
     const born = new Process(child, this.base, process.contentsOfFile, cells);
     this.processes.push(born);
     // What all threads add to, as it is now: a child does not see what is added from here on.
-    const { regions: { words, huge } } = this.orders;
-    for (let look = 0; look < 4; look++) {
-      const address = words + this.random.below(huge) * child.pageBytes;
+    const { regions } = this.orders;
+    for (let look = 0; look < 8; look++) {
+      const address = sharedWord(regions, child.pageBytes, anyPage(regions, this.random) + (this.random.oneIn(2) ? 0 : 2 * regions.huge));
       born.frozen.set(address, readUser(child, address));
     }
   }

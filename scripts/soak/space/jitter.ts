@@ -1,0 +1,35 @@
+import { setScheduler, type Scheduler } from '../../../packages/mm/src/index.js';
+import type { Random } from './random.js';
+
+/** One scheduling point in so many is a pause. */
+const RARE = 150;
+/** Milliseconds. */
+const SHORT = 0.05;
+const LONG = 2;
+
+/**
+ * Pauses at scheduling points, now and then: between two steps of a thread the others do much more than they would, and come into places that are a few instructions wide. The order of threads is the
+ * machine's still.
+ */
+class Jitter implements Scheduler {
+  private readonly random: Random;
+  private readonly clock = new Int32Array(new SharedArrayBuffer(4));
+
+  constructor(random: Random) {
+    this.random = random;
+  }
+
+  point(): void {
+    if (this.random.oneIn(RARE)) Atomics.wait(this.clock, 0, 0, this.random.oneIn(4) ? LONG : SHORT);
+  }
+
+  /** Who must wait looks again soon: a thread that is scheduled is not told when its turn comes. */
+  blocked(_what: string, words: Int32Array, index: number, value: number): void {
+    Atomics.wait(words, index, value, 1);
+  }
+}
+
+/** Has this thread pause, or not. */
+export function setJitter(random: Random | undefined): void {
+  setScheduler(random === undefined ? undefined : new Jitter(random));
+}
