@@ -90,9 +90,9 @@ async function carryOutLoose(order: Order, loose: LooseOrder): Promise<Report> {
   const { race, configuration } = order;
   const { runs, milliseconds, failure, thrownBy } = runLoose(scenarioOf(order), loose, (part) => { workerOf(part.player).postMessage({ race, configuration, loose: part } satisfies Role); });
   // It has been posted already.
-  const thrown = thrownBy === undefined ? undefined : await new Promise((resolve) => workerOf(thrownBy).once('message', resolve));
+  const thrown = thrownBy === undefined ? undefined : await new Promise<string>((resolve) => workerOf(thrownBy).once('message', resolve));
   if (failure !== undefined) await endWorkers();
-  return { order, loose: { runs, milliseconds, failure: thrown === undefined ? failure : `${failure}: ${String(thrown)}` } };
+  return { order, loose: { runs, milliseconds, failure: thrown === undefined ? failure : `${failure}: ${thrown}` } };
 }
 
 if (isMainThread) {
