@@ -43,6 +43,7 @@ if (check('install and build', installAndBuild())) {
   check('fuzz', run(process.execPath, [...SOURCES, 'scripts/fuzz.ts', '--runs', '20000']));
   check('threads that share tables', run(process.execPath, [...SOURCES, 'scripts/soak.ts', '--only', 'accessors', '--reads', '20000000']));
   check('threads that share address spaces', run(process.execPath, [...SOURCES, 'scripts/soak.ts', '--only', 'spaces', '--seconds', '60']));
+  check('faults of the model are found', run(process.execPath, [...SOURCES, 'scripts/faults.ts', '--quick']));
   check('threads in every interleaving', run(process.execPath, [...SOURCES, 'scripts/races.ts', '--quick']));
   check("QEMU's translation of what was written", run(process.execPath, [...SOURCES, 'scripts/qemu.ts']));
   check('publishing', run(process.execPath, ['scripts/check-publish.mjs']));

@@ -6,7 +6,6 @@ import { CONFIGURATIONS, configurationOf, type Race } from '../races/race.js';
 import { RACES } from '../races/scenarios.js';
 import oldPageAgainstDontneed from './races/old-page-against-dontneed.js';
 import twoCopies from './races/two-copies.js';
-import twoDontneeds from './races/two-dontneeds.js';
 
 /** Threads whose interleavings are explored, in one configuration. */
 export interface Interleaving {
@@ -17,7 +16,7 @@ export interface Interleaving {
 }
 
 /** Beside those of `npm run races`. */
-const OTHERS: Readonly<Record<string, Race>> = { 'old page against dontneed': oldPageAgainstDontneed, 'two copies': twoCopies, 'two dontneeds': twoDontneeds };
+const OTHERS: Readonly<Record<string, Race>> = { 'old page against dontneed': oldPageAgainstDontneed, 'two copies': twoCopies };
 const ALL_RACES: Readonly<Record<string, Race>> = { ...RACES, ...OTHERS };
 
 /** Those of the tests of packages/mm: by name and configuration. */

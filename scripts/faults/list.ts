@@ -1,3 +1,4 @@
+import { ARCHITECTURE_NAMES } from '../../packages/arch-testkit/test/configurations.js';
 import { RACES } from '../races/scenarios.js';
 import type { Fault } from './fault.js';
 import { ENTRIES } from './list/entries.js';
@@ -7,11 +8,12 @@ import { TABLES } from './list/tables.js';
 /** What the races of `npm run races` are lost without. A fault that several of them show is one fault. */
 function ofRaces(): readonly Fault[] {
   const seen = new Set<string>();
-  return Object.entries(RACES).flatMap(([interleaving, { without = [], quick }]) => without.flatMap(({ name, patches, loses }): Fault[] => {
+  return Object.entries(RACES).flatMap(([interleaving, { without = [], quick }]) => without.flatMap(({ name, patches, loses, except = {} }): Fault[] => {
     const key = JSON.stringify(patches);
     if (seen.has(key)) return [];
     seen.add(key);
-    return [{ name: `${name} is left out`, patches, interleaving, says: loses, ...(quick === true ? {} : { slow: true }) }];
+    const on = ARCHITECTURE_NAMES.filter((architecture) => except[architecture] === undefined);
+    return [{ name: `left out of '${interleaving}': ${name}`, patches, interleaving, on, says: loses, ...(quick === true ? {} : { slow: true }) }];
   }));
 }
 

@@ -3,6 +3,7 @@ import { splitHuge } from './huge/split-huge-pmd.js';
 import { Kernel, type KernelChecks, type KernelOptions, type KernelParts, type MmWatcher, type Platform, type SharedKernel } from './kernel/kernel.js';
 import { exitMmap } from './ops/exit-mmap.js';
 import { observers } from './pagetable/observers.js';
+import { LockedEntries } from './pagetable/locked-entries.js';
 import { PageTableCheck } from './pagetable/page-table-check.js';
 import { StaleTranslations } from './pagetable/stale-translations.js';
 import { WriteProtectedTables, type SharedShadow } from './pagetable/write-protected-tables.js';
@@ -76,16 +77,17 @@ function archsOf<H extends HandleFamily>(kernel: Kernel<H>): ConstructorParamete
 function watched<H extends HandleFamily>(
   kernel: Kernel<H>, context: MmContext, { id, kind }: Parameters<MmWatcher>[2], checks: KernelChecks, shield: WriteProtectedTables<H> | undefined,
 ): MmContext {
-  const { staleTranslations, pageTableCheck, writeProtect } = checks;
-  if (staleTranslations !== true && pageTableCheck !== true && writeProtect !== true) return context;
+  const { lockdep, staleTranslations, pageTableCheck, writeProtect } = checks;
+  if (lockdep !== true && staleTranslations !== true && pageTableCheck !== true && writeProtect !== true) return context;
   let made: { readonly observer: ReturnType<typeof observers>; readonly tlb: Tlb } | undefined;
   const parts = (): NonNullable<typeof made> => {
     if (made !== undefined) return made;
     const { arch, root } = kernel.mm(id);
     const stale = staleTranslations === true ? new StaleTranslations(kernel.frames, arch, root, context.tlb) : undefined;
     // Those that may refuse a change come first.
+    const locked = lockdep === true && kind === 'user' ? new LockedEntries(kernel.pageTables, arch, root) : undefined;
     const check = pageTableCheck === true && kind !== 'init' ? new PageTableCheck(kernel.frames, arch, root) : undefined;
-    return (made = { observer: observers(check, shield?.observer(arch, root), stale), tlb: stale ?? context.tlb });
+    return (made = { observer: observers(locked, check, shield?.observer(arch, root), stale), tlb: stale ?? context.tlb });
   };
   return {
     ...context,

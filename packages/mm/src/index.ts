@@ -30,6 +30,7 @@ export { SharedWords, type SharedWordsImage } from './kernel/shared-words.js';
 export { noTableHooks, type TableHooks } from './kernel/table-hooks.js';
 export { VmaFlags } from './kernel/vma-flags.js';
 export { Vma } from './kernel/vma.js';
+export { LockedEntries } from './pagetable/locked-entries.js';
 export { observers } from './pagetable/observers.js';
 export { PageTableCheck } from './pagetable/page-table-check.js';
 export { StaleTranslations, type StaleTranslation } from './pagetable/stale-translations.js';

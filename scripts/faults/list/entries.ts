@@ -21,7 +21,7 @@ export const ENTRIES: readonly Fault[] = [
     patches: [{ file: 'packages/mm/src/faults/handle-pte-fault.ts', find: 'if (!pteSame(arch, ptepGet(arch, table.ptep), pte)) {', replace: 'if (table === undefined) {' }],
   },
   {
-    name: 'a flush is dropped', program: 'rights', says: /flush promises/,
+    name: 'a flush is dropped', program: 'rights', on: BATCHED, says: /flush promises/,
     patches: [{ file: 'packages/mm/src/ops/change-protection.ts', find: 'ops.modifyProtCommit(context, BigInt(at), ptep, old, value).gather(gather);', replace: 'ops.modifyProtCommit(context, BigInt(at), ptep, old, value);' }],
   },
   {
@@ -71,7 +71,8 @@ export const ENTRIES: readonly Fault[] = [
     name: 'a split fills the table when it is live', interleaving: 'split against write', says: /the word that was/,
     patches: [
       { file: 'packages/mm/src/huge/split-huge-pmd.ts', find: '  table.set(0, smallPte(vma, old), table.entries);\n', replace: '  const count = table.entries;\n' },
-      { file: 'packages/mm/src/huge/split-huge-pmd.ts', find: '  pmdPopulate(arch, context, BigInt(start), pmdp, table);\n', replace: '  pmdPopulate(arch, context, BigInt(start), pmdp, table);\n  const first = arch.ops.pmd.offset(pmdp, BigInt(start));\n  if (first !== undefined) arch.ops.pte.set(context, BigInt(start), first, smallPte(vma, old), count);\n' },
+      { file: 'packages/mm/src/huge/split-huge-pmd.ts', find: '  pmdPopulate(arch, context, BigInt(start), pmdp, table);\n', replace: '  pmdPopulate(arch, context, BigInt(start), pmdp, table);\n  const first = arch.ops.pmd.offset(pmdp, BigInt(start));\n  const ptl = pteLockptr(mm, pmdpGetOnce(arch, pmdp)).lock();\n  if (first !== undefined) arch.ops.pte.set(context, BigInt(start), first, smallPte(vma, old), count);\n  ptl.unlock();\n' },
+      { file: 'packages/mm/src/huge/split-huge-pmd.ts', find: 'import { pmdLock, pmdLockptr } from', replace: 'import { pmdLock, pmdLockptr, pteLockptr } from' },
     ],
   },
   {

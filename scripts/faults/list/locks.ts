@@ -59,7 +59,7 @@ export const LOCKS: readonly Fault[] = [
     patches: [{ file: MM, find: '() => { this.replay(); });', replace: '() => undefined);' }],
   },
   {
-    name: 'entries are cleared without the lock of their table', interleaving: 'two dontneeds', says: /cannot give/,
+    name: 'entries are cleared without the lock of their table', program: 'zero page', says: /touches the pte entry of 0x[0-9a-f]+ without pte ptl/,
     patches: [
       { file: 'packages/mm/src/zap/zap.ts', find: 'const table = pteOffsetMapLock(mm, pmdp, address);', replace: 'const table = pteOffsetMap(mm, pmdp, address);' },
       { file: 'packages/mm/src/zap/zap.ts', find: "import { pteOffsetMapLock, pteUnmapUnlock }", replace: "import { pteOffsetMap, pteUnmapUnlock }" },

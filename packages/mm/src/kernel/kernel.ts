@@ -37,7 +37,7 @@ export interface Platform<H extends HandleFamily = HandleFamily> {
  * A kernel itself checks locks and flushes. The others watch entries: {@link KernelParts.watch} puts them there, as `bootKernel` does.
  */
 export interface KernelChecks {
-  /** Each thread's locks: {@link Lockdep}. */
+  /** Each thread's locks: {@link Lockdep}. Of a kernel that `bootKernel` made also whether entries are changed without the lock of their table. */
   readonly lockdep?: boolean;
   /** No frame is mapped as an anonymous page and as a file's: `page_table_check`. */
   readonly pageTableCheck?: boolean;
