@@ -7,6 +7,9 @@
  * many addresses. Both must answer what was mapped. Where QEMU lists tables (`info tlb`, `info mem`), each leaf must allow what was asked for;
  * where its processor can be asked about writing and executing (arm64, s390), the rights of addresses must be those.
  *
+ * Then the same of address spaces that packages/mm made, by the system calls and faults of several processes and by the kernel's own memory (scripts/qemu/mm/): the frames are put into the machine whole, and words are
+ * read through its MMU.
+ *
  * Exit code: 1 if anything differs, 2 for wrong arguments. A QEMU that is not installed is installed where that may be done
  * (scripts/debian.ts); else it is named, and is no error.
  */
@@ -14,8 +17,9 @@ import { spawnSync } from 'node:child_process';
 import { Translator } from '@pgtable/walk';
 import { ARCHITECTURE_NAMES } from '../packages/arch-testkit/test/configurations.js';
 import { installMissing } from './debian.js';
-import { TRIALS, type Trial } from './qemu/architectures.js';
+import { openEmpty, TRIALS, type Trial } from './qemu/architectures.js';
 import { Machine } from './qemu/machine.js';
+import { compareMm } from './qemu/mm/compare.js';
 import { Random } from './qemu/random.js';
 import { Filler, TableRoom, writeTables, type Asking } from './qemu/space.js';
 
@@ -44,7 +48,7 @@ async function compare(trial: Trial, seed: number): Promise<Counts> {
   const random = new Random(seed);
   // The first megabytes of a machine hold what its board puts there, and what is executed.
   const room = new TableRoom(kind.ramBase + 2 ** 24, kind.ramBase + kind.ramBytes);
-  const setup = trial.setUp(room);
+  const setup = trial.setUp((half) => openEmpty(trial.configuration, half, room));
   const { parts, memories, rules } = setup;
   const fillers = parts.map((part) => new Filler(part, room, rules, random));
   const roots = new Set<unknown>();
@@ -198,10 +202,11 @@ async function main(): Promise<number> {
       }
       if (versions.get(command) === undefined) continue;
       try {
-        const counts = await compare(trial, seed);
-        total.asked += counts.asked;
-        total.agree += counts.agree;
-        total.differ += counts.differ;
+        for (const counts of [await compare(trial, seed), await compareMm(trial, seed, (line) => { console.log(line); })]) {
+          total.asked += counts.asked;
+          total.agree += counts.agree;
+          total.differ += counts.differ;
+        }
       } catch (error) {
         failed = true;
         console.log(`    ${trial.name}: ERROR ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);

@@ -28,11 +28,22 @@ export interface Setup {
   leaves?(machine: Machine): Promise<{ readonly address: bigint; readonly permissions: string }[]>;
 }
 
+/** The tables of a half: a root, and what writes below it. Of a machine whose root has both halves, both are written to that of users. */
+export interface Opened {
+  readonly tables: TableMemory;
+  readonly arch: Part['arch'];
+  readonly root: Part['root'];
+}
+
 /** A configuration of an architecture, or one half of it, in a machine that has it. */
 export interface Trial {
   readonly name: string;
+  readonly configuration: Known<ArchitectureName>;
   readonly machine: MachineKind;
-  setUp(room: TableRoom): Setup;
+  /** Whose addresses the machine translates at a time. */
+  readonly halves: readonly Half[];
+  /** @param open gives the tables of a half that the machine is to have */
+  setUp(open: (half: Half) => Opened): Setup;
 }
 
 const MEBIBYTE = 2 ** 20;
@@ -44,7 +55,7 @@ const READ_OR_WRITE = VmFlags.Read | VmFlags.Write;
 type Known<A extends ArchitectureName> = (typeof CONFIGURATIONS)[A][number];
 
 /** Empty tables, and room for the root. */
-function open(configuration: Known<ArchitectureName>, half: Half, room: TableRoom): { readonly tables: TableMemory; readonly arch: Part['arch']; readonly root: Part['root'] } {
+export function openEmpty(configuration: Known<ArchitectureName>, half: Half, room: TableRoom): Opened {
   const tables = memoryOf(configuration);
   const arch: Part['arch'] = configuration.make(half, tables);
   const { top } = configuration.root(half, 0);
@@ -68,9 +79,11 @@ function x86(configuration: Known<'x86'>): Trial[] {
   if (encryptionMask !== undefined) return [];
   return [{
     name: configuration.name,
+    configuration,
     machine: X86_MACHINE,
-    setUp: (room) => {
-      const { tables, arch, root } = open(configuration, 'user', room);
+    halves: HALVES,
+    setUp: (open) => {
+      const { tables, arch, root } = open('user');
       const wide = mode === '4-level' || mode === '5-level';
       return {
         parts: [{ arch, root, half: 'user' }, { arch, root, half: 'kernel' }],
@@ -165,9 +178,11 @@ function arm64(configuration: Known<'arm64'>): Trial[] {
   const wide = lpa2 || granule === 65536;
   return [{
     name: configuration.name,
+    configuration,
     machine: ARM64_MACHINE,
-    setUp: (room) => {
-      const halves = HALVES.map((half) => ({ half, ...open(configuration, half, room) }));
+    halves: HALVES,
+    setUp: (open) => {
+      const halves = HALVES.map((half) => ({ half, ...open(half) }));
       const [low, high] = halves;
       const tsz = BigInt(64 - vaBits);
       const tcr = tsz | (tsz << 16n) | (TG0[granule] << 14n) | (TG1[granule] << 30n) | ((wide ? 6n : 5n) << 32n) | (3n << 37n) | (lpa2 ? 1n << 59n : 0n);
@@ -235,9 +250,11 @@ function riscv(configuration: Known<'riscv'>): Trial[] {
   const narrow = mode === 'Sv32';
   return [{
     name: configuration.name,
+    configuration,
     machine: narrow ? RISCV32 : RISCV64,
-    setUp: (room) => {
-      const { tables, arch, root } = open(configuration, 'user', room);
+    halves: HALVES,
+    setUp: (open) => {
+      const { tables, arch, root } = open('user');
       return {
         parts: [{ arch, root, half: 'user' }, { arch, root, half: 'kernel' }],
         memories: [{ tables, arch }],
@@ -289,9 +306,11 @@ function s390(configuration: Known<'s390'>): Trial[] {
   if (configuration.config('kernel').edat !== false) return [];
   return HALVES.map((half) => ({
     name: `${configuration.name} ${half}`,
+    configuration,
     machine: S390_MACHINE,
-    setUp: (room) => {
-      const { tables, arch, root } = open(configuration, half, room);
+    halves: [half],
+    setUp: (open) => {
+      const { tables, arch, root } = open(half);
       const asce = asceOf(configuration.config(half).top, half, root.table);
       return {
         parts: [{ arch, root, half }],
