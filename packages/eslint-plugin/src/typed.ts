@@ -1,9 +1,9 @@
 import { AST_NODE_TYPES, type ParserServicesWithTypeInformation, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
-import { isArithmetic } from './ast.js';
+import { bare, isArithmetic } from './ast.js';
 import { settingsOf, type Settings } from './settings.js';
 import { Provenance, type Origin } from './types/provenance.js';
-import { PRIMITIVE, Types, type Handle, type Value } from './types/types.js';
+import { PRIMITIVE, Types, type Handle, type TypeTest, type Value } from './types/types.js';
 
 /** What every rule that asks for types gets. */
 export interface Typed {
@@ -17,14 +17,18 @@ export interface Typed {
   handleOf(node: TSESTree.Node): Handle | undefined;
   /** Whether an expression is `any`. */
   isAny(node: TSESTree.Node): boolean;
-  /** Whether an expression's type passes a test that a union passes if one of its members does, and no primitive does. */
-  is(node: TSESTree.Node, test: (type: ts.Type) => boolean): boolean;
+  /** Whether an expression's type passes a test. */
+  is(node: TSESTree.Node, test: TypeTest): boolean;
   /** Whether an expression's type is one of texts. */
   isText(node: TSESTree.Node): boolean;
   /** Whether an expression's type is that of zero alone. */
   isZero(node: TSESTree.Node): boolean;
   /** What a name stands for, as the compiler found. */
   symbolOf(name: TSESTree.Node): ts.Symbol | undefined;
+  /** The signature by which something is called. */
+  signatureOf(call: TSESTree.CallExpression | TSESTree.NewExpression): ts.Signature | undefined;
+  /** Whether what is called may have been declared with a name that passes a test. Asks nothing of what is called by its name alone: of that the symbol is known. */
+  mayBeNamed(call: TSESTree.CallExpression, test: (name: string) => boolean): boolean;
   /** What an expression's type says of entry values. */
   valueOf(node: TSESTree.Node): Value | undefined;
   /** Where an expression's value came from. */
@@ -80,10 +84,11 @@ class Asked implements Typed {
   private readonly nodes = new Map<TSESTree.Node, ts.Type>();
   private readonly handles = new Map<TSESTree.Node, Handle | undefined>();
   private readonly lives = new Map<TSESTree.Node, boolean>();
-  private readonly possibleOf: (type: ts.Type) => number;
   private readonly scopes: readonly TSESLint.Scope.Scope[];
   private readonly symbols = new Map<TSESTree.Node | TSESLint.Scope.Variable, ts.Symbol | undefined>();
-  private readonly widest = new Map<TSESTree.Node, ts.Type | undefined>();
+  private readonly widest = new Map<TSESTree.Node | TSESLint.Scope.Variable, ts.Type | undefined>();
+  private readonly signatures = new Map<TSESTree.Node, ts.Signature | undefined>();
+  private possibleOf: ((type: ts.Type) => number) | undefined;
 
   constructor(services: ParserServicesWithTypeInformation, settings: Settings, types: Types, scopes: readonly TSESLint.Scope.Scope[]) {
     this.services = services;
@@ -91,13 +96,12 @@ class Asked implements Typed {
     this.settings = settings;
     this.types = types;
     this.provenance = Provenance.of(types);
-    this.possibleOf = types.remembered('what something of a type may be', (type) => possibleOf(types, type));
   }
 
   typeOf(node: TSESTree.Node): ts.Type {
     const known = this.nodes.get(node);
     if (known !== undefined) return known;
-    const type = this.declaredType(node) ?? (node.type === AST_NODE_TYPES.CallExpression ? this.widestType(node) : undefined) ?? this.typeOfParts(node) ?? this.types.checker.getTypeAtLocation(this.services.esTreeNodeToTSNodeMap.get(node));
+    const type = this.declaredType(node) ?? (node.type === AST_NODE_TYPES.CallExpression || node.type === AST_NODE_TYPES.NewExpression ? this.widestType(node) : undefined) ?? this.typeOfParts(node) ?? this.types.checker.getTypeAtLocation(this.services.esTreeNodeToTSNodeMap.get(node));
     this.nodes.set(node, type);
     return type;
   }
@@ -119,8 +123,7 @@ class Asked implements Typed {
   }
 
   symbolOf(name: TSESTree.Node): ts.Symbol | undefined {
-    this.named ??= this.variables();
-    const of = this.named.get(name) ?? name;
+    const of = this.named(name);
     const known = this.symbols.get(of);
     if (known !== undefined || this.symbols.has(of)) return known;
     const symbol = this.types.checker.getSymbolAtLocation(this.services.esTreeNodeToTSNodeMap.get(name));
@@ -128,7 +131,29 @@ class Asked implements Typed {
     return symbol;
   }
 
-  /** The variables that names in expressions stand for: of each the compiler has to be asked once. */
+  signatureOf(call: TSESTree.CallExpression | TSESTree.NewExpression): ts.Signature | undefined {
+    const known = this.signatures.get(call);
+    if (known !== undefined || this.signatures.has(call)) return known;
+    const signature = this.types.checker.getResolvedSignature(this.services.esTreeNodeToTSNodeMap.get(call));
+    this.signatures.set(call, signature);
+    return signature;
+  }
+
+  mayBeNamed(call: TSESTree.CallExpression, test: (name: string) => boolean): boolean {
+    const callee = bare(call.callee);
+    if (callee.type !== AST_NODE_TYPES.MemberExpression || callee.computed || test(callee.property.name)) return true;
+    const declaration = this.signatureOf(call)?.declaration;
+    const name = declaration === undefined || ts.isJSDocSignature(declaration) ? undefined : declaration.name;
+    return name === undefined || !ts.isIdentifier(name) || test(name.text);
+  }
+
+  /** What a name stands for where that is known without the compiler, of which it has to be asked once; else the name itself. */
+  private named(name: TSESTree.Node): TSESTree.Node | TSESLint.Scope.Variable {
+    this.byName ??= this.variables();
+    return this.byName.get(name) ?? name;
+  }
+
+  /** The variables that names in expressions stand for. */
   private variables(): ReadonlyMap<TSESTree.Node, TSESLint.Scope.Variable> {
     const variables = new Map<TSESTree.Node, TSESLint.Scope.Variable>();
     for (const { references } of this.scopes) {
@@ -136,7 +161,7 @@ class Asked implements Typed {
     }
     return variables;
   }
-  private named: ReadonlyMap<TSESTree.Node, TSESLint.Scope.Variable> | undefined;
+  private byName: ReadonlyMap<TSESTree.Node, TSESLint.Scope.Variable> | undefined;
 
   handleOf(node: TSESTree.Node): Handle | undefined {
     if ((this.may(node) & May.Handle) === 0) return undefined;
@@ -151,8 +176,8 @@ class Asked implements Typed {
     return (this.may(node) & May.Any) !== 0 && (this.typeOf(node).flags & ts.TypeFlags.Any) !== 0;
   }
 
-  is(node: TSESTree.Node, test: (type: ts.Type) => boolean): boolean {
-    return (this.may(node) & May.Object) !== 0 && this.mayBe(node, test) && test(this.typeOf(node));
+  is(node: TSESTree.Node, test: TypeTest): boolean {
+    return (this.may(node) & test.bit) !== 0 && passes(this.typeOf(node), test);
   }
 
   isText(node: TSESTree.Node): boolean {
@@ -172,13 +197,14 @@ class Asked implements Typed {
 
   /** What an expression may be, as far as that can be told without its type: by what it is, by what its parts are, or by how it was declared. */
   private may(node: TSESTree.Node): number {
-    const known = this.possible.get(node);
+    const of = node.type === AST_NODE_TYPES.Identifier ? this.named(node) : node;
+    const known = this.possible.get(of);
     if (known !== undefined) return known;
     const possible = this.findPossible(node);
-    this.possible.set(node, possible);
+    this.possible.set(of, possible);
     return possible;
   }
-  private readonly possible = new Map<TSESTree.Node, number>();
+  private readonly possible = new Map<TSESTree.Node | TSESLint.Scope.Variable, number>();
 
   private findPossible(node: TSESTree.Node): number {
     switch (node.type) {
@@ -192,16 +218,16 @@ class Asked implements Typed {
       case AST_NODE_TYPES.Literal:
         return typeof node.value === 'string' ? May.Text : node.value === 0 || node.value === 0n ? May.Zero : 0;
       case AST_NODE_TYPES.ArrayExpression:
-        return node.elements.some((element) => element !== null && (element.type === AST_NODE_TYPES.SpreadElement || (this.may(element) & May.Handle) !== 0)) ? May.Object : 0;
+        return node.elements.some((element) => element !== null && (element.type === AST_NODE_TYPES.SpreadElement || (this.may(element) & May.Handle) !== 0)) ? OBJECT : 0;
       case AST_NODE_TYPES.ObjectExpression:
-        return node.properties.length === 0 ? 0 : May.Object;
+        return node.properties.length === 0 ? 0 : OBJECT;
       case AST_NODE_TYPES.ArrowFunctionExpression:
       case AST_NODE_TYPES.FunctionExpression:
       case AST_NODE_TYPES.ClassExpression:
       case AST_NODE_TYPES.ImportExpression:
       case AST_NODE_TYPES.MetaProperty:
       case AST_NODE_TYPES.Super:
-        return May.Object;
+        return OBJECT;
       case AST_NODE_TYPES.ThisExpression:
         return this.settings.handleTypes.length === 0 ? ANYTHING & ~May.Handle : ANYTHING;
       case AST_NODE_TYPES.TSNonNullExpression:
@@ -218,7 +244,10 @@ class Asked implements Typed {
         break;
     }
     const widest = this.widestType(node);
-    return widest === undefined ? ANYTHING : this.possibleOf(widest);
+    if (widest === undefined) return ANYTHING;
+    // With a test more it is another question.
+    this.possibleOf ??= this.types.remembered(`what something of a type may be, of ${this.types.testCount} tests`, (type) => possibleOf(this.types, type));
+    return this.possibleOf(widest);
   }
 
   originOf(node: TSESTree.Node): Origin {
@@ -254,24 +283,6 @@ class Asked implements Typed {
     return this.hasOtherMembers(node);
   }
 
-  /** The same for a test. What may be no object at all was looked at before. */
-  private mayBe(node: TSESTree.Node, test: (type: ts.Type) => boolean): boolean {
-    if ((this.may(node) & May.Object) === 0) return false;
-    switch (node.type) {
-      case AST_NODE_TYPES.TSNonNullExpression:
-      case AST_NODE_TYPES.ChainExpression:
-        return this.mayBe(node.expression, test);
-      case AST_NODE_TYPES.ConditionalExpression:
-        return this.mayBe(node.consequent, test) || this.mayBe(node.alternate, test);
-      case AST_NODE_TYPES.LogicalExpression:
-        return this.mayBe(node.left, test) || this.mayBe(node.right, test);
-      default:
-        break;
-    }
-    const widest = this.widestType(node);
-    return widest === undefined || (widest.flags & UNSAID) !== 0 || (widest.isUnion() ? widest.types.some(test) : test(widest));
-  }
-
   /**
    * Whether something is used as what no handle is: the object of a property that neither a handle nor a number has. The property was found when the file was
    * compiled, and the type of the object would have to be found again.
@@ -296,20 +307,27 @@ class Asked implements Typed {
 
   /** What a call returns: the compiler knows which function is called, and would find out again what the function's own expression is. */
   private resultType(node: TSESTree.Node): ts.Type | undefined {
+    if (node.type === AST_NODE_TYPES.NewExpression) {
+      const signature = this.signatureOf(node);
+      // What is no constructor, and is called like one, makes anything.
+      const isMade = signature?.declaration === undefined || ts.isConstructorDeclaration(signature.declaration) || ts.isConstructSignatureDeclaration(signature.declaration) || ts.isConstructorTypeNode(signature.declaration);
+      return signature === undefined || !isMade ? undefined : this.types.checker.getReturnTypeOfSignature(signature);
+    }
     if (node.type !== AST_NODE_TYPES.CallExpression) return undefined;
     const call = this.services.esTreeNodeToTSNodeMap.get(node);
     // Of a chain the result may be missing; super() and require() are calls of another kind.
     if (ts.isCallChain(call) || node.callee.type === AST_NODE_TYPES.Super || (node.callee.type === AST_NODE_TYPES.Identifier && node.callee.name === 'require')) return undefined;
-    const signature = this.types.checker.getResolvedSignature(call);
+    const signature = this.signatureOf(node);
     return signature === undefined ? undefined : this.types.checker.getReturnTypeOfSignature(signature);
   }
 
   /** A type that takes in whatever an expression may be, but for undefined: of a variable or a property that which it is declared with, of an element that of its list. */
   private widestType(node: TSESTree.Node): ts.Type | undefined {
-    const known = this.widest.get(node);
-    if (known !== undefined || this.widest.has(node)) return known;
+    const of = node.type === AST_NODE_TYPES.Identifier ? this.named(node) : node;
+    const known = this.widest.get(of);
+    if (known !== undefined || this.widest.has(of)) return known;
     const type = this.findWidest(node);
-    this.widest.set(node, type);
+    this.widest.set(of, type);
     return type;
   }
 
@@ -320,6 +338,7 @@ class Asked implements Typed {
       case AST_NODE_TYPES.MemberExpression:
         return node.computed ? this.elementType(node) : this.symbolType(node.property);
       case AST_NODE_TYPES.CallExpression:
+      case AST_NODE_TYPES.NewExpression:
         return this.resultType(node);
       case AST_NODE_TYPES.TSNonNullExpression:
       case AST_NODE_TYPES.ChainExpression: {
@@ -381,19 +400,26 @@ function isShorthand({ parent }: TSESTree.Node): boolean {
 const TYPED =
   ts.SymbolFlags.Variable | ts.SymbolFlags.Property | ts.SymbolFlags.Function | ts.SymbolFlags.Method | ts.SymbolFlags.Class | ts.SymbolFlags.Enum | ts.SymbolFlags.EnumMember | ts.SymbolFlags.GetAccessor;
 
-/** What an expression may be. */
+/** What an expression may be, besides what passes a test. */
 const May = {
   Handle: 1,
   Value: 2,
   Any: 4,
-  /** No primitive. */
-  Object: 8,
   /** Zero, and nothing else. */
-  Zero: 16,
-  Text: 32,
+  Zero: 8,
+  Text: 16,
 } as const;
 
-const ANYTHING = May.Handle | May.Value | May.Any | May.Object | May.Zero | May.Text;
+/** With the bits of all tests. */
+const ANYTHING = -1;
+
+/** What is no primitive, and neither a handle nor a value. */
+const OBJECT = ANYTHING & ~(May.Handle | May.Value | May.Any | May.Zero | May.Text);
+
+/** Whether a type passes a test. */
+function passes(type: ts.Type, test: TypeTest): boolean {
+  return (type.flags & PRIMITIVE) === 0 && test(type);
+}
 
 /** Types that may turn out to be anything. */
 const UNSAID = ts.TypeFlags.Any | ts.TypeFlags.Unknown | ts.TypeFlags.NonPrimitive;
@@ -405,7 +431,7 @@ function possibleOf(types: Types, type: ts.Type): number {
   if (type.isUnion()) return type.types.reduce((all, member) => all | possibleOf(types, member), 0);
   if ((flags & PRIMITIVE) !== 0) return (flags & ts.TypeFlags.StringLike) !== 0 ? May.Text : isZeroType(type) ? May.Zero : 0;
   const isOpen = (flags & ts.TypeFlags.Instantiable) !== 0 ? May.Text | May.Zero : 0;
-  return May.Object | isOpen | (types.handle(type) === undefined ? 0 : May.Handle) | (types.value(type) === undefined ? 0 : May.Value);
+  return types.passed(type) | isOpen | (types.handle(type) === undefined ? 0 : May.Handle) | (types.value(type) === undefined ? 0 : May.Value);
 }
 
 /** Whether a type is that of zero alone. */

@@ -26,6 +26,10 @@ const WALKS: ReadonlySet<string> = new Set([
   'walkPageRange', 'walkPageRangeVma', 'walkPageVma', 'walkPageMapping', 'walkPageRangeNovma', 'walkPageRangeMm', 'walkPageRangeDebug', 'walkKernelPageTableRange', 'walkKernelPageTableRangeLockless',
 ]);
 
+function isWalk(name: string): boolean {
+  return WALKS.has(name);
+}
+
 /** What tells the operations from other objects that are given to a walk. */
 const CALLBACKS: readonly string[] = ['pgdEntry', 'p4dEntry', 'pudEntry', 'pmdEntry', 'pteEntry', 'pteHole', 'hugetlbEntry', 'testWalk', 'preVma', 'postVma', 'installPte'];
 
@@ -78,7 +82,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     const call = node.parent;
     if ((call.type === AST_NODE_TYPES.CallExpression || call.type === AST_NODE_TYPES.NewExpression) && call.arguments.includes(node)) {
       // A type parameter has become the type of the object itself; its declaration still says what it extends.
-      const declaration = checker.getResolvedSignature(toTs.get(call))?.declaration;
+      const declaration = typed.signatureOf(call)?.declaration;
       const parameter = declaration === undefined || ts.isJSDocSignature(declaration) ? undefined : declaration.parameters[call.arguments.indexOf(node)];
       const declared = parameter === undefined ? undefined : checker.getTypeAtLocation(parameter);
       if (isOps(declared)) return declared;
@@ -165,16 +169,6 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     else if (type.getProperty(LOCK) === undefined && !isOps(type)) context.report({ node: argument, messageId: 'missing' });
   }
 
-  /** Whether an argument of a call may have the callbacks of a walk. */
-  function mayBeOps(argument: TSESTree.CallExpressionArgument): boolean {
-    if (argument.type === AST_NODE_TYPES.SpreadElement) return false;
-    const expression = bare(argument);
-    if (expression.type === AST_NODE_TYPES.ObjectExpression) {
-      return expression.properties.some((property) => property.type === AST_NODE_TYPES.SpreadElement || property.key.type !== AST_NODE_TYPES.Identifier || property.computed || CALLBACKS.includes(property.key.name));
-    }
-    return expression.type !== AST_NODE_TYPES.ArrowFunctionExpression && expression.type !== AST_NODE_TYPES.FunctionExpression && expression.type !== AST_NODE_TYPES.ArrayExpression && typed.is(expression, hasCallbacks);
-  }
-
   /** Whether a written type is one of lock modes. */
   function saysModes(node: ts.TypeNode): boolean {
     if (ts.isUnionTypeNode(node)) return node.types.some(saysModes);
@@ -251,11 +245,11 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
       if (isOps(expectedOf(node))) checkOps(node);
     },
     CallExpression(node) {
-      if (!node.arguments.some(mayBeOps)) return;
+      if (node.arguments.length === 0 || !typed.mayBeNamed(node, isWalk)) return;
       const callee = bare(node.callee);
       const name = callee.type === AST_NODE_TYPES.MemberExpression ? callee.property : callee;
       const symbol = typed.symbolOf(name);
-      if (symbol === undefined || !WALKS.has(typed.types.resolved(symbol).name)) return;
+      if (symbol === undefined || !isWalk(typed.types.resolved(symbol).name)) return;
       for (const argument of node.arguments) if (argument.type !== AST_NODE_TYPES.SpreadElement) checkArgument(argument);
     },
     'ClassDeclaration, ClassExpression'(node: TSESTree.ClassDeclaration | TSESTree.ClassExpression) {

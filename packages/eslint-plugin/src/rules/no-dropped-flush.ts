@@ -55,8 +55,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   /** Variables that are being looked through: one that only goes round in a circle is used by nobody. */
   const open = new Set<TSESLint.Scope.Variable>();
 
-  const isPromise = typed.types.remembered('flush promise', (type) => typed.types.isCore(type, 'FlushPromise'));
-  const makesPromises = typed.types.remembered('function that makes a flush promise', (type) => {
+  const isPromise = typed.types.test('flush promise', (type) => typed.types.isCore(type, 'FlushPromise'));
+  const makesPromises = typed.types.test('function that makes a flush promise', (type) => {
     const signatures = type.isUnion() ? [] : type.getCallSignatures();
     return signatures.length > 0 && signatures.every((signature) => isPromise(signature.getReturnType()));
   });

@@ -39,7 +39,7 @@ function listeners(context: Context): TSESLint.RuleListener {
   const passedOn = services?.program === undefined || services.program === null ? undefined : PassedOn.of(services as ParserServicesWithTypeInformation);
 
   /** What requires says so: `require`, `createRequire`. */
-  const mayRequire = context.sourceCode.text.includes('equire');
+  const mayRequire = /[rR]equire\b/.test(context.sourceCode.text);
 
   function reportModule(node: TSESTree.Node): void {
     context.report({ node, messageId: 'module', data: { core: CORE } });

@@ -133,7 +133,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   function checkAccess(node: TSESTree.CallExpression): boolean {
     const handle = node.arguments.map((argument) => (argument.type === AST_NODE_TYPES.SpreadElement ? undefined : handleIn(argument))).find((found) => found !== undefined);
     if (handle === undefined) return false;
-    const declaration = checker.getResolvedSignature(toTs.get(node))?.declaration;
+    const declaration = typed.signatureOf(node)?.declaration;
     if (declaration === undefined || !ts.isInterfaceDeclaration(declaration.parent) || !places.isOfLanguage(declaration)) return false;
     const { name } = declaration.parent;
     if (name.text !== 'DataView' && name.text !== 'Atomics') return false;
@@ -151,9 +151,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     const { name } = callee.property;
     const orders = (name === 'sort' || name === 'toSorted') && node.arguments.length === 0;
     if (!orders && name !== 'join' && name !== 'toString' && name !== 'toLocaleString') return false;
-    if (!checker.isArrayLikeType(checker.getNonNullableType(typed.typeOf(callee.object)))) return false;
     const held = places.liveWithin(callee.object);
-    if (held === undefined) return false;
+    if (held === undefined || !checker.isArrayLikeType(checker.getNonNullableType(typed.typeOf(callee.object)))) return false;
     report(node, orders ? 'order' : 'convert', held);
     return true;
   }
@@ -176,6 +175,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     // What a pattern takes apart that declares names only, and says no type, is what is given to it.
     const given = pattern.parent.type === AST_NODE_TYPES.VariableDeclarator && pattern.typeAnnotation === undefined ? pattern.parent.init : null;
     if (given !== null && typed.handleOf(given) === undefined) return;
+    // Of one that says its type nothing is assigned to that is there already.
+    if (pattern.typeAnnotation !== undefined && typed.types.handle(typed.typeOf(pattern.typeAnnotation.typeAnnotation)) === undefined) return;
     // The compiler takes a pattern that is assigned to for a literal.
     const type = typed.typeOf(pattern.parent.type === AST_NODE_TYPES.AssignmentExpression ? pattern.parent.right : pattern);
     const handle = typed.types.handle(type);

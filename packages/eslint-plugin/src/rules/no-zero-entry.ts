@@ -144,7 +144,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** Whether what is called is declared by that name in `@pgtable/core`, whatever it is called here. */
   function isCoreCall(node: TSESTree.CallExpression, name: string): boolean {
-    const declaration = checker.getResolvedSignature(toTs.get(node))?.declaration;
+    const declaration = types.signatureOf(node)?.declaration;
     if (declaration === undefined || ts.isJSDocSignature(declaration)) return false;
     const symbol = declaration.name === undefined ? undefined : checker.getSymbolAtLocation(declaration.name);
     return symbol !== undefined && types.types.isCoreSymbol(symbol, name);
@@ -269,7 +269,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     CallExpression(node) {
       const [first, second, third] = node.arguments;
       if (first === undefined) return;
-      const name = text(node.callee);
+      const name = isOfLanguage(calledName(node)?.name ?? '') ? text(node.callee) : '';
       if (name === 'Object.is' && second !== undefined) {
         const value = isZero(second) ? first : isZero(first) ? second : undefined;
         const entry = value === undefined ? undefined : entryOf(value);
@@ -371,6 +371,11 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const predicate = signature === undefined ? undefined : checker.getTypePredicateOfSignature(signature);
     if (text(node.callee) === 'console.assert' ? at === 0 : predicate?.kind === ts.TypePredicateKind.AssertsIdentifier && predicate.type === undefined && predicate.parameterIndex === at) checkTruth(node.arguments[at]);
   }
+}
+
+/** Whether a function of the language that does something about zeros is called by its last name. */
+function isOfLanguage(name: string): boolean {
+  return name === 'is' || name === 'Boolean' || /^(?:store|exchange|compareExchange|and)$/.test(name);
 }
 
 /** How far a variable is followed to what it was read from. */

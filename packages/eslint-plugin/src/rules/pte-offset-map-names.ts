@@ -15,6 +15,9 @@ export class MapNames {
   private readonly typed: Typed;
   private readonly checker: ts.TypeChecker;
 
+  /** What symbols were declared as. */
+  private readonly originals = new Map<ts.Symbol, string>();
+
   constructor(types: Typed) {
     this.typed = types;
     this.checker = types.types.checker;
@@ -22,9 +25,12 @@ export class MapNames {
 
   /** Whether a call may give a mapped table. */
   isMap(call: TSESTree.CallExpression): boolean {
+    if (!this.typed.mayBeNamed(call, this.isMapName)) return false;
     const name = this.nameOf(call);
-    return name !== undefined && (MAP.test(name) || this.typed.settings.accessors.map.has(name));
+    return name !== undefined && this.isMapName(name);
   }
+
+  private readonly isMapName = (name: string): boolean => MAP.test(name) || this.typed.settings.accessors.map.has(name);
 
   /** Whether a call gives back what is among its arguments, or what it is a method of. */
   isUnmap(call: TSESTree.CallExpression): boolean {
@@ -66,7 +72,12 @@ export class MapNames {
     const name = callee.type === AST_NODE_TYPES.Identifier ? callee : callee.type === AST_NODE_TYPES.MemberExpression && !callee.computed ? callee.property : undefined;
     if (name === undefined) return this.symbolOf(this.typed.services.esTreeNodeToTSNodeMap.get(call).expression)?.name;
     const symbol = this.typed.symbolOf(name);
-    return symbol === undefined ? undefined : this.original(symbol, 0)?.name;
+    if (symbol === undefined) return undefined;
+    const known = this.originals.get(symbol);
+    if (known !== undefined) return known;
+    const original = this.original(symbol, 0)?.name;
+    if (original !== undefined) this.originals.set(symbol, original);
+    return original;
   }
 
   /** The symbol behind imports, re-exports, `const other = name` and `const { name: other } = object`. */

@@ -1,7 +1,7 @@
 import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import type { Typed } from '../typed.js';
-import { PRIMITIVE } from '../types/types.js';
+import { PRIMITIVE, type TypeTest } from '../types/types.js';
 
 /*
  * Where a handle stops being one without a cast: the place that it goes to is declared for a number, a bigint, an object, any or unknown. What a place is declared
@@ -36,12 +36,14 @@ function isEmptyObject(type: ts.Type): boolean {
 export class Places {
   private readonly typed: Typed;
   private readonly checker: ts.TypeChecker;
-  private readonly holdsHandles: (type: ts.Type) => boolean;
+  private readonly holdsHandles: TypeTest;
+  private readonly isCalled: TypeTest;
 
   constructor(typed: Typed) {
     this.typed = typed;
     this.checker = typed.types.checker;
-    this.holdsHandles = typed.types.remembered('holds handles', (type) => this.held(type).some((part) => typed.types.handle(part) !== undefined));
+    this.holdsHandles = typed.types.test('holds handles', (type) => this.held(type).some((part) => typed.types.handle(part) !== undefined));
+    this.isCalled = typed.types.test('called', isCalled);
   }
 
   private ts(node: TSESTree.Node): ts.Expression {
@@ -140,7 +142,9 @@ export class Places {
   /** Whether something may be a function that takes anything. */
   private mayTake(expression: TSESTree.Expression): boolean {
     if (expression.type === AST_NODE_TYPES.ArrowFunctionExpression || expression.type === AST_NODE_TYPES.FunctionExpression) return expression.params.length > 0;
-    return this.typed.is(expression, isCalled);
+    // To find what a literal is the compiler checks all of it again.
+    if (expression.type === AST_NODE_TYPES.ObjectExpression || expression.type === AST_NODE_TYPES.ArrayExpression) return false;
+    return this.typed.is(expression, this.isCalled);
   }
 
   private taken(parameter: ts.Symbol | undefined, at: ts.Node): string | undefined {

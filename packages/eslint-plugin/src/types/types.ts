@@ -28,6 +28,16 @@ export interface Value {
 export const PRIMITIVE =
   ts.TypeFlags.NumberLike | ts.TypeFlags.BigIntLike | ts.TypeFlags.StringLike | ts.TypeFlags.BooleanLike | ts.TypeFlags.Undefined | ts.TypeFlags.Null | ts.TypeFlags.Void | ts.TypeFlags.ESSymbolLike;
 
+/** Whether something of a type is what a rule looks for. No primitive is, and a union is where one of its members is. */
+export interface TypeTest {
+  (type: ts.Type): boolean;
+  /** The test's own bit among those of all tests of the program. */
+  readonly bit: number;
+}
+
+/** The bits that no test has: they are for what all rules ask. */
+const BITS_BEFORE_TESTS = 5;
+
 /** What the rules ask about types, for one program. Answers are remembered by type. */
 export class Types {
   readonly checker: ts.TypeChecker;
@@ -83,6 +93,32 @@ export class Types {
     return question;
   }
   private readonly questions = new Map<string, (type: ts.Type) => unknown>();
+
+  /**
+   * A question of yes or no, by which most expressions can be left alone. Rules make theirs when they are created, before anything is asked.
+   *
+   * @param name of the question, as of one that is remembered
+   */
+  test(name: string, find: (type: ts.Type) => boolean): TypeTest {
+    const known = this.tests.get(name);
+    if (known !== undefined) return known;
+    const test = Object.assign((type: ts.Type) => find(type), { bit: 1 << (BITS_BEFORE_TESTS + this.tests.size) });
+    this.tests.set(name, test);
+    return test;
+  }
+  private readonly tests = new Map<string, TypeTest>();
+
+  /** How many tests there are by now. */
+  get testCount(): number {
+    return this.tests.size;
+  }
+
+  /** The bits of the tests that a type passes which is no union. */
+  passed(type: ts.Type): number {
+    let bits = 0;
+    for (const test of this.tests.values()) if (test(type)) bits |= test.bit;
+    return bits;
+  }
 
   /** What a type says of handles; for a union, what the first of its members that says anything does. */
   handle(type: ts.Type): Handle | undefined {
