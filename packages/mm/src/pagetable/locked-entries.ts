@@ -23,7 +23,13 @@ export class LockedEntries<H extends HandleFamily = HandleFamily> implements Ent
     this.live = new LiveEntries(arch, root);
   }
 
-  /** @throws LockRuleError `unprotected` if the thread does not have the lock of the entry's table */
+  /**
+   * Looks whether the lock is held.
+   *
+   * Locking: the lock of the entry's table, which is what it checks.
+   *
+   * @throws LockRuleError `unprotected` if the thread does not have it
+   */
   changing<L extends Level>(level: L, address: bigint, old: EntryVal<L>, value: EntryVal<L>): void {
     if (level === 'pte') this.assertLocked(level, address, lockClasses.ptePtl);
     else if (level === 'pmd' && !geometryOf(this.live.arch.geometry, level).folded && (this.isLeaf(level, old) || this.isLeaf(level, value))) this.assertLocked(level, address, lockClasses.pmdPtl);
