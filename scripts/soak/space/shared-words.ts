@@ -1,6 +1,6 @@
 import type { TableHandles } from '@pgtable/core';
 import {
-  addUser, cleanRecordRange, clearYoung, collapseFile, collapseHugePage, collapsePteMappedThp, filemapGetPage, lockFolio, madvise, mprotect, readUser, retractPageTables, unlockFolio, VmaFlags, writeUser, type Kernel, type Mapping, type Mm,
+  addUser, cleanRecordRange, clearYoung, collapseFile, collapseHugePage, collapsePteMappedThp, filemapGetPage, getUserPagesFast, lockFolio, madvise, mprotect, putPages, readUser, retractPageTables, unlockFolio, VmaFlags, writeUser, type Kernel, type Mapping, type Mm,
 } from '../../../packages/mm/src/index.js';
 import { withUserLock } from './meeting.js';
 import { Stat, type Orders, type Regions } from './orders.js';
@@ -70,6 +70,27 @@ export class SharedMemory {
   /** Loads and stores, with a lock of the process's. */
   addLocked(): void {
     for (let count = 0; count < BURST; count++) this.addOneLocked();
+  }
+
+  /** Loads, by the process's addresses or by references on its pages: what was added before is there, and no more than others may have added meanwhile. */
+  look(): void {
+    const { mm, orders: { tally, regions, threads } } = this;
+    const { frames, frames: { pageBytes } } = mm.kernel;
+    for (let count = 0; count < BURST; count++) {
+      const at = this.any() + (this.random.oneIn(2) ? 0 : 2 * regions.huge);
+      const address = this.addressOf(at);
+      const before = Atomics.load(tally, at);
+      const page = address - (address % pageBytes);
+      const pfns = count % 2 === 0 ? [] : getUserPagesFast(mm, page, 1, false);
+      try {
+        const [pfn] = pfns;
+        const found = pfn === undefined ? readUser(mm, address) : Atomics.load(frames.ram, (pfn * pageBytes + (address - page) - frames.base) / 4);
+        const after = Atomics.load(tally, at) + threads;
+        if (found < before || found > after) throw new Error(`shared word ${at} at 0x${address.toString(16)} is ${found}${pfn === undefined ? '' : ` in frame ${pfn}, which GUP got`}, and ${before} to ${after} additions were made`);
+      } finally {
+        putPages(mm, pfns);
+      }
+    }
   }
 
   collapse(): void {

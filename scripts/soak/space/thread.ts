@@ -14,7 +14,7 @@ import { Window } from './window.js';
 /** What a thread may do next, and how often compared with the others. */
 const WEIGHTS = {
   'map': 4, 'unmap': 2, 'protect': 3, 'move': 3, 'resize': 2, 'dontneed': 2, 'advise': 2, 'marks': 2, 'collapse': 5, 'write': 10, 'fill': 4, 'read': 6, 'gup': 6, 'fork': 2, 'exit': 2, 'policy': 1,
-  'shared add': 12, 'shared add, locked': 6, 'shared collapse': 4, 'shared mprotect': 1, 'shared marks': 2, 'shared drop': 2, 'shared advise': 1,
+  'shared add': 12, 'shared add, locked': 6, 'shared look': 6, 'shared collapse': 6, 'shared mprotect': 4, 'shared marks': 2, 'shared drop': 2, 'shared advise': 1,
   'vmalloc': 1, 'vfree': 1, 'set_memory': 2, 'ptdump': 1,
 } as const satisfies Readonly<Record<string, number>>;
 
@@ -93,6 +93,7 @@ export class SoakThread {
       case 'policy': window.policy(); break;
       case 'shared add': shared.add(); break;
       case 'shared add, locked': shared.addLocked(); break;
+      case 'shared look': shared.look(); break;
       case 'shared collapse': shared.collapse(); break;
       case 'shared mprotect': shared.protect(); break;
       case 'shared marks': shared.marks(); break;
