@@ -67,22 +67,16 @@ async function endWorkers(): Promise<void> {
   await Promise.all(workers.splice(0).map((worker) => worker.terminate()));
 }
 
-async function carryOut(order: Order): Promise<Report> {
-  const { race, configuration, replay, search = raceOf(race).search, goOn = false, maxRuns } = order;
+function carryOut(order: Order): Report {
+  const { race, configuration, replay, goOn = false, maxRuns } = order;
   const company = { play: (part: Part) => { workerOf(part.player).postMessage({ race, configuration, part } satisfies Role); } };
+  const explorer = new Explorer(scenarioOf(order), company, { limit: raceOf(race).limit ?? 3000 });
   try {
-    const explorer = new Explorer(scenarioOf(order), company, { limit: raceOf(race).limit ?? 3000 });
-    try {
-      if (replay !== undefined) return { order, replayed: explorer.replay(replay) };
-      const found = explorer.explore({ search, goOn, ...(maxRuns === undefined ? {} : { maxRuns }) });
-      return { order, found: { ...found, outcomes: [...found.outcomes] } };
-    } finally {
-      explorer.close();
-    }
-  } catch (error) {
-    // Nobody knows where they are.
-    await endWorkers();
-    return { order, error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+    if (replay !== undefined) return { order, replayed: explorer.replay(replay) };
+    const found = explorer.explore({ search: order.search ?? raceOf(race).search, goOn, ...(maxRuns === undefined ? {} : { maxRuns }) });
+    return { order, found: { ...found, outcomes: [...found.outcomes] } };
+  } finally {
+    explorer.close();
   }
 }
 
@@ -95,9 +89,17 @@ async function carryOutLoose(order: Order, loose: LooseOrder): Promise<Report> {
   return { order, loose: { runs, milliseconds, failure: thrown === undefined ? failure : `${failure}: ${thrown}` } };
 }
 
+async function perform(order: Order): Promise<Report> {
+  return order.loose === undefined ? carryOut(order) : await carryOutLoose(order, order.loose);
+}
+
 if (isMainThread) {
   process.on('message', (order: Order) => {
-    void (order.loose === undefined ? carryOut(order) : carryOutLoose(order, order.loose)).then((report) => process.send?.(report));
+    void perform(order).catch(async (error: unknown): Promise<Report> => {
+      // Nobody knows where they are.
+      await endWorkers();
+      return { order, error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+    }).then((report) => process.send?.(report));
   });
   process.on('disconnect', () => { void endWorkers().then(() => process.exit()); });
 } else {

@@ -25,7 +25,7 @@ export default race({
   quick: true,
   search: { kind: 'reduced' },
   without: [{
-    name: 'the wait for those that have the lock of the VMA', loses: /./,
+    name: 'the wait for those that have the lock of the VMA', loses: /the number of pages/,
     patches: [{ file: 'packages/mm/src/locks/vma-lock.ts', find: '    downWrite(this.words, this.index, lockClasses.vmaLock);\n', replace: '' }, { file: 'packages/mm/src/locks/vma-lock.ts', find: '    upWrite(this.words, this.index);\n', replace: '' }],
   }],
 });

@@ -33,7 +33,7 @@ export default race({
   },
   search: { kind: 'reduced' },
   without: [{
-    name: 'the interrupts that are off, the RCU read section, and the second look', loses: /./,
+    name: 'the interrupts that are off, the RCU read section, and the second look', loses: /the word of a page that was referred to/,
     patches: [
       { file: 'packages/mm/src/gup/gup-fast.ts', find: '    accesses.readLock();\n', replace: '' },
       { file: 'packages/mm/src/gup/gup-fast.ts', find: '      accesses.readUnlock();\n', replace: '' },

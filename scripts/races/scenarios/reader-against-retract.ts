@@ -41,7 +41,7 @@ export default race({
   quick: true,
   search: { kind: 'reduced' },
   without: [{
-    name: 'the grace period', loses: /no pte table|an entry that nobody wrote|table/,
+    name: 'the grace period', loses: /an entry that nobody wrote/,
     patches: [{ file: 'packages/mm/src/tables/gather.ts', find: 'mm.kernel.rcu.callRcu(RcuKind.FreeTable, table.address);', replace: 'mm.kernel.pageTables.free(table.address);' }],
   }],
 });
