@@ -4,7 +4,7 @@ import { pmdTransHugeLock } from '../huge/huge-pmd.js';
 import type { Mm } from '../kernel/mm.js';
 import { TableGather } from '../tables/gather.js';
 import { markFolio } from '../zap/folio-run.js';
-import { runAt } from './clear-young.js';
+import { hugePageOf, runAt } from './clear-young.js';
 
 /**
  * Collects what was written since the last time: of dirty entries the range is noted, the page's block is marked dirty, and the entry is clean and read-only from here on, so that the next write is noted again. What
@@ -35,9 +35,9 @@ export function cleanRecordRange<H extends HandleFamily>(mm: Mm<H>, start: numbe
           walk.action = WalkAction.Continue;
           if (!values.pmd.dirty(pmd)) return;
           // Read-only first, and flushed: then the hardware cannot make it dirty again while it is made clean.
-          ops.pmd.wrprotect(context, BigInt(address), pmdp, 1).flush();
+          ops.pmd.wrprotect(context, hugePageOf(mm, address), pmdp, 1).flush();
           const clean = values.pmd.mkclean(ops.pmd.get(pmdp));
-          ops.pmd.establish(context, BigInt(address), pmdp, clean).gather(flushes);
+          ops.pmd.establish(context, hugePageOf(mm, address), pmdp, clean).gather(flushes);
           markFolio(mm, values.pmd.pfn(pmd), true, false);
           note(address, next);
         } finally {

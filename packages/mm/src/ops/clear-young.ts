@@ -1,6 +1,7 @@
 import type { HandleFamily } from '@pgtable/core';
 import { PageWalkLock, walkPageRange, WalkAction } from '@pgtable/walk';
 import { pmdTransHugeLock } from '../huge/huge-pmd.js';
+import { hugePmdBytes } from '../folio/huge.js';
 import { FrameFlag, FrameWord } from '../frames/memmap.js';
 import type { Mm } from '../kernel/mm.js';
 import { TableGather } from '../tables/gather.js';
@@ -28,7 +29,7 @@ export function clearYoung<H extends HandleFamily>(mm: Mm<H>, start: number, end
         const { pmd, ptl } = huge;
         try {
           walk.action = WalkAction.Continue;
-          if (ops.pmd.testAndClearYoung(context, BigInt(address), pmdp, 1).gather(flushes)) used += (next - address) / pageBytes;
+          if (ops.pmd.testAndClearYoung(context, hugePageOf(mm, address), pmdp, 1).gather(flushes)) used += (next - address) / pageBytes;
           clearReferenced(mm, values.pmd.pfn(pmd));
         } finally {
           ptl.unlock();
@@ -61,6 +62,12 @@ export function runAt<H extends HandleFamily>(mm: Mm<H>, ptep: H['pte'], max: nu
   if (pfn === zeroPfn || pfn < frames.firstPfn || pfn >= frames.firstPfn + frames.count) return 0;
   const limit = Math.min(max, pagesLeftInFolio(mm, pfn));
   return limit === 1 ? 1 : ops.batch(ptep, pte, limit, { dirty: true, softDirty: true });
+}
+
+/** Where the huge page of a pmd entry begins: a walk may come into it in the middle, and what is flushed is all of it. */
+export function hugePageOf<H extends HandleFamily>(mm: Mm<H>, address: number): bigint {
+  const bytes = hugePmdBytes(mm);
+  return BigInt(Math.floor(address / bytes) * bytes);
 }
 
 /** `folio_clear_referenced()`. */
