@@ -93,6 +93,45 @@ it('merges what goes on alike', () => {
   });
 });
 
+it('goes on behind a VMA that was merged, though those it was merged with are somebody else\'s already', () => {
+  run((kernel, mm, page) => {
+    const start = map(mm, 3, READ);
+    for (const change of ['mprotect', 'madvise'] as const) {
+      if (change === 'mprotect') mprotect(mm, start + page, page, WRITE);
+      else madvise(mm, start + page, page, 'hugepage');
+      expect(areas(mm)).toHaveLength(3);
+      const merge = mm.mergeVmas.bind(mm);
+      // Grace periods may end at any time.
+      mm.mergeVmas = (vma) => {
+        const merged = merge(vma);
+        kernel.rcu.barrier();
+        return merged;
+      };
+      if (change === 'mprotect') mprotect(mm, start + page, 2 * page, READ);
+      else madvise(mm, start, 3 * page, 'hugepage');
+      mm.mergeVmas = merge;
+      expect(areas(mm)).toHaveLength(1);
+    }
+  });
+});
+
+it('moves nothing where there is no room for the VMAs of a move', () => {
+  for (let vmas = 1; vmas <= 4; vmas++) {
+    const kernel = boot(shape('x86 4-level'), 256, { checks: CHECKS, vmas });
+    const mm = kernel.newMm();
+    const page = mm.pageBytes;
+    const start = map(mm, 3, WRITE);
+    for (let at = 0; at < 3; at++) writeUser(mm, start + at * page, 7 + at);
+    // The middle page: two cuts, and one VMA more.
+    const to = 2 ** 30;
+    expect(codeOf(() => mremap(mm, start + page, page, page, { to }))).toBe(vmas === 4 ? 'nothing' : 'ENOMEM');
+    expect(readUser(mm, vmas === 4 ? to : start + page)).toBe(8);
+    expect([readUser(mm, start), readUser(mm, start + 2 * page)]).toEqual([7, 9]);
+    mm.mmput();
+    quiet(kernel);
+  }
+});
+
 it('leaves VMAs out of a fork, or empty', () => {
   run((kernel, mm, page) => {
     const left = map(mm, 1, WRITE, { flags: VmaFlags.DontCopy });

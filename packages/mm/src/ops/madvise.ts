@@ -54,9 +54,12 @@ export function madvise<H extends HandleFamily>(mm: Mm<H>, start: number, bytes:
 function eachVma<H extends HandleFamily>(mm: Mm<H>, start: number, end: number, advice: Advice, visit: (vma: Vma<H>, start: number, end: number) => void): void {
   let done = start;
   let holes = false;
-  for (const vma of mm.vmas(start, end)) {
+  while (done < end) {
+    // Looked for each time: the one before may have been merged with this one.
+    const vma = mm.findVma(done);
+    if (vma === undefined || vma.start >= end) break;
     holes ||= vma.start > done;
-    const from = Math.max(start, vma.start);
+    const from = Math.max(done, vma.start);
     done = Math.min(end, vma.end);
     visit(vma, from, done);
   }

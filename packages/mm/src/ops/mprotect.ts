@@ -29,10 +29,13 @@ export function mprotect<H extends HandleFamily>(mm: Mm<H>, start: number, bytes
     const gather = new TableGather(mm);
     try {
       let done = start;
-      for (const vma of mm.vmas(start, end)) {
-        if (vma.start > done) break;
+      while (done < end) {
+        // Looked for each time: the one before may have been merged with this one.
+        const vma = mm.vmaLookup(done);
+        if (vma === undefined) break;
+        const from = done;
         done = Math.min(end, vma.end);
-        mprotectFixup(gather, vma, Math.max(start, vma.start), done, prot);
+        mprotectFixup(gather, vma, from, done, prot);
       }
       if (done < end) throw notMapped(mm, 'mprotect', start, end);
     } finally {

@@ -4,7 +4,7 @@ import { VmaFlags } from '../kernel/vma-flags.js';
 import type { Vma } from '../kernel/vma.js';
 import { movePageTables } from './move-page-tables.js';
 import { doMunmap } from './munmap.js';
-import { endOfRange, notMapped, pageAligned, withWriteLock } from './ranges.js';
+import { isolateVma, endOfRange, notMapped, pageAligned, withWriteLock } from './ranges.js';
 import { getUnmappedArea, taskWindow } from './unmapped-area.js';
 
 /** How a mapping may change its place. */
@@ -82,17 +82,26 @@ function canExpand<H extends HandleFamily>(mm: Mm<H>, vma: Vma<H>, end: number):
 /** `move_vma()`: to a place that is free. */
 function moveVma<H extends HandleFamily>(vma: Vma<H>, start: number, bytes: number, size: number, to: number): number {
   const { mm } = vma;
-  // A VMA that is not moved whole is cut in up to three, and the new one comes on top: that fails before anything has changed.
+  // A VMA that is not moved whole is cut in up to three, and the new one comes on top.
   if (mm.counter(MmCounter.MapCount) >= mm.kernel.mapCountLimit - 3) {
     throw new PgtableError('ENOMEM', `address space ${mm.id} has too many VMAs to move one`, { address: BigInt(start), hint: 'make the kernel with a larger `mapCount`' });
   }
-  const target = mm.insertVma({ start: to, end: to + size, flags: vma.flags, mapping: vma.mapping, pgoff: vma.indexOf(start) });
-  vma.lock.startWrite();
-  const done = movePageTables(vma, start, target, to, bytes);
+  // Cut out before anything is moved, and not when it is unmapped: there may be no room for another VMA.
+  const part = isolateVma(vma, start, start + pageAligned(mm, bytes));
+  let target: Vma<H>;
+  try {
+    target = mm.insertVma({ start: to, end: to + size, flags: part.flags, mapping: part.mapping, pgoff: part.pgoff });
+  } catch (error) {
+    mm.mergeVmas(part);
+    throw error;
+  }
+  part.lock.startWrite();
+  const done = movePageTables(part, start, target, to, bytes);
   if (done < bytes) {
     // Back to where it came from: the tables are there still, or nobody would have taken entries out of them.
-    const back = movePageTables(target, to, vma, start, done);
+    const back = movePageTables(target, to, part, start, done);
     doMunmap(mm, to, to + size);
+    mm.mergeVmas(part);
     throw new PgtableError('ENOMEM', `there is no memory for page tables at 0x${BigInt(to).toString(16)}${back < done ? `, and none to bring ${done - back} bytes back` : ''}`, { address: BigInt(to), hint: 'free something' });
   }
   doMunmap(mm, start, start + pageAligned(mm, bytes));
