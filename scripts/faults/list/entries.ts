@@ -104,7 +104,7 @@ export const ENTRIES: readonly Fault[] = [
   },
   {
     name: 'a flush is promised and nobody looks at the promise', lint: 'pgtable/no-dropped-flush', says: /pgtable\/no-dropped-flush/, slow: true,
-    patches: [{ file: WP, find: '      ptepClearFlush(arch, context, BigInt(address), ptep);\n', replace: '      ptepGetAndClear(arch, context, BigInt(address), ptep);\n' }],
+    patches: [{ file: 'packages/mm/src/zap/zap.ts', find: 'ops.clear(context, BigInt(address), ptep, 1).gather(gather);', replace: 'ops.clear(context, BigInt(address), ptep, 1);' }],
   },
   {
     name: 'zero passes for an empty entry', program: 'zero page', on: ['s390'], says: /has no pmd entry|faulted 1000 times/,
