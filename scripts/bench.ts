@@ -3,6 +3,7 @@ import type { Case } from './bench/case.js';
 import { dumps } from './bench/dumps.js';
 import { handles } from './bench/handles.js';
 import { lint } from './bench/lint.js';
+import { mm } from './bench/mm.js';
 import { scan } from './bench/scan.js';
 import { sparse } from './bench/sparse.js';
 import { translate } from './bench/translate.js';
@@ -13,7 +14,7 @@ import { pagewalk } from './bench/walk.js';
  *
  * Prints one table a case as Markdown, to be kept in docs/benchmarks.md. NAME selects the cases whose name contains it.
  */
-const CASES: readonly Case[] = [scan, translate, pagewalk, dumps, sparse, handles, lint];
+const CASES: readonly Case[] = [scan, translate, pagewalk, dumps, sparse, handles, lint, ...mm];
 
 const wanted = process.argv.slice(2).filter((argument) => argument !== '--');
 const chosen = CASES.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
