@@ -11,6 +11,9 @@ function second({ mm, base }: Place): number {
 
 /**
  * `handle_pte_fault()` against khugepaged's collapse of anonymous memory: one thread writes to a page that is not there yet, another makes a huge page of the table that it would be in.
+ *
+ * The locks of the VMA and of the address space keep the two apart, so a fault is never in the table that was taken out, and the recheck of the pmd entry is not needed here. Where it is: see the reader and the writer
+ * that hold nothing but the table's lock, and `fault against retract`, where no lock is that keeps the fault out.
  */
 export default race({
   about: 'a write fault in anonymous memory, and khugepaged, which makes a huge page of it',
