@@ -1,6 +1,6 @@
 import { EntryKind, geometryOf, ScanBuffer, scanFilter, TableMemory, type AliasHandles, type Level, type WritableArch, type WritableOps } from '@pgtable/core';
 import { walkPageRange } from '@pgtable/walk';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ALL } from '../../arch-testkit/test/configurations.js';
 import {
   FrameType, FrameWord, Kernel, lockClasses, MmCounter, setCurrentThread, setScheduler, spinLock, spinUnlock, VmaFlags, type KernelOptions, type Mm, type Platform, type Vma,
@@ -64,6 +64,14 @@ function insert(mm: Mm<AliasHandles>, start: number, end: number, flags: number 
 }
 
 describe('a kernel', () => {
+  it('needs memory that threads share', () => {
+    vi.stubGlobal('SharedArrayBuffer', undefined);
+    // A global that is there and undefined is not how a browser has it.
+    Reflect.deleteProperty(globalThis, 'SharedArrayBuffer');
+    expect(() => boot()).toThrow(refused('ENOTSUP', 'no SharedArrayBuffer'));
+    vi.unstubAllGlobals();
+  });
+
   it.each(ALL.map((configuration) => [configuration.name, configuration] as const))('boots on %s: each address space has an empty root of its own, and its half of the addresses', (_, configuration) => {
     const platform: Platform<AliasHandles> = configuration;
     const kernel = Kernel.create(platform, { ...SMALL, bytes: 64 * platform.make('user', new TableMemory({ entryBytes: platform.entryBytes })).geometry.pageBytes });

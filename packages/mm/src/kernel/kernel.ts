@@ -197,6 +197,9 @@ export class Kernel<H extends HandleFamily = HandleFamily> {
    * @throws PgtableError `EINVAL` for sizes that cannot be; `ENOMEM` if they are too small for that; `ENOTSUP` without SharedArrayBuffer
    */
   static create<H extends HandleFamily>(platform: Platform<H>, options: KernelOptions<H> = {}): Kernel<H> {
+    if (!('SharedArrayBuffer' in globalThis)) {
+      throw new PgtableError('ENOTSUP', 'a kernel cannot be made here: there is no SharedArrayBuffer', { hint: 'serve the page cross-origin isolated (COOP: same-origin, COEP: require-corp)' });
+    }
     const { mms = 64, vmas = 4096, mapCount = 1024, journal = 2048, mappings = 64, words: small = 65_536, vmalloc = [], checks = {} } = options;
     checkSizes({ mms, vmas, mapCount, journal, mappings });
     const { pageBytes } = platform.make('user', new TableMemory({ entryBytes: platform.entryBytes })).geometry;
