@@ -60,7 +60,7 @@ export const mmGrowth: Case = {
   run() {
     return Promise.resolve(MACHINES.map((name): Row => {
       const [one, four, sixteen] = [2048, 8192, 32768].map((pages) => faults(name, pages, 'page', NO_CHECKS));
-      return { what: name, values: { '2048 pages, ns': show(one), '8192': show(four), '32768': show(sixteen), '16x : 1x': times(sixteen, one)  } };
+      return { what: name, values: { '2048 pages, ns': show(one), '8192 pages, ns': show(four), '32768 pages, ns': show(sixteen), '16x : 1x': times(sixteen, one) } };
     }));
   },
 };
