@@ -101,7 +101,7 @@ class Asked implements Typed {
   typeOf(node: TSESTree.Node): ts.Type {
     const known = this.nodes.get(node);
     if (known !== undefined) return known;
-    const type = this.declaredType(node) ?? (node.type === AST_NODE_TYPES.CallExpression || node.type === AST_NODE_TYPES.NewExpression ? this.widestType(node) : undefined) ?? this.typeOfParts(node) ?? this.types.checker.getTypeAtLocation(this.services.esTreeNodeToTSNodeMap.get(node));
+    const type = this.declaredType(node) ?? ((node.type === AST_NODE_TYPES.CallExpression && !isInChain(node)) || node.type === AST_NODE_TYPES.NewExpression ? this.widestType(node) : undefined) ?? this.typeOfParts(node) ?? this.types.checker.getTypeAtLocation(this.services.esTreeNodeToTSNodeMap.get(node));
     this.nodes.set(node, type);
     return type;
   }
@@ -177,7 +177,10 @@ class Asked implements Typed {
   }
 
   is(node: TSESTree.Node, test: TypeTest): boolean {
-    return (this.may(node) & test.bit) !== 0 && passes(this.typeOf(node), test);
+    if ((this.may(node) & test.bit) === 0) return false;
+    // To find the type of a choice the compiler checks both of its sides again.
+    if (node.type === AST_NODE_TYPES.ConditionalExpression && !this.is(node.consequent, test) && !this.is(node.alternate, test)) return false;
+    return passes(this.typeOf(node), test);
   }
 
   isText(node: TSESTree.Node): boolean {
@@ -314,9 +317,8 @@ class Asked implements Typed {
       return signature === undefined || !isMade ? undefined : this.types.checker.getReturnTypeOfSignature(signature);
     }
     if (node.type !== AST_NODE_TYPES.CallExpression) return undefined;
-    const call = this.services.esTreeNodeToTSNodeMap.get(node);
-    // Of a chain the result may be missing; super() and require() are calls of another kind.
-    if (ts.isCallChain(call) || node.callee.type === AST_NODE_TYPES.Super || (node.callee.type === AST_NODE_TYPES.Identifier && node.callee.name === 'require')) return undefined;
+    // These are calls of another kind.
+    if (node.callee.type === AST_NODE_TYPES.Super || (node.callee.type === AST_NODE_TYPES.Identifier && node.callee.name === 'require')) return undefined;
     const signature = this.signatureOf(node);
     return signature === undefined ? undefined : this.types.checker.getReturnTypeOfSignature(signature);
   }

@@ -48,6 +48,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   /** A type that is a handle, or a list, a promise or a set of handles. */
   const handleWithin = types.types.remembered('handle within', findWithin);
 
+  const isHandleWithin = types.types.test('handle within', (type) => handleWithin(type) !== undefined);
+
   function findWithin(type: ts.Type): { readonly level: string } | undefined {
     const own = types.types.handle(type);
     if (own !== undefined) return { level: own.level ?? 'page-table' };
@@ -181,7 +183,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** What is wrong with a call that is a cast in disguise. */
   function genericOf(node: TSESTree.CallExpression): Problem | undefined {
-    const to = handleWithin(types.typeOf(node));
+    const to = types.is(node, isHandleWithin) ? handleWithin(types.typeOf(node)) : undefined;
     const given = node.arguments.findIndex((argument) => argument.type !== AST_NODE_TYPES.SpreadElement && types.handleOf(argument) !== undefined && types.isLive(argument));
     if (to === undefined && given < 0) return undefined;
     const declaration = checker.getResolvedSignature(toTs.get(node))?.declaration;

@@ -110,7 +110,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const properties = element === undefined && (type.flags & ts.TypeFlags.Object) !== 0 ? type.getProperties() : [];
     const candidates: (readonly [string, ts.Type])[] = element === undefined ? [] : [['*', element]];
     // What has more is a class with methods, which is no record of an entry.
-    if (properties.length <= MAX_PROPERTIES) for (const property of properties) candidates.push([property.name, checker.getTypeOfSymbol(property)]);
+    if (properties.length <= MAX_PROPERTIES) for (const property of properties) if ((property.flags & ts.SymbolFlags.Method) === 0) candidates.push([property.name, checker.getTypeOfSymbol(property)]);
     const found = candidates.flatMap(([name, one]): Part[] => {
       const handle = types.types.handle(one);
       return handle?.form === 'alias' ? [{ name, level: handle.level }] : [];

@@ -302,7 +302,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     },
     'TSAsExpression, TSTypeAssertion'(node: TSESTree.TSAsExpression | TSESTree.TSTypeAssertion) {
       if (node.parent.type === AST_NODE_TYPES.TSAsExpression || node.parent.type === AST_NODE_TYPES.TSTypeAssertion || isCompared(node)) return;
-      const value = types.types.value(types.typeOf(node));
+      const value = types.valueOf(node);
       if (value !== undefined) checkWrite(node, node, { ...value, isValue: true });
     },
     // A zero where an entry is expected, by `any` or against the compiler's will.
@@ -324,7 +324,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       if (node.operator === '||=' || node.operator === '&&=') checkTruth(node.left, false);
       const left = bare(node.left);
       const target = left.type === AST_NODE_TYPES.MemberExpression ? left : undefined;
-      if (target === undefined || (node.operator !== '=' && node.operator !== '&=') || !target.computed) return;
+      if (target === undefined || (node.operator !== '=' && node.operator !== '&=') || !target.computed || !isZero(node.right)) return;
       const entry = entryOf(target);
       if (entry !== undefined && !entry.isValue) checkWrite(withNonNull(node), node.right, entry);
     },
