@@ -10,6 +10,7 @@ import { getUserPagesFast, putPages } from '../src/gup/get-user-pages.js';
 import { VmaFlags } from '../src/kernel/vma-flags.js';
 import { setCurrentThread } from '../src/locks/thread.js';
 import { entryStart, mmFindPmd } from '../src/tables/table-alloc.js';
+import { pteLockptr } from '../src/tables/table-locks.js';
 import { boot, exit, map, NAMES, pfnAt, quiet, READ, share, WRITE, zap } from './faults-machine.js';
 
 afterEach(() => {
@@ -96,8 +97,10 @@ describe.each(NAMES)('%s', (name) => {
     const changes: ((put: boolean) => void)[] = [];
     let saved = ptepGet(arch, ptep);
     changes.push((put) => {
+      const ptl = pteLockptr(mm, pmdpGet(arch, pmdp)).lock();
       if (put) setPteAt(arch, context, BigInt(vma.start), ptep, saved);
       else saved = ptepGetAndClear(arch, context, BigInt(vma.start), ptep).ignore('it comes back');
+      ptl.unlock();
     });
     const start = entryStart(mm, 'pmd', vma.start);
     let table: UnlinkedTable<TableHandles> | undefined;

@@ -9,6 +9,7 @@ import { MmCounter } from '../src/kernel/mm.js';
 import { VmaFlags } from '../src/kernel/vma-flags.js';
 import { setCurrentThread } from '../src/locks/thread.js';
 import { mmFindPmd } from '../src/tables/table-alloc.js';
+import { pmdLock } from '../src/tables/table-locks.js';
 import { boot, exit, map, NAMES, pfnAt, pteAt, quiet, WRITE, zap } from './faults-machine.js';
 
 afterEach(() => {
@@ -83,12 +84,17 @@ describe.each(hugeNames)('%s', (name) => {
     writeUser(mm, vma.start, 1);
     const pmdp = mmFindPmd(mm, vma.start)!;
     const pfn = pmdPfn(arch, pmdpGet(arch, pmdp));
-    pmdpSetWrprotect(arch, context, BigInt(vma.start), pmdp).flush();
+    const wrprotect = (): void => {
+      const ptl = pmdLock(mm, pmdp);
+      pmdpSetWrprotect(arch, context, BigInt(vma.start), pmdp).flush();
+      ptl.unlock();
+    };
+    wrprotect();
     // Not exclusive any more, but its only reference is this one.
     setAnonExclusive(mm, pfn, false);
     writeUser(mm, vma.start + 8, 2);
     expect([pmdLeaf(arch, pmdpGet(arch, pmdp)), pmdPfn(arch, pmdpGet(arch, pmdp)), isAnonExclusive(mm, pfn)]).toEqual([true, pfn, true]);
-    pmdpSetWrprotect(arch, context, BigInt(vma.start), pmdp).flush();
+    wrprotect();
     setAnonExclusive(mm, pfn, false);
     kernel.frames.get(pfn);
     writeUser(mm, vma.start + pageBytes, 3);
