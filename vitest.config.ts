@@ -7,5 +7,7 @@ export default defineConfig({
     include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'scripts/test/**/*.test.ts'],
     typecheck: { enabled: false },
     testTimeout: 60_000,
+    // All processors: vitest keeps one for itself, which is half of two.
+    maxWorkers: '100%',
   },
 });
