@@ -20,7 +20,7 @@ import { installMissing } from './debian.js';
 import { openEmpty, TRIALS, type Trial } from './qemu/architectures.js';
 import { Machine } from './qemu/machine.js';
 import { compareMm } from './qemu/mm/compare.js';
-import { Random } from './qemu/random.js';
+import { Random } from './random.js';
 import { Filler, TableRoom, writeTables, type Asking } from './qemu/space.js';
 
 /** Addresses that are asked of each configuration. */

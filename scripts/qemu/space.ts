@@ -2,7 +2,7 @@ import {
   geometryOf, LEVELS, NO_TLB, ScanBuffer, scanFilter, VmFlags, type HandleFamily, type Level, type MmContext, type Prot, type Root, type TableMemory, type WritableArch,
 } from '@pgtable/core';
 import { collapseRange, mapRange, newRoot, protectRange, RunKind, splitLeaf, unmapRange, walkRuns, type AddressSpace } from '@pgtable/walk';
-import type { Random } from './random.js';
+import type { Random } from '../random.js';
 
 /** One of the address spaces of a machine: a root, or one half of it, with an architecture to write its tables. */
 export interface Part {

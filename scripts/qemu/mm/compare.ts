@@ -4,7 +4,7 @@ import type { Half } from '../../../packages/arch-testkit/test/configurations.js
 import { boot, quiet } from '../../../packages/mm/test/vmalloc-machine.js';
 import type { Opened, Setup, Trial } from '../architectures.js';
 import { Machine } from '../machine.js';
-import { Random } from '../random.js';
+import { Random } from '../../random.js';
 import { writeTables, type Asking } from '../space.js';
 import { KernelMemory } from './kernel-memory.js';
 import { NOTHING, WORD_AT, type Page } from './page.js';

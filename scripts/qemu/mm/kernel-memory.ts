@@ -1,7 +1,7 @@
 import { VmFlags, type AliasHandles } from '@pgtable/core';
 import { findVmArea, purgeVmapArea, setMemoryNx, setMemoryRo, setMemoryRw, setMemoryValid, setMemoryX, vfree, vmalloc, type Kernel } from '@pgtable/mm';
 import { Translator } from '@pgtable/walk';
-import type { Random } from '../random.js';
+import type { Random } from '../../random.js';
 import { NOTHING, WORD_AT, type Page } from './page.js';
 
 /** What the kernel may do with a page of its own, and what is in it. */

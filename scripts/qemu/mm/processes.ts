@@ -2,7 +2,7 @@ import type { AliasHandles } from '@pgtable/core';
 import {
   collapseHugePage, fork, hugePmdOrder, madvise, mmap, mprotect, mremap, munmap, pagemapRead, readUser, setHugePolicy, UserFaultError, VmaFlags, writeUser, type HugePolicy, type Kernel, type Mapping, type Mm,
 } from '@pgtable/mm';
-import type { Random } from '../random.js';
+import type { Random } from '../../random.js';
 import { NOTHING, WORD_AT, type Page } from './page.js';
 
 type Space = Mm<AliasHandles>;

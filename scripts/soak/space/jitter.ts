@@ -1,5 +1,5 @@
 import { setScheduler, type Scheduler } from '../../../packages/mm/src/index.js';
-import type { Random } from './random.js';
+import type { Random } from '../../random.js';
 
 /** One scheduling point in so many is a pause. */
 const RARE = 150;

@@ -3,7 +3,7 @@ import { Translator, type TranslationStep } from '@pgtable/walk';
 import {
   copyKernelTables, ptdumpKernel, purgeVmapArea, setMemoryNx, setMemoryRo, setMemoryRw, setMemoryValid, setMemoryX, vfree, vmalloc, type Kernel,
 } from '../../../packages/mm/src/index.js';
-import type { Random } from './random.js';
+import type { Random } from '../../random.js';
 
 const MAX_AREAS = 6;
 

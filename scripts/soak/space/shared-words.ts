@@ -6,7 +6,7 @@ import { withUserLock } from './meeting.js';
 import { Stat, type Orders, type Regions } from './orders.js';
 import type { Probes } from './probes.js';
 import { unlessFault } from './process.js';
-import type { Random } from './random.js';
+import type { Random } from '../../random.js';
 
 const RIGHTS = VmaFlags.Read | VmaFlags.Write;
 

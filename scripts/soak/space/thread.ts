@@ -7,7 +7,7 @@ import { configurationOf } from './machines.js';
 import { Meeting } from './meeting.js';
 import { note, Stat, type Orders } from './orders.js';
 import { Probes } from './probes.js';
-import { Random } from './random.js';
+import { Random } from '../../random.js';
 import { SharedMemory } from './shared-words.js';
 import { Window } from './window.js';
 

@@ -6,7 +6,7 @@ import {
 import { Stat, type Orders } from './orders.js';
 import type { Probes } from './probes.js';
 import { Process, type Cell } from './process.js';
-import type { Random } from './random.js';
+import type { Random } from '../../random.js';
 import { anyPage, sharedWord } from './shared-words.js';
 
 const READ = VmaFlags.Read;

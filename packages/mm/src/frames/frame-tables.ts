@@ -55,7 +55,7 @@ export class FrameTables extends TableMemory {
 
   /** Tables that are here, whoever made them. Looks at every frame. */
   override get tables(): number {
-    // Every walk asks, so all levels in one pass.
+    // Each walkRuns() asks, so all levels in one pass.
     let tables = 0;
     for (let frame = 0; frame < this.frames.count; frame++) if ((Atomics.load(this.memmap, frame * MEMMAP_WORDS + FrameWord.Table) & TableWord.Level) !== 0) tables++;
     return tables;

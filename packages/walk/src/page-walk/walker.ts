@@ -1,5 +1,5 @@
 import {
-  EntryKind, levelNumber, LEVELS, PgtableError, type Below, type EntryVal, type HandleFamily, type Level, type LevelOps, type TableOf,
+  EntryKind, levelNumber, LEVELS, PgtableError, type Arch, type Below, type EntryVal, type HandleFamily, type Level, type LevelOps, type TableOf,
 } from '@pgtable/core';
 import { opsOf } from '../space.js';
 import { checkVmaLock } from './lock.js';
@@ -98,10 +98,8 @@ export class Walker<H extends HandleFamily, S, D> {
     const { pgdEntry, p4dEntry, pudEntry, pmdEntry, pteHole, tableAbsent } = ops;
     this.wantsTables = this.wantsPtes || [pgdEntry, p4dEntry, pudEntry, pmdEntry, pteHole, tableAbsent].some((callback) => callback !== undefined);
     this.page = mm.arch.geometry.pageBytes;
-    const { tables } = mm.arch;
-    // Nobody else's tables are shared so much, or point back to themselves.
-    const shared = tables === undefined ? MAX_UNCOUNTED : tables.tables + Math.ceil(MAX_REPEATED_ENTRIES / entriesOf(mm.arch, 'pte'));
-    this.maxVisits = mm.locks === undefined ? shared : Infinity;
+    // Only where nothing says that the tables are sound may they be shared without end, or point back to themselves. To count them may cost more than a walk.
+    this.maxVisits = mm.locks === undefined ? maxVisitsOf(mm.arch) : Infinity;
   }
 
   /** How the walk ended, so far. */
@@ -447,4 +445,9 @@ export class Walker<H extends HandleFamily, S, D> {
   private action(): WalkAction {
     return this.walk.action;
   }
+}
+
+function maxVisitsOf(arch: Arch): number {
+  const { tables } = arch;
+  return tables === undefined ? MAX_UNCOUNTED : tables.tables + Math.ceil(MAX_REPEATED_ENTRIES / entriesOf(arch, 'pte'));
 }

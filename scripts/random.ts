@@ -24,6 +24,11 @@ export class Random {
     return ((BigInt(this.below(2 ** 32)) << 32n) | BigInt(this.below(2 ** 32))) % end;
   }
 
+  /** True one time in so many. */
+  oneIn(times: number): boolean {
+    return this.below(times) === 0;
+  }
+
   pick<T>(list: readonly T[]): T {
     if (list.length === 0) throw new Error('there is nothing to choose from');
     return list[this.below(list.length)]!;
