@@ -2,8 +2,10 @@ import { AST_NODE_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescr
 import ts from 'typescript';
 import { createRule } from '../create-rule.js';
 import { NO_TYPES, typed } from '../typed.js';
-import { MapNames } from './pte-offset-map-names.js';
-import { findPaths, type Finding } from './pte-offset-map-paths.js';
+import type { Finding } from './pte-offset-map/findings.js';
+import { MapNames } from './pte-offset-map/names.js';
+import { findPaths } from './pte-offset-map/paths.js';
+import { Subject } from './pte-offset-map/subject.js';
 
 const MESSAGES = {
   ...NO_TYPES,
@@ -42,7 +44,7 @@ export const pteOffsetMapResult = createRule<[], Messages>({
       },
       'Program:exit'() {
         for (const [made, calls] of byFunction) {
-          for (const { kind, node, call, line } of findPaths(context, types, names, made, calls)) {
+          for (const { kind, node, call, line } of findPaths(new Subject(context, types, names, made, calls))) {
             context.report({ node, messageId: kind satisfies Finding['kind'], data: { name: names.nameOf(call) ?? 'this call', line: String(line) } });
           }
         }

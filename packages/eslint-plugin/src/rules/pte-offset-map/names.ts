@@ -1,8 +1,9 @@
 import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
-import type { Typed } from '../typed.js';
-import { isDeclaredIn } from '../types/packages.js';
-import { CORE } from '../types/types.js';
+import { calledName } from '../../accessors.js';
+import type { Typed } from '../../typed.js';
+import { isDeclaredIn } from '../../types/packages.js';
+import { CORE } from '../../types/types.js';
 
 /** `pte_offset_map` and its siblings, and what locks a table of the level above and maps it. */
 const MAP = /^(?:pteOffsetMap(?:Lock|Nolock|RoNolock|RwNolock)?|pmdLockMap\w*)$/;
@@ -52,24 +53,31 @@ export class MapNames {
 
   /** Whether what is called merely reads or writes the entry that it is given, so that who called still holds it. */
   isAccessor(call: TSESTree.CallExpression): boolean {
+    if (this.isOnlyTold(call)) return true;
     const node = this.typed.services.esTreeNodeToTSNodeMap.get(call);
-    const signature = this.checker.getResolvedSignature(node);
-    if (signature !== undefined && this.checker.getTypePredicateOfSignature(signature) !== undefined) return true;
     const symbol = this.symbolOf(node.expression);
     if (symbol === undefined) return false;
     const { get, getOnce, set } = this.typed.settings.accessors;
     if (get.has(symbol.name) || getOnce.has(symbol.name) || set.has(symbol.name)) return true;
-    const global = node.expression.getText();
-    if (global === 'Boolean' || global.startsWith('console.')) return true;
     if (isDeclaredIn(symbol, CORE)) return true;
     const callee = ts.isPropertyAccessExpression(node.expression) ? this.checker.getTypeAtLocation(node.expression.expression) : undefined;
     return callee !== undefined && this.typed.types.isCore(callee, 'LevelOps', 'WritableOps', 'Arch', 'WritableArch', 'BasicLevelOps');
   }
 
+  /** Whether a call looks at what it is given and does no more: a predicate, an assertion, `Boolean`, what prints. */
+  isOnlyTold(call: TSESTree.CallExpression): boolean {
+    return this.predicateOf(call) !== undefined || /^(?:Boolean$|console\.)/.test(this.typed.services.esTreeNodeToTSNodeMap.get(call).expression.getText());
+  }
+
+  /** What a call says of an argument by its type, if it is a predicate's or an assertion's. */
+  predicateOf(call: TSESTree.CallExpression): ts.TypePredicate | undefined {
+    const signature = this.typed.signatureOf(call);
+    return signature === undefined ? undefined : this.checker.getTypePredicateOfSignature(signature);
+  }
+
   /** The name that what is called was declared with. */
   nameOf(call: TSESTree.CallExpression): string | undefined {
-    const { callee } = call;
-    const name = callee.type === AST_NODE_TYPES.Identifier ? callee : callee.type === AST_NODE_TYPES.MemberExpression && !callee.computed ? callee.property : undefined;
+    const name = calledName(call);
     if (name === undefined) return this.symbolOf(this.typed.services.esTreeNodeToTSNodeMap.get(call).expression)?.name;
     const symbol = this.typed.symbolOf(name);
     if (symbol === undefined) return undefined;

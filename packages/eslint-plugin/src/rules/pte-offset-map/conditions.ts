@@ -1,0 +1,217 @@
+import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
+import ts from 'typescript';
+import type { Typed } from '../../typed.js';
+import { awaited, isNullable, truth, unionOf, type Answer, type ResultTypes } from './result-types.js';
+import type { Subject } from './subject.js';
+import type { Variables } from './variables.js';
+import { NONE, swap, withPresence, withState, type Mapped, type Split, type World, type Worlds } from './worlds.js';
+
+/** Evaluates an expression in some worlds. */
+export type Evaluate = (node: TSESTree.Node, worlds: readonly World[]) => readonly World[];
+
+/** How conditions come out in which worlds. */
+export class Conditions {
+  private readonly subject: Subject;
+  private readonly typed: Typed;
+  private readonly results: ResultTypes;
+  private readonly worlds: Worlds;
+  private readonly variables: Variables;
+  private readonly evaluate: Evaluate;
+
+  constructor(subject: Subject, worlds: Worlds, variables: Variables, evaluate: Evaluate) {
+    this.subject = subject;
+    this.typed = subject.typed;
+    this.results = subject.results;
+    this.worlds = worlds;
+    this.variables = variables;
+    this.evaluate = evaluate;
+  }
+
+  /** The worlds in which an expression that is evaluated counts as true, and those in which it does not. */
+  of(node: TSESTree.Node, worlds: readonly World[]): Split {
+    if (worlds.length === 0) return { yes: NONE, no: NONE };
+    switch (node.type) {
+      case AST_NODE_TYPES.TSNonNullExpression:
+      case AST_NODE_TYPES.TSAsExpression:
+      case AST_NODE_TYPES.TSSatisfiesExpression:
+      case AST_NODE_TYPES.ChainExpression:
+        return this.of(node.expression, worlds);
+      case AST_NODE_TYPES.Literal:
+        return node.value === null || node.value === false || node.value === 0 ? { yes: NONE, no: worlds } : { yes: worlds, no: NONE };
+      case AST_NODE_TYPES.UnaryExpression:
+        if (node.operator === '!') return swap(this.of(node.argument, worlds));
+        break;
+      case AST_NODE_TYPES.LogicalExpression: {
+        if (node.operator === '??') break;
+        const left = this.of(node.left, worlds);
+        const right = this.of(node.right, node.operator === '&&' ? left.yes : left.no);
+        return node.operator === '&&' ? { yes: right.yes, no: this.worlds.merge(left.no, right.no) } : { yes: this.worlds.merge(left.yes, right.yes), no: right.no };
+      }
+      case AST_NODE_TYPES.BinaryExpression:
+        return this.comparison(node, worlds);
+      case AST_NODE_TYPES.Identifier: {
+        const companion = this.variables.companionOf(node);
+        const after = this.evaluate(node, worlds);
+        if (companion !== undefined) return this.askCompanion(companion.mapped, node, after);
+        return this.splitBy(node, after, (type) => truth(type), true);
+      }
+      case AST_NODE_TYPES.MemberExpression: {
+        const after = this.evaluate(node, worlds);
+        return this.typed.handleOf(node) === undefined ? this.splitBy(node.object, after, (type) => this.results.ofProperty(type, nameOfProperty(node), truth)) : this.splitBy(node, after, truth, true);
+      }
+      case AST_NODE_TYPES.CallExpression: {
+        if (node.callee.type === AST_NODE_TYPES.Identifier && node.callee.name === 'Boolean' && node.arguments[0] !== undefined) return this.of(node.arguments[0], worlds);
+        const after = this.evaluate(node, worlds);
+        if (this.subject.mapped.has(node)) return this.splitBy(node, after, truth, true);
+        const predicate = this.subject.names.predicateOf(node);
+        const argument = predicate?.kind === ts.TypePredicateKind.Identifier ? node.arguments[predicate.parameterIndex] : undefined;
+        const { type: said } = predicate ?? {};
+        if (argument === undefined || said === undefined) return this.doubt(node.arguments, after);
+        return this.splitBy(argument, after, (type) => (this.results.isNothing(type) === unionOf(said).some((one) => this.results.isNothing(one)) ? 'yes' : 'no'), true);
+      }
+      case AST_NODE_TYPES.AssignmentExpression:
+      case AST_NODE_TYPES.AwaitExpression:
+        return this.splitBy(node, this.evaluate(node, worlds), truth, true);
+      default:
+        break;
+    }
+    const after = this.evaluate(node, worlds);
+    return { yes: after, no: after };
+  }
+
+  /** A condition that is told of a table and may ask anything: afterwards nothing is known. */
+  private doubt(told: readonly TSESTree.Node[], worlds: readonly World[]): Split {
+    const after = worlds.map((world) =>
+      told.reduce((now, one) => {
+        const mapped = this.variables.carried(one, now);
+        return mapped !== undefined && now.state.get(mapped)?.presence === 'maybe' && this.results.isFallible(this.typed.typeOf(one)) ? withState(now, mapped, { presence: 'unknown' }) : now;
+      }, world));
+    return { yes: after, no: after };
+  }
+
+  private askCompanion(mapped: Mapped, node: TSESTree.Node, worlds: readonly World[]): Split {
+    const type = this.typed.typeOf(node);
+    const decides = unionOf(type).every((one) => (one.flags & ts.TypeFlags.BooleanLike) !== 0);
+    const side = (there: boolean): readonly World[] =>
+      worlds.map((world) => (decides ? withPresence(world, mapped, there) : this.results.isFallible(type) ? withState(world, mapped, { presence: 'unknown' }) : world)).filter((world) => world !== undefined);
+    return { yes: side(true), no: side(false) };
+  }
+
+  private comparison(node: TSESTree.BinaryExpression, worlds: readonly World[]): Split {
+    const after = node.left.type === AST_NODE_TYPES.PrivateIdentifier ? worlds : this.evaluate(node.left, worlds);
+    const both = this.evaluate(node.right, after);
+    if (node.operator === 'in') {
+      const key = node.left.type === AST_NODE_TYPES.Literal ? String(node.left.value) : undefined;
+      return this.splitBy(node.right, both, (type) => (key === undefined ? 'either' : type.getProperty(key) === undefined ? 'no' : 'yes'));
+    }
+    if (node.operator === 'instanceof') return this.splitBy(node.left, both, (type) => (this.results.isNothing(type) && (type.flags & ts.TypeFlags.Object) === 0 ? 'no' : 'either'));
+    if (!/^[!=]==?$/.test(node.operator)) return { yes: both, no: both };
+    const [what, other] = isConstant(node.left) ? [node.right, node.left] : [node.left, node.right];
+    const split = this.equal(what, other, both, []);
+    return node.operator.startsWith('!') ? swap(split) : split;
+  }
+
+  /** @param taken what was compared with before, in a switch */
+  equal(what: TSESTree.Node, other: TSESTree.Node, worlds: readonly World[], taken: readonly ts.Type[]): Split {
+    const bare = what.type === AST_NODE_TYPES.ChainExpression ? what.expression : what;
+    if (isNullish(other)) return this.nullish(bare, worlds);
+    if (bare.type === AST_NODE_TYPES.UnaryExpression && bare.operator === 'typeof' && other.type === AST_NODE_TYPES.Literal) {
+      return other.value === 'undefined' ? this.nullish(bare.argument, worlds) : this.splitBy(bare.argument, worlds, (type) => (this.results.isNothing(type) ? 'no' : 'either'), true);
+    }
+    if (other.type === AST_NODE_TYPES.Literal && typeof other.value === 'boolean') {
+      const split = this.of(bare, worlds);
+      return other.value ? split : swap(split);
+    }
+    const value = this.typed.typeOf(other);
+    if (bare.type === AST_NODE_TYPES.MemberExpression && this.typed.handleOf(bare) === undefined) {
+      const name = nameOfProperty(bare);
+      return this.splitBy(bare.object, worlds, (type) => this.results.ofProperty(type, name, (property) => this.results.isEqual(property, value, taken)));
+    }
+    const companion = this.variables.companionOf(bare);
+    if (companion !== undefined && (value.flags & ts.TypeFlags.Literal) !== 0) {
+      const after = worlds.map((world) => withState(world, companion.mapped, { presence: 'unknown' }));
+      return { yes: after, no: after };
+    }
+    return { yes: worlds, no: worlds };
+  }
+
+  /** Whether something is undefined or null. */
+  nullish(node: TSESTree.Node, worlds: readonly World[]): Split {
+    const isWhole = node.type !== AST_NODE_TYPES.MemberExpression || this.typed.handleOf(node) !== undefined;
+    const answer = (type: ts.Type): Answer => (isNullable(type) ? 'yes' : unionOf(type).some((one) => (one.flags & ts.TypeFlags.Undefined) !== 0) ? 'either' : 'no');
+    if (isWhole) {
+      const companion = this.variables.companionOf(node);
+      if (companion !== undefined) return swap(this.askCompanion(companion.mapped, node, worlds));
+      return this.splitBy(node, worlds, answer, true);
+    }
+    const { object, property } = node;
+    const name = property.type === AST_NODE_TYPES.Identifier ? property.name : undefined;
+    return this.splitBy(object, worlds, (type) => (name !== undefined && type.getProperty(name) === undefined ? 'yes' : this.results.ofProperty(type, name, answer)));
+  }
+
+  /**
+   * Splits worlds by a condition on what an expression has.
+   *
+   * @param node the expression: that of the handle, or of the result that has it
+   * @param ask how the condition comes out for a member of its type
+   * @param whole whether the condition is on the result or the handle itself, so that it says whether the table is there
+   */
+  splitBy(node: TSESTree.Node, worlds: readonly World[], ask: (type: ts.Type) => Answer, whole = false): Split {
+    const variable = this.variables.of(node);
+    const yes: (World | undefined)[] = [];
+    const no: (World | undefined)[] = [];
+    for (const world of worlds) {
+      const mapped = this.variables.carried(node, world);
+      if (mapped === undefined || !world.state.has(mapped)) {
+        const flag = variable === null || !whole ? undefined : world.flags.get(variable);
+        if (flag !== false) yes.push(variable === null || !whole ? world : this.variables.remember(world, variable, true));
+        if (flag !== true) no.push(variable === null || !whole ? world : this.variables.remember(world, variable, false));
+        continue;
+      }
+      if (!mapped.fallible) {
+        yes.push(world);
+        no.push(world);
+        continue;
+      }
+      const members = unionOf(this.declaredTypeOf(node, mapped));
+      const answers = members.map((type) => ({ type, answer: ask(type) }));
+      const side = (wanted: Answer): World | undefined => this.known(world, mapped, answers.filter(({ answer }) => answer === wanted || answer === 'either').map(({ type }) => type), members);
+      yes.push(side('yes'));
+      no.push(side('no'));
+    }
+    return { yes: this.worlds.merge(yes.filter((world) => world !== undefined)), no: this.worlds.merge(no.filter((world) => world !== undefined)) };
+  }
+
+  /** The type that an expression has here, and where an assignment made it narrower or `!` did, that of the call. */
+  private declaredTypeOf(node: TSESTree.Node, mapped: Mapped): ts.Type {
+    const here = this.typed.typeOf(node);
+    if (unionOf(here).length > 1 || node.type !== AST_NODE_TYPES.Identifier) return here;
+    return (here.flags & ts.TypeFlags.Never) !== 0 ? this.typed.typeOf(awaited(mapped.call)) : here;
+  }
+
+  private known(world: World, mapped: Mapped, left: readonly ts.Type[], all: readonly ts.Type[]): World | undefined {
+    if (left.length === 0) return undefined;
+    const nothing = left.filter((type) => this.results.isNothing(type)).length;
+    if (!all.some((type) => this.results.isNothing(type))) {
+      // One type for both: what a property says of it is not in the types.
+      const presence = world.state.get(mapped)?.presence;
+      return presence === 'maybe' ? withState(world, mapped, { presence: 'unknown' }) : world;
+    }
+    if (nothing === 0) return withPresence(world, mapped, true);
+    return nothing === left.length ? withPresence(world, mapped, false) : world;
+  }
+}
+
+function isNullish(node: TSESTree.Node): boolean {
+  return (node.type === AST_NODE_TYPES.Identifier && node.name === 'undefined') || (node.type === AST_NODE_TYPES.Literal && node.value === null && node.raw === 'null') ||
+    (node.type === AST_NODE_TYPES.UnaryExpression && node.operator === 'void');
+}
+
+function isConstant(node: TSESTree.Node): boolean {
+  return node.type === AST_NODE_TYPES.Literal || isNullish(node);
+}
+
+function nameOfProperty(node: TSESTree.MemberExpression): string | undefined {
+  if (node.computed) return node.property.type === AST_NODE_TYPES.Literal ? String(node.property.value) : undefined;
+  return node.property.name;
+}

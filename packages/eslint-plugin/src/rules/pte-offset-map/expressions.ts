@@ -1,0 +1,181 @@
+import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
+import ts from 'typescript';
+import { children } from '../../ast.js';
+import type { Typed } from '../../typed.js';
+import { Conditions } from './conditions.js';
+import type { Findings } from './findings.js';
+import type { Jumps } from './jumps.js';
+import { awaited, type ResultTypes } from './result-types.js';
+import type { Subject } from './subject.js';
+import type { Uses } from './uses.js';
+import type { Variables } from './variables.js';
+import { isOwed, swap, withState, type Mapped, type World, type Worlds } from './worlds.js';
+
+/** What expressions do: map tables, use them, and give them back. */
+export class Expressions {
+  readonly conditions: Conditions;
+  private readonly subject: Subject;
+  private readonly typed: Typed;
+  private readonly results: ResultTypes;
+  private readonly worlds: Worlds;
+  private readonly uses: Uses;
+  private readonly variables: Variables;
+  private readonly jumps: Jumps;
+  private readonly findings: Findings;
+
+  constructor(subject: Subject, worlds: Worlds, uses: Uses, variables: Variables, jumps: Jumps, findings: Findings) {
+    this.subject = subject;
+    this.typed = subject.typed;
+    this.results = subject.results;
+    this.worlds = worlds;
+    this.uses = uses;
+    this.variables = variables;
+    this.jumps = jumps;
+    this.findings = findings;
+    this.conditions = new Conditions(subject, worlds, variables, (node, now) => this.evaluate(node, now));
+  }
+
+  /** The worlds after an expression. */
+  evaluate(node: TSESTree.Node, worlds: readonly World[]): readonly World[] {
+    if (worlds.length === 0) return worlds;
+    switch (node.type) {
+      case AST_NODE_TYPES.Identifier:
+        return worlds.map((world) => this.mention(node, world));
+      case AST_NODE_TYPES.Literal:
+      case AST_NODE_TYPES.FunctionExpression:
+      case AST_NODE_TYPES.ArrowFunctionExpression:
+      case AST_NODE_TYPES.ClassExpression:
+      case AST_NODE_TYPES.ClassDeclaration:
+        return worlds;
+      case AST_NODE_TYPES.LogicalExpression: {
+        if (node.operator === '??') {
+          const left = this.evaluate(node.left, worlds);
+          const { yes, no } = this.conditions.nullish(node.left, left);
+          return this.worlds.merge(no, this.evaluate(node.right, yes));
+        }
+        const { yes, no } = this.conditions.of(node.left, worlds);
+        return node.operator === '&&' ? this.worlds.merge(no, this.evaluate(node.right, yes)) : this.worlds.merge(yes, this.evaluate(node.right, no));
+      }
+      case AST_NODE_TYPES.ConditionalExpression: {
+        const { yes, no } = this.conditions.of(node.test, worlds);
+        return this.worlds.merge(this.evaluate(node.consequent, yes), this.evaluate(node.alternate, no));
+      }
+      case AST_NODE_TYPES.AssignmentExpression:
+        return this.assignment(node, worlds);
+      case AST_NODE_TYPES.MemberExpression:
+        return node.computed ? this.evaluate(node.property, this.evaluate(node.object, worlds)) : this.evaluate(node.object, worlds);
+      case AST_NODE_TYPES.Property:
+        return node.computed ? this.evaluate(node.value, this.evaluate(node.key, worlds)) : this.evaluate(node.value, worlds);
+      case AST_NODE_TYPES.CallExpression:
+        return this.call(node, worlds);
+      default: {
+        let now = worlds;
+        if (node.type === AST_NODE_TYPES.NewExpression || node.type === AST_NODE_TYPES.AwaitExpression || node.type === AST_NODE_TYPES.TaggedTemplateExpression) this.jumps.mayThrow(node, now);
+        for (const child of this.children(node)) now = this.evaluate(child, now);
+        return now;
+      }
+    }
+  }
+
+  /** What runs inside of a node: types do not. */
+  private children(node: TSESTree.Node): TSESTree.Node[] {
+    return children(node, this.subject.context.sourceCode.visitorKeys).filter((child) => {
+      const isExpression = child.type === AST_NODE_TYPES.TSAsExpression || child.type === AST_NODE_TYPES.TSNonNullExpression ||
+        child.type === AST_NODE_TYPES.TSSatisfiesExpression || child.type === AST_NODE_TYPES.TSTypeAssertion;
+      return isExpression || !child.type.startsWith('TS');
+    });
+  }
+
+  private assignment(node: TSESTree.AssignmentExpression, worlds: readonly World[]): readonly World[] {
+    const { left, right, operator } = node;
+    if (operator === '??=' || operator === '||=' || operator === '&&=') {
+      const { yes, no } = operator === '??=' ? swap(this.conditions.nullish(left, worlds)) : this.conditions.of(left, worlds);
+      const kept = operator === '&&=' ? no : yes;
+      return this.worlds.merge(kept, this.evaluate(right, operator === '&&=' ? yes : no).map((world) => this.variables.bind(left, this.variables.carried(right, world), world)));
+    }
+    const target = left.type === AST_NODE_TYPES.MemberExpression ? this.evaluate(left, worlds) : worlds;
+    const after = this.evaluate(right, target);
+    // `ptep += 1` is the same table still.
+    if (operator !== '=') return after;
+    const variable = this.variables.of(left);
+    if (variable !== null && right.type === AST_NODE_TYPES.Literal && typeof right.value === 'boolean') {
+      const { value } = right;
+      return after.map((world) => this.variables.remember(world, variable, value));
+    }
+    return this.worlds.merge(after.map((world) => this.variables.bind(left, this.variables.carried(right, world), world)));
+  }
+
+  private call(node: TSESTree.CallExpression, worlds: readonly World[]): readonly World[] {
+    let now = this.evaluate(node.callee, worlds);
+    for (const argument of node.arguments) now = this.evaluate(argument, now);
+    const mapped = this.subject.mapped.get(node);
+    if (mapped !== undefined) {
+      this.jumps.mayThrow(node, now);
+      return this.worlds.merge(now.map((world) => this.acquire(mapped, world)));
+    }
+    const isUnmap = this.subject.names.isUnmap(node);
+    const isMethod = this.subject.names.isUnmapMethod(node);
+    const companion = this.variables.companionOf(node.callee);
+    const isCompanion = companion !== undefined && this.subject.names.isUnmapName(companion.property);
+    if (isUnmap || isMethod || isCompanion) {
+      const object = node.callee.type === AST_NODE_TYPES.MemberExpression ? [node.callee.object] : [];
+      const candidates = isUnmap ? [...node.arguments, ...object] : isMethod ? object : [];
+      const given = now.map((world) => {
+        const carried = candidates.map((one) => this.variables.carried(one, world)).filter((one) => one !== undefined);
+        return new Set(isCompanion ? [...carried, companion.mapped] : carried);
+      });
+      if (given.some(({ size }) => size > 0)) return this.worlds.merge(now.map((world, at) => [...given[at]!].reduce((before, one) => this.unmap(one, node, before), world)));
+    }
+    this.jumps.mayThrow(node, now);
+    return this.asserted(node, now);
+  }
+
+  /** `assert(ptep !== undefined)`, `assertMapped(result)`: what is known once they return. */
+  private asserted(node: TSESTree.CallExpression, worlds: readonly World[]): readonly World[] {
+    const predicate = this.subject.names.predicateOf(node);
+    if (predicate?.kind !== ts.TypePredicateKind.AssertsIdentifier) return worlds;
+    const argument = node.arguments[predicate.parameterIndex];
+    if (argument === undefined) return worlds;
+    if (predicate.type === undefined) return this.conditions.of(argument, worlds).yes;
+    return this.conditions.splitBy(argument, worlds, (type) => (this.results.isNothing(type) ? 'no' : 'yes')).yes;
+  }
+
+  private acquire(mapped: Mapped, world: World): World {
+    if (isOwed(world.state.get(mapped))) this.findings.leak(mapped, mapped.call.loc.start.line);
+    const value = awaited(mapped.call);
+    const { kind, assumed } = this.uses.of(value);
+    if (assumed && mapped.fallible) this.findings.report('unchecked', mapped.call, mapped);
+    if (kind === 'drop') this.findings.report('dropped', mapped.call, mapped);
+    const names = new Map([...world.names].filter(([, one]) => one !== mapped));
+    const presence = !mapped.fallible || assumed ? 'there' : 'maybe';
+    return withState({ ...world, names }, mapped, { hold: kind === 'drop' || kind === 'pass' ? 'passed' : 'held', presence });
+  }
+
+  private unmap(mapped: Mapped, node: TSESTree.CallExpression, world: World): World {
+    const state = world.state.get(mapped);
+    if (state === undefined || state.presence === 'gone') return world;
+    if (state.hold === 'unmapped' && state.presence !== 'unknown') this.findings.report('unmappedTwice', node, mapped);
+    return state.hold === 'held' ? withState(world, mapped, { hold: 'unmapped' }) : world;
+  }
+
+  private mention(node: TSESTree.Identifier, world: World): World {
+    const variable = this.variables.of(node);
+    const mapped = variable === null ? undefined : world.names.get(variable);
+    const state = mapped === undefined ? undefined : world.state.get(mapped);
+    if (mapped === undefined || state === undefined) return world;
+    const use = this.uses.of(node);
+    let now = world;
+    if (state.hold === 'unmapped' && (use.kind === 'use' || use.kind === 'pass') && state.presence !== 'gone') this.findings.report('usedAfterUnmap', node, mapped);
+    if (use.kind !== 'look' && mapped.fallible) {
+      const isKnown = state.presence === 'there' || state.presence === 'unknown';
+      if (use.assumed && !isKnown) {
+        this.findings.report('unchecked', node, mapped);
+        now = withState(now, mapped, { presence: 'there' });
+      } else if (!isKnown && !use.assumed && this.typed.handleOf(node) !== undefined && !this.results.isFallible(this.typed.typeOf(node))) {
+        // The compiler knows of a condition that is not understood here.
+        now = withState(now, mapped, { presence: 'there' });
+      }
+    }
+    return use.kind === 'pass' && state.hold === 'held' ? withState(now, mapped, { hold: 'passed' }) : now;
+  }
+}

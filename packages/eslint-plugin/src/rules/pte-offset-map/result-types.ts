@@ -1,0 +1,81 @@
+import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
+import ts from 'typescript';
+import type { Typed } from '../../typed.js';
+import type { MapNames } from './names.js';
+
+/** What the types of results say: whether there may be no table, and which member of a union means so. */
+export class ResultTypes {
+  private readonly typed: Typed;
+  private readonly names: MapNames;
+
+  constructor(types: Typed, names: MapNames) {
+    this.typed = types;
+    this.names = names;
+  }
+
+  /** Whether something of a type may be, or have, no table. */
+  isFallible(type: ts.Type): boolean {
+    if ((type.flags & ts.TypeFlags.Any) !== 0) return false;
+    return unionOf(type).some((one) => this.isNothing(one)) || this.handlesIn(type).some((one) => unionOf(one).some((member) => isNullable(member)));
+  }
+
+  private handlesIn(type: ts.Type): readonly ts.Type[] {
+    if ((type.flags & ts.TypeFlags.Object) === 0 || this.typed.types.handle(type) !== undefined) return [];
+    return type.getProperties().filter(({ name }) => !name.startsWith('__')).map((property) => this.typed.types.checker.getTypeOfSymbol(property)).filter((one) => this.typed.types.handle(one) !== undefined);
+  }
+
+  /** Whether a member of a result's type is the one where there is no table: undefined, or an object without a handle. */
+  isNothing(type: ts.Type): boolean {
+    if ((type.flags & (ts.TypeFlags.Undefined | ts.TypeFlags.Null | ts.TypeFlags.Void)) !== 0) return true;
+    if ((type.flags & ts.TypeFlags.BooleanLiteral) !== 0) return this.typed.types.checker.typeToString(type) === 'false';
+    if ((type.flags & ts.TypeFlags.Object) === 0 || this.typed.types.handle(type) !== undefined) return false;
+    return this.handlesIn(type).length === 0 && !type.getProperties().some(({ name }) => this.names.isUnmapName(name) || name.startsWith('__@dispose'));
+  }
+
+  /** How `property === value` comes out, for the types of both. @param taken what was compared with before, in a switch */
+  isEqual(type: ts.Type, value: ts.Type, taken: readonly ts.Type[]): Answer {
+    const { checker } = this.typed.types;
+    const text = checker.typeToString(value);
+    const members = unionOf(type).map((one) => checker.typeToString(one)).filter((one) => !taken.some((before) => checker.typeToString(before) === one));
+    if (!members.includes(text)) return (value.flags & (ts.TypeFlags.Literal | ts.TypeFlags.UniqueESSymbol)) === 0 ? 'either' : 'no';
+    return members.length === 1 && (value.flags & ts.TypeFlags.Literal) !== 0 ? 'yes' : 'either';
+  }
+
+  /** What a property of a type says, where there is one. */
+  ofProperty(type: ts.Type, name: string | undefined, ask: (property: ts.Type) => Answer): Answer {
+    if (isNullable(type)) return 'no';
+    const property = name === undefined ? undefined : type.getProperty(name);
+    if (property === undefined) return 'either';
+    return ask(this.typed.types.checker.getTypeOfSymbol(property));
+  }
+}
+
+/** How a condition comes out. */
+export type Answer = 'yes' | 'no' | 'either';
+
+/** Whether something of a type counts as true. */
+export function truth(type: ts.Type): Answer {
+  if ((type.flags & (ts.TypeFlags.Undefined | ts.TypeFlags.Null | ts.TypeFlags.Void)) !== 0) return 'no';
+  if (type.isUnion()) {
+    const answers = new Set(type.types.map(truth));
+    return answers.size === 1 ? [...answers][0]! : 'either';
+  }
+  if ((type.flags & ts.TypeFlags.BooleanLiteral) !== 0) return (type as ts.Type & { readonly intrinsicName?: string }).intrinsicName === 'true' ? 'yes' : 'no';
+  if (type.isStringLiteral()) return type.value === '' ? 'no' : 'yes';
+  if (type.isNumberLiteral()) return type.value === 0 ? 'no' : 'yes';
+  if ((type.flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown | ts.TypeFlags.StringLike | ts.TypeFlags.BooleanLike)) !== 0) return 'either';
+  return 'yes';
+}
+
+export function isNullable(type: ts.Type): boolean {
+  return (type.flags & (ts.TypeFlags.Undefined | ts.TypeFlags.Null)) !== 0;
+}
+
+export function unionOf(type: ts.Type): readonly ts.Type[] {
+  return type.isUnion() ? type.types : [type];
+}
+
+/** The call with an `await` around it. */
+export function awaited(call: TSESTree.CallExpression): TSESTree.Expression {
+  return call.parent.type === AST_NODE_TYPES.AwaitExpression ? call.parent : call;
+}

@@ -1,0 +1,165 @@
+import { AST_NODE_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
+import type { Typed } from '../../typed.js';
+import type { Subject } from './subject.js';
+import type { Uses } from './uses.js';
+import { passedOn, withFlag, withName, type Mapped, type Variable, type World } from './worlds.js';
+
+/** What stands beside the entry in a result, as in `const { ok, ptep } = ...`, by its name there. */
+export interface Companion {
+  readonly mapped: Mapped;
+  readonly property: string;
+}
+
+/** Which variables, and which expressions, have which mapped table. */
+export class Variables {
+  private readonly subject: Subject;
+  private readonly typed: Typed;
+  private readonly uses: Uses;
+  private readonly companions = new Map<Variable, Companion>();
+
+  constructor(subject: Subject, uses: Uses) {
+    this.subject = subject;
+    this.typed = subject.typed;
+    this.uses = uses;
+  }
+
+  /** The variable that an identifier stands for. */
+  of(identifier: TSESTree.Node): Variable | null {
+    return identifier.type === AST_NODE_TYPES.Identifier ? ASTUtils.findVariable(this.subject.context.sourceCode.getScope(identifier), identifier) : null;
+  }
+
+  /** What stands beside an entry, if a variable has that. */
+  companionOf(node: TSESTree.Node): Companion | undefined {
+    const variable = this.of(node);
+    return variable === null ? undefined : this.companions.get(variable);
+  }
+
+  /** What of the mapped tables an expression has as its value: the table itself, a part of the result, or an entry further on in it. */
+  carried(node: TSESTree.Node, world: World): Mapped | undefined {
+    const mapped = this.subject.mapped.get(node);
+    if (mapped !== undefined) return mapped;
+    switch (node.type) {
+      case AST_NODE_TYPES.Identifier: {
+        const variable = this.of(node);
+        return variable === null ? undefined : world.names.get(variable);
+      }
+      case AST_NODE_TYPES.TSNonNullExpression:
+      case AST_NODE_TYPES.TSAsExpression:
+      case AST_NODE_TYPES.TSTypeAssertion:
+      case AST_NODE_TYPES.TSSatisfiesExpression:
+      case AST_NODE_TYPES.ChainExpression:
+        return this.carried(node.expression, world);
+      case AST_NODE_TYPES.AwaitExpression:
+        return this.carried(node.argument, world);
+      case AST_NODE_TYPES.MemberExpression:
+        return this.carried(node.object, world);
+      case AST_NODE_TYPES.AssignmentExpression:
+        return this.carried(node.right, world);
+      case AST_NODE_TYPES.SequenceExpression:
+        return this.carried(node.expressions.at(-1)!, world);
+      case AST_NODE_TYPES.ConditionalExpression:
+        return this.present(this.carried(node.consequent, world), world) ?? this.carried(node.alternate, world);
+      case AST_NODE_TYPES.LogicalExpression:
+        if (node.operator === '&&') return this.carried(node.right, world);
+        return this.present(this.carried(node.left, world), world) ?? this.carried(node.right, world);
+      case AST_NODE_TYPES.CallExpression:
+        if (this.typed.handleOf(node) === undefined || !this.subject.names.isAccessor(node)) return undefined;
+        return node.arguments.map((argument) => this.carried(argument, world)).find((one) => one !== undefined);
+      case AST_NODE_TYPES.BinaryExpression:
+        if (node.operator !== '+' && node.operator !== '-') return undefined;
+        return this.typed.handleOf(node.left) === undefined ? (this.typed.handleOf(node.right) === undefined ? undefined : this.carried(node.right, world)) : this.carried(node.left, world);
+      default:
+        return undefined;
+    }
+  }
+
+  private present(mapped: Mapped | undefined, world: World): Mapped | undefined {
+    return mapped !== undefined && world.state.has(mapped) && world.state.get(mapped)?.presence !== 'gone' ? mapped : undefined;
+  }
+
+  /** How a condition came out, where it is asked again and nobody changes it elsewhere. */
+  remember(world: World, variable: Variable, value: boolean): World {
+    const reads = variable.references.filter((reference) => reference.isRead());
+    const isSteady = variable.references.every((reference) => reference.isReadOnly() || reference.from.variableScope === variable.scope.variableScope);
+    const isAskedAgain = reads.length > 1 || (reads.length === 1 && variable.references.some((reference) => reference.isWrite()));
+    return isSteady && isAskedAgain ? withFlag(world, variable, value) : world;
+  }
+
+  /** What a pattern binds to a table, or to something else. */
+  bind(target: TSESTree.Node, mapped: Mapped | undefined, world: World): World {
+    if (target.type === AST_NODE_TYPES.Identifier) {
+      const variable = this.of(target);
+      if (variable === null) return mapped === undefined ? world : passedOn(world, mapped);
+      const named = withFlag(withName(world, variable, mapped), variable, undefined);
+      return mapped !== undefined && this.isShared(variable) ? passedOn(named, mapped) : named;
+    }
+    if (mapped === undefined) {
+      return variablesIn(target).reduce((now, identifier) => {
+        const variable = this.of(identifier);
+        return variable === null ? now : withFlag(withName(now, variable, undefined), variable, undefined);
+      }, world);
+    }
+    if (target.type !== AST_NODE_TYPES.ObjectPattern && target.type !== AST_NODE_TYPES.ArrayPattern) return passedOn(world, mapped);
+    let now = world;
+    const parts = target.type === AST_NODE_TYPES.ArrayPattern ? target.elements : target.properties;
+    for (const part of parts) {
+      if (part === null) continue;
+      const inner = part.type === AST_NODE_TYPES.Property ? part.value : part;
+      const identifier = inner.type === AST_NODE_TYPES.AssignmentPattern ? inner.left : inner;
+      if (identifier.type !== AST_NODE_TYPES.Identifier) {
+        // What is left over, or a pattern in a pattern: whoever has that may give it back.
+        now = passedOn(now, mapped);
+        continue;
+      }
+      if (this.typed.handleOf(identifier) !== undefined) {
+        now = this.bind(identifier, mapped, now);
+        continue;
+      }
+      const variable = this.of(identifier);
+      const property = part.type === AST_NODE_TYPES.Property && part.key.type === AST_NODE_TYPES.Identifier ? part.key.name : '';
+      if (variable !== null) this.companions.set(variable, { mapped, property });
+      // A function that gives it back may go anywhere.
+      if (variable !== null && this.subject.names.isUnmapName(property) && this.isShared(variable)) now = passedOn(now, mapped);
+    }
+    return now;
+  }
+
+  /** Whether others than this function may give back what a variable has: it is from outside, is exported, or a function in here does more than read. */
+  private isShared(variable: Variable): boolean {
+    const own = this.scope();
+    if (variable.scope.variableScope !== own) return true;
+    if (variable.defs.some(({ node }) => node.type === AST_NODE_TYPES.VariableDeclarator && node.parent.parent.type === AST_NODE_TYPES.ExportNamedDeclaration)) return true;
+    return variable.references.some((reference) => {
+      if (reference.identifier.parent.type === AST_NODE_TYPES.ExportSpecifier) return true;
+      if (reference.from.variableScope === own || !reference.isRead()) return false;
+      let inner: TSESLint.Scope.Scope = reference.from.variableScope;
+      while (inner.upper !== null && inner.upper.variableScope !== own) inner = inner.upper.variableScope;
+      const { block } = inner;
+      const isCallback = block.type === AST_NODE_TYPES.ArrowFunctionExpression && block.parent.type === AST_NODE_TYPES.CallExpression;
+      const { kind } = this.uses.of(reference.identifier);
+      return !isCallback || (kind !== 'look' && kind !== 'use');
+    });
+  }
+
+  private scope(): TSESLint.Scope.Scope {
+    const acquired = this.subject.context.sourceCode.getScope([...this.subject.mapped.keys()][0]!);
+    return acquired.variableScope;
+  }
+}
+
+function variablesIn(pattern: TSESTree.Node): TSESTree.Identifier[] {
+  switch (pattern.type) {
+    case AST_NODE_TYPES.Identifier:
+      return [pattern];
+    case AST_NODE_TYPES.ObjectPattern:
+      return pattern.properties.flatMap((one) => variablesIn(one.type === AST_NODE_TYPES.Property ? one.value : one.argument));
+    case AST_NODE_TYPES.ArrayPattern:
+      return pattern.elements.flatMap((one) => (one === null ? [] : variablesIn(one)));
+    case AST_NODE_TYPES.AssignmentPattern:
+      return variablesIn(pattern.left);
+    case AST_NODE_TYPES.RestElement:
+      return variablesIn(pattern.argument);
+    default:
+      return [];
+  }
+}
