@@ -110,10 +110,7 @@ describe.each(NAMES)('%s', (name) => {
     });
     for (const change of changes) {
       frames.tryGet = (frame, references) => {
-        // As on machines whose flush does not wait for who has interrupts off: arm64.
-        kernel.accesses.readUnlock();
         change(false);
-        kernel.accesses.readLock();
         return whole(frame, references);
       };
       const pages: number[] = [];

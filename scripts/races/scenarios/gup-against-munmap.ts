@@ -33,12 +33,8 @@ export default race({
   },
   search: { kind: 'reduced' },
   without: [{
-    name: 'the interrupts that are off, the RCU read section, and the second look', loses: /the word of a page that was referred to/,
+    name: 'the second look at the entry', loses: /the word of a page that was referred to/,
     patches: [
-      { file: 'packages/mm/src/gup/gup-fast.ts', find: '    accesses.readLock();\n', replace: '' },
-      { file: 'packages/mm/src/gup/gup-fast.ts', find: '      accesses.readUnlock();\n', replace: '' },
-      { file: 'packages/mm/src/gup/gup-fast.ts', find: '  rcu.readLock();\n', replace: '' },
-      { file: 'packages/mm/src/gup/gup-fast.ts', find: '    rcu.readUnlock();\n', replace: '' },
       { file: 'packages/mm/src/gup/gup-fast.ts', find: 'if (!pmdSame(arch, pmdpGetLockless(arch, pmdp), pmd) || !pteSame(arch, ptepGetLockless(arch, ptep), pte)) {', replace: 'if (pages === undefined) {' },
     ],
   }],

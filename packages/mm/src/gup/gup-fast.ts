@@ -12,7 +12,11 @@ import type { Mm } from '../kernel/mm.js';
  * What is read may be out of date at once, so for each page: its entry is read, a reference is taken if the block has any (`folio_try_get`), and then the entry must still be what it was, and so must the pmd entry:
  * a collapse takes the PTE table out, and leaves the ptes in it for a while. If all is as it was, the page was mapped when the reference was taken, so the reference is on the page that was meant.
  *
- * Locking: none; interrupts are off in the kernel, so a flush by interrupts waits for it, and so does RCU. Here it is a read section of both.
+ * Nothing else helps: a flush does not wait for it. In the kernel interrupts are off meanwhile, and a flush waits for that where it is done by interrupts (x86 without paravirtualisation), not where the hardware
+ * sends it to all processors (arm64, s390), or the firmware does (riscv). So the page may be unmapped, flushed, freed and another's by the time the reference is taken. Page tables are freed after an RCU grace period
+ * on all of these (CONFIG_MMU_GATHER_RCU_TABLE_FREE).
+ *
+ * Locking: none. An RCU read section is in it, which keeps the tables.
  *
  * @param address page aligned
  * @param write the pages are to be written: entries must be writable
@@ -21,19 +25,14 @@ import type { Mm } from '../kernel/mm.js';
  * @see mm/gup.c, Linux 6.12
  */
 export function gupFast<H extends HandleFamily>(mm: Mm<H>, address: number, count: number, write: boolean, pages: number[]): number {
-  const { accesses, rcu } = mm.kernel;
+  const { rcu } = mm.kernel;
   const before = pages.length;
   rcu.readLock();
   try {
-    accesses.readLock();
-    try {
-      for (let at = address; pages.length - before < count;) {
-        const got = gupFastPmdRange(mm, at, count - (pages.length - before), write, pages);
-        if (got === 0) break;
-        at += got * mm.pageBytes;
-      }
-    } finally {
-      accesses.readUnlock();
+    for (let at = address; pages.length - before < count;) {
+      const got = gupFastPmdRange(mm, at, count - (pages.length - before), write, pages);
+      if (got === 0) break;
+      at += got * mm.pageBytes;
     }
   } finally {
     rcu.readUnlock();

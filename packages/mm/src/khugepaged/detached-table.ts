@@ -16,7 +16,7 @@ export interface DetachedTable<H extends HandleFamily> {
 /**
  * `pmdp_collapse_flush()`: takes a PTE table out, and flushes.
  *
- * `tlb_remove_table_sync_one()`, which waits for GUP-fast, comes after it in the kernel. Here the flush waits for all processors' accesses, GUP-fast among them, as interrupts to all processors do on x86.
+ * In the kernel `tlb_remove_table_sync_one()` comes after it, which waits for GUP-fast. Here nothing does: GUP-fast is in an RCU read section, which keeps the table, and looks at the pmd entry again once it has its reference.
  *
  * Locking: the lock of the PMD table; and of who puts no huge page there under the same lock, whatever keeps faults out, which would else put a new table there.
  *

@@ -72,7 +72,7 @@ export class PageTables<H extends HandleFamily = HandleFamily> {
     try {
       return this.construct(arch, owner, level, pfn * this.frames.pageBytes);
     } catch (error) {
-      this.frames.freePages(pfn);
+      this.frames.put(pfn);
       throw error;
     }
   }
@@ -83,19 +83,17 @@ export class PageTables<H extends HandleFamily = HandleFamily> {
    * Locking: none; takes the zone lock. The table must not be live, and no reader may look at it any more: that is the caller's word.
    *
    * @param address physical, of the table
-   * @throws PgtableError `EINVAL` as {@link destroy}, and as `Frames.freePages` if the translations of the entry that pointed to it were not flushed; nothing
-   *   has changed then
+   * @throws PgtableError `EINVAL` as {@link destroy}, and if the translations of the entry that pointed to it were not flushed; nothing has changed then
    */
   free(address: number): void {
     const { pfn } = this.checkedForDestruction(address, 'free a page table');
     const stale = this.frames.read(pfn, FrameWord.Stale);
     if (stale !== 0) throw this.refused('free the page table', address, `translations through it may still be cached (${stale})`, 'flush, with `tables`, before the table is freed');
-    const references = this.frames.read(pfn, FrameWord.Refcount);
-    if (references > 1) throw this.refused('free the page table', address, `somebody else has ${references - 1} references to it`, 'put() them first');
     this.destroy(address);
     // Who is still in the table, without a lock, is too late.
     scheduleTouch(undefined, address, Access.Write, 2 ** this.frames.read(pfn, FrameWord.Order) * this.frames.pageBytes);
-    this.frames.freePages(pfn);
+    // Who found the frame without a lock, when it was something else, may have taken a reference a moment ago, and gives it back as soon as it has looked again. The last one frees.
+    this.frames.put(pfn);
   }
 
   /**
@@ -272,7 +270,7 @@ export class PageTables<H extends HandleFamily = HandleFamily> {
       this.begin(pfn, level, owner, TableWord.Early);
       return table;
     } catch (error) {
-      this.frames.freePages(pfn);
+      this.frames.put(pfn);
       throw error;
     }
   }
