@@ -177,11 +177,12 @@ export interface DroppedFlush {
 
 /** Watches the flush promises of the address spaces that it is given to ({@link MmContext.ledger}). For tests. */
 export class FlushLedger {
-  private readonly open = new Map<FlushPromise<unknown>, DroppedFlush>();
+  /** With the place of each as an object whose text is made when somebody asks for it: making it takes several times as long. */
+  private readonly open = new Map<FlushPromise<unknown>, { readonly range: FlushRange; readonly place: Error }>();
 
   /** For {@link FlushPromise}. */
   promised(promise: FlushPromise<unknown>, range: FlushRange): void {
-    this.open.set(promise, { range, site: new Error('promised').stack ?? '' });
+    this.open.set(promise, { range, place: new Error('promised') });
   }
 
   /** For {@link FlushPromise}. */
@@ -191,7 +192,7 @@ export class FlushLedger {
 
   /** The promises that nobody has used so far. */
   dropped(): DroppedFlush[] {
-    return [...this.open.values()];
+    return Array.from(this.open.values(), ({ range, place }) => ({ range, site: place.stack ?? '' }));
   }
 
   /**

@@ -124,6 +124,24 @@ describe('the ledger', () => {
     ledger.close();
   });
 
+  it('has the text of a place made when somebody asks for it, and not before', () => {
+    const { mm, ledger } = space();
+    const before = Object.getOwnPropertyDescriptor(Error, 'prepareStackTrace');
+    let made = 0;
+    Error.prepareStackTrace = (error) => { made++; return `the place of ${error.message}`; };
+    try {
+      new FlushPromise(mm, 1, range(0x1000, 0x2000)).flush();
+      const late = new FlushPromise(mm, 2, range(0x2000, 0x3000));
+      expect(made).toBe(0);
+      expect(ledger.dropped()[0]?.site).toBe('the place of promised');
+      expect(made).toBe(1);
+      late.ignore('a test');
+    } finally {
+      if (before === undefined) Reflect.deleteProperty(Error, 'prepareStackTrace');
+      else Object.defineProperty(Error, 'prepareStackTrace', before);
+    }
+  });
+
   it('is content with an address space in which everything was decided', () => {
     const { mm, ledger } = space();
     const batch = new MmuGather(mm);

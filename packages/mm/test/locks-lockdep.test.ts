@@ -329,6 +329,61 @@ describe('lockdep reports', () => {
     expectReport(reportOf(() => { (function look() { vma.assertLocked('look at it'); })(); }), 'unprotected', 'endRead', 'look');
   });
 
+  it('both places, over the functions of the lock, however little the host keeps by itself', () => {
+    const before = Error.stackTraceLimit;
+    Error.stackTraceLimit = 4;
+    try {
+      const mm = new MmapLock(words, 0);
+      (function outermost() { (function taker() { mm.readLock(); })(); })();
+      (function giver() { mm.readUnlock(); })();
+      expect(Error.stackTraceLimit).toBe(4);
+      const [gone] = reportOf(() => { mm.assertLocked('the VMAs'); }).sites;
+      expect(gone?.stack).toMatch(/upRead[^]*MmapLock\.readUnlock[^]*giver/);
+      mm.readLock();
+      mm.readUnlock();
+      (function outermost() { (function taker() { mm.readLock(); })(); })();
+      const [held] = reportOf(() => { mm.writeLock(); }).sites;
+      expect(held?.stack).toMatch(/downRead[^]*MmapLock\.readLock[^]*taker[^]*outermost/);
+    } finally {
+      Error.stackTraceLimit = before;
+    }
+  });
+
+  it('with texts of places that are made for the report alone', () => {
+    const before = Object.getOwnPropertyDescriptor(Error, 'prepareStackTrace');
+    let made = 0;
+    Error.prepareStackTrace = (error) => { made++; return `the place of ${error.message}`; };
+    try {
+      for (let time = 0; time < 100; time++) {
+        takeFirst(ptePtl);
+        giveBack();
+      }
+      expect(made).toBe(0);
+      expect(reportOf(() => { lockdepAssertHeld(words, 0, ptePtl, 'pte 0x1000'); }).sites.map(({ stack }) => stack)).toEqual(['the place of a place', 'the place of a place']);
+      // The two places; the error itself was not asked.
+      expect(made).toBe(2);
+    } finally {
+      if (before === undefined) Reflect.deleteProperty(Error, 'prepareStackTrace');
+      else Object.defineProperty(Error, 'prepareStackTrace', before);
+    }
+  });
+
+  it('the last of many places at which a lock was released, until there were 64 later ones', () => {
+    const again = (index: number) => {
+      takeFirst(ptePtl, 'spin', index);
+      giveBack(index);
+    };
+    again(50);
+    takeFirst(ptePtl, 'spin', 50);
+    (function last() { giveBack(50); })();
+    for (let time = 0; time < 63; time++) again(time % 40);
+    const [site] = reportOf(() => { lockdepAssertHeld(words, 50, ptePtl, 'pte 0x1000'); }).sites;
+    expect(site?.stack).toMatch(/giveBack[^]*last/);
+    again(0);
+    expect(thread.lockdep?.releaseOf(words, 50)).toBe(undefined);
+    expect(thread.lockdep?.releaseOf(words, 0)?.what).toContain('was released (spin) by thread fault');
+  });
+
   it('a wait that does not end', () => {
     takeFirst(iMmapRwsem, 'write');
     setCurrentThread(other);

@@ -1,5 +1,5 @@
 import type { LockClass } from './lock-class.js';
-import { LockRuleError, stackHere, stackText, type LockSite } from './lock-error.js';
+import { LockRuleError, placeHere, stackHere, stackText, type LockSite } from './lock-error.js';
 import type { LockOrder, LockRule } from './lock-order.js';
 import { rawOwner } from './raw-lock.js';
 import { rwStateText } from './rw-lock.js';
@@ -18,7 +18,8 @@ interface Held {
   readonly taken: Error;
 }
 
-interface Released extends Held {
+interface Released {
+  readonly held: Held;
   readonly released: Error;
 }
 
@@ -44,7 +45,9 @@ export class Lockdep {
   private readonly order: LockOrder;
   private readonly thread: Pick<Thread, 'id' | 'name'>;
   private readonly held: Held[] = [];
+  /** A ring: the release of number n is at n % REMEMBERED. */
   private readonly released: Released[] = [];
+  private releases = 0;
 
   constructor(order: LockOrder, id: number, name: string) {
     this.order = order;
@@ -75,7 +78,7 @@ export class Lockdep {
 
   /** The thread has the lock. */
   acquired(words: Int32Array, index: number, lockClass: LockClass, mode: LockMode): void {
-    this.held.push({ buffer: words.buffer, at: wordOf(words, index), lockClass, mode, taken: stackHere() });
+    this.held.push({ buffer: words.buffer, at: wordOf(words, index), lockClass, mode, taken: placeHere() });
   }
 
   /**
@@ -93,16 +96,17 @@ export class Lockdep {
         'release a lock once, on every way out, and in the mode in which it was taken', [other === undefined ? this.lastSeen(words, index, mode) : this.takenAt(other), this.here('it is released')],
       );
     }
-    this.held.splice(found, 1);
-    this.released.push({ ...held, released: stackHere() });
-    if (this.released.length > REMEMBERED) this.released.shift();
+    // Most locks are released in the order in which that needs no moving.
+    if (found === this.held.length - 1) this.held.pop();
+    else this.held.splice(found, 1);
+    this.released[this.releases++ % REMEMBERED] = { held, released: placeHere() };
   }
 
   /** The thread makes a reader of itself. */
   downgrading(words: Int32Array, index: number): void {
     this.releasing(words, index, 'write');
     // What releasing() has just put there.
-    const { buffer, at, lockClass, taken } = this.released.at(-1)!;
+    const { buffer, at, lockClass, taken } = this.released[(this.releases - 1) % REMEMBERED]!.held;
     this.held.push({ buffer, at, lockClass, mode: 'read', taken });
   }
 
@@ -168,9 +172,12 @@ export class Lockdep {
   /** The place at which the thread last released a lock, for reports of others: undefined if that is forgotten. */
   releaseOf(words: Int32Array, index: number): LockSite | undefined {
     const at = wordOf(words, index);
-    const found = this.released.findLast((released) => released.buffer === words.buffer && released.at === at);
-    if (found === undefined) return undefined;
-    return { what: `${found.lockClass.name} was released (${found.mode}) by thread ${this.thread.name}`, stack: stackText(found.released) };
+    for (let number = this.releases - 1; number >= Math.max(0, this.releases - REMEMBERED); number--) {
+      // All of the last ones are in the ring.
+      const { held, released } = this.released[number % REMEMBERED]!;
+      if (held.buffer === words.buffer && held.at === at) return { what: `${held.lockClass.name} was released (${held.mode}) by thread ${this.thread.name}`, stack: stackText(released) };
+    }
+    return undefined;
   }
 
   /** The present place, for reports of others. */
@@ -228,7 +235,12 @@ export class Lockdep {
 
   private find(words: Int32Array, index: number, modes?: readonly LockMode[]): number {
     const at = wordOf(words, index);
-    return this.held.findLastIndex((held) => held.buffer === words.buffer && held.at === at && (modes === undefined || modes.includes(held.mode)));
+    // A loop, and not a function for each: every lock that is released comes here.
+    for (let found = this.held.length - 1; found >= 0; found--) {
+      const held = this.held[found]!;
+      if (held.at === at && held.buffer === words.buffer && (modes === undefined || modes.includes(held.mode))) return found;
+    }
+    return -1;
   }
 }
 

@@ -1,7 +1,7 @@
 import { PgtableError } from '@pgtable/core';
 import { Access, schedulePoint, scheduleTouch } from '../schedule-point.js';
 import { LockClass } from './lock-class.js';
-import { LockRuleError, stackHere, stackText, type LockSite } from './lock-error.js';
+import { LockRuleError, placeHere, stackHere, stackText, type LockSite } from './lock-error.js';
 import { rawLock, rawUnlock } from './raw-lock.js';
 import { currentThread, MAX_THREADS, type Thread } from './thread.js';
 import { Waiting } from './waiting.js';
@@ -271,7 +271,7 @@ export class Rcu {
     }
     scheduleTouch(words, index, Access.Read);
     return {
-      words, index, generation: Atomics.load(words, index), thread: thread.id, section: this.words[slot + SECTION]!, taken: thread.lockdep === undefined ? undefined : stackHere(),
+      words, index, generation: Atomics.load(words, index), thread: thread.id, section: this.words[slot + SECTION]!, taken: thread.lockdep === undefined ? undefined : placeHere(),
     };
   }
 
