@@ -179,6 +179,29 @@ describe('tables in frames', () => {
     tables.allocate('pud', small * PAGE, 512);
   });
 
+  it('are counted as they come and go, which takes no look at the frames', () => {
+    const { frames, tables } = make(64);
+    const there = new FrameTables(Frames.attach(frames.share()));
+    const inMap = (): number => Array.from({ length: 64 }, (_, frame) => frames.read(FIRST + frame, FrameWord.Table) & TableWord.Level).filter((level) => level !== 0).length;
+    const made = LEVELS.map((level, order) => {
+      const pfn = frames.allocPages(order % 2);
+      (order < 3 ? tables : there).allocate(level, pfn * PAGE, 512);
+      expect([tables.tables, there.tables, inMap()]).toEqual([order + 1, order + 1, order + 1]);
+      return [level, pfn * PAGE] as const;
+    });
+    messageOf(() => tables.allocate('pte', made[0]![1], 512));
+    messageOf(() => { tables.release('pmd', made[0]![1]); });
+    expect([tables.tables, inMap()]).toEqual([5, 5]);
+    made.forEach(([level, address], at) => {
+      (at < 3 ? there : tables).release(level, address);
+      expect([tables.tables, there.tables, inMap()]).toEqual([4 - at, 4 - at, 4 - at]);
+    });
+    tables.allocate('pte', made[0]![1], 512);
+    // Whatever the frames say of themselves: nobody asks them.
+    frames.memmap.fill(0);
+    expect(tables.tables).toBe(1);
+  });
+
   it('are released once, after the destructor', () => {
     const { frames, tables } = make();
     const pfn = frames.allocPages(0);

@@ -53,7 +53,7 @@ const sum = (done: readonly Done[], what: 'got' | 'refused'): number => done.red
 function expectQuiet({ m, pageTables, counters }: Shared): void {
   pageTables.assertNone();
   m.frames.assertWhole();
-  expect([m.frames.free, counters.every((word) => word === 0)]).toEqual([m.boot, true]);
+  expect([m.frames.free, m.tables.tables, counters.every((word) => word === 0)]).toEqual([m.boot, 0, true]);
 }
 
 describe.each(['x86 4-level', 's390 pud'])('threads on %s', (configuration) => {

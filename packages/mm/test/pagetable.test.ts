@@ -14,7 +14,7 @@ const archOf = (m: Machine, kind: string): Machine['user'] => (kind === 'user' ?
 /** All is as it was before the first table. */
 function expectQuiet(m: Machine): void {
   m.pageTables.assertNone();
-  expect(m.frames.free).toBe(m.boot);
+  expect([m.frames.free, m.tables.tables]).toEqual([m.boot, 0]);
   m.frames.assertWhole();
   expect(m.counters.every((word) => word === 0)).toBe(true);
 }
@@ -234,8 +234,11 @@ describe('early tables', () => {
     const off = m.pageTables.addHook({ constructed: () => { throw new Error('too early'); } });
     expect(() => m.pageTables.constructEarly([INIT])).toThrow('too early');
     expect([m.pageTables.nrPageTables(), m.frames.read(address / 4096, FrameWord.Table) & TableWord.Early]).toEqual([0, TableWord.Early]);
+    // A table all the same.
+    expect(m.tables.tables).toBe(1);
     off();
     expect(m.pageTables.constructEarly([INIT])).toBe(1);
+    expect(m.tables.tables).toBe(1);
     m.pageTables.free(address);
     expectQuiet(m);
   });

@@ -53,12 +53,9 @@ export class FrameTables extends TableMemory {
     return this.frames.count * this.entriesPerFrame;
   }
 
-  /** Tables that are here, whoever made them. Looks at every frame. */
+  /** Tables that are here, whoever made them. They are counted as they come and go: each walkRuns() asks. */
   override get tables(): number {
-    // Each walkRuns() asks, so all levels in one pass.
-    let tables = 0;
-    for (let frame = 0; frame < this.frames.count; frame++) if ((Atomics.load(this.memmap, frame * MEMMAP_WORDS + FrameWord.Table) & TableWord.Level) !== 0) tables++;
-    return tables;
+    return this.frames.tables;
   }
 
   /**
@@ -111,7 +108,7 @@ export class FrameTables extends TableMemory {
     const has = 2 ** order * this.entriesPerFrame;
     if (entries > has) throw this.refused(what, address, `the block has room for ${has} entries`, `take a block of order ${Math.ceil(Math.log2(entries / this.entriesPerFrame))}`);
     // Of two threads that try at once one fails here.
-    if (Atomics.compareExchange(this.memmap, frames.word(pfn, FrameWord.Table), 0, levelNumber(level) + 1) !== 0) {
+    if (!frames.exchangeTable(pfn, 0, levelNumber(level) + 1)) {
       throw this.refused(what, address, 'another thread makes one there', 'give each thread frames of its own');
     }
     this.setType(pfn, order, FrameType.Table);
@@ -136,7 +133,7 @@ export class FrameTables extends TableMemory {
     if (frames.read(pfn, FrameWord.Table) !== number) throw this.refused(what, address, 'its destructor has not run', 'PageTables.free() does both');
     // Type first: as soon as it is no table it may become one again.
     this.setType(pfn, frames.read(pfn, FrameWord.Order), FrameType.Allocated);
-    Atomics.and(this.memmap, frames.word(pfn, FrameWord.Table), ~TableWord.Level);
+    if (!frames.exchangeTable(pfn, number, 0)) throw this.refused(what, address, 'another thread releases it', 'release a table once');
   }
 
   /** The index of the first entry of a table, whichever thread made it; -1 if no table of that level begins at that address. A few steps, whatever there is. */

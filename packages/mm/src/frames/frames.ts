@@ -20,12 +20,13 @@ export const MAX_ORDER = 10;
 
 const ORDERS = MAX_ORDER + 1;
 
-/** Words of the zone: its lock, how many frames are free; by order: the first free block, as in FrameWord.Next, and how many there are. */
+/** Words of the zone: its lock, how many frames are free; by order: the first free block, as in FrameWord.Next, and how many there are; how many page tables. */
 const LOCK = 0;
 const FREE = 1;
 const LISTS = 2;
 const COUNTS = LISTS + ORDERS;
-const ZONE_WORDS = COUNTS + ORDERS;
+const TABLES = COUNTS + ORDERS;
+const ZONE_WORDS = TABLES + 1;
 
 const TYPE_NAMES = Object.keys(FrameType);
 
@@ -118,6 +119,24 @@ export class Frames {
   /** Frames in the allocator: exact while no thread allocates or frees. */
   get free(): number {
     return Atomics.load(this.zone, FREE);
+  }
+
+  /** Blocks that are page tables, constructed or not: those of which the word `Table` has a level. One load. */
+  get tables(): number {
+    return Atomics.load(this.zone, TABLES);
+  }
+
+  /**
+   * Changes what is said of a block as a page table, in one step, and counts {@link tables}: whoever makes frames a table, or a table frames again, does it by this.
+   *
+   * @param expected,value of {@link TableWord}
+   * @returns whether it was `expected`; if not, nothing has changed. Throws as {@link word} does
+   */
+  exchangeTable(pfn: number, expected: number, value: number): boolean {
+    if (Atomics.compareExchange(this.memmap, this.word(pfn, FrameWord.Table), expected, value) !== expected) return false;
+    const more = Number((value & TableWord.Level) !== 0) - Number((expected & TableWord.Level) !== 0);
+    if (more !== 0) Atomics.add(this.zone, TABLES, more);
+    return true;
   }
 
   /**

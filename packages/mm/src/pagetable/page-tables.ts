@@ -344,7 +344,7 @@ export class PageTables<H extends HandleFamily = HandleFamily> {
     const { frames } = this;
     for (const word of [FrameWord.TableLock, FrameWord.Next, FrameWord.Previous, FrameWord.Deposit]) frames.write(pfn, word, 0);
     frames.write(pfn, FrameWord.Owner, owner.id);
-    frames.write(pfn, FrameWord.Table, tableWord(level, owner) | more);
+    frames.exchangeTable(pfn, frames.read(pfn, FrameWord.Table), tableWord(level, owner) | more);
     this.setType(pfn, FrameType.Table);
   }
 
@@ -377,9 +377,8 @@ export class PageTables<H extends HandleFamily = HandleFamily> {
   /** The destructor proper. The word goes from constructed to none in one step, so of two threads that free a table one is told. */
   private undo(table: TableInfo): void {
     const { frames } = this;
-    const at = frames.word(table.pfn, FrameWord.Table);
-    const word = Atomics.load(frames.memmap, at);
-    if ((word & TableWord.Constructed) === 0 || Atomics.compareExchange(frames.memmap, at, word, 0) !== word) {
+    const word = frames.read(table.pfn, FrameWord.Table);
+    if ((word & TableWord.Constructed) === 0 || !frames.exchangeTable(table.pfn, word, 0)) {
       throw this.refused('destroy the page table', table.address, 'another thread destroys it', 'a table is freed once');
     }
     this.account(table, -1);
