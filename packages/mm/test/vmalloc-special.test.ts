@@ -20,7 +20,7 @@ const RWX = VmFlags.Read | VmFlags.Write | VmFlags.Exec;
 function unmapAll(mm: Mm<AliasHandles>, start: number, end: number, floor = 0): void {
   mm.lock.writeLock();
   const gather = new TableGather(mm);
-  vunmapRangeNoflush(gather, start, end, () => undefined);
+  vunmapRangeNoflush(gather.of, gather, start, end, () => undefined);
   freePgdRange(gather, start, end, floor, Infinity);
   gather.finish();
   mm.lock.writeUnlock();

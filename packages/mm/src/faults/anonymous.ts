@@ -1,9 +1,10 @@
 import {
-  hwPteAdvance, pfnPte, PgtableError, pteMkdirty, pteMkspecial, pteMkwriteNovma, pteMkyoung, pteNone, ptepGetLockless, ptepGet, setPteAt, setPtes, geometryOf, type HandleFamily,
+  hwPteAdvance, pfnPte, pteMkdirty, pteMkspecial, pteMkwriteNovma, pteMkyoung, pteNone, ptepGetLockless, ptepGet, setPteAt, setPtes, geometryOf, type HandleFamily,
 } from '@pgtable/core';
 import { addNewAnonRmap } from '../folio/rmap.js';
 import { FrameType } from '../frames/memmap.js';
 import { vmPageProt } from '../huge/huge-pmd.js';
+import { tryAlloc } from '../kernel/try-alloc.js';
 import { VmaFlags } from '../kernel/vma-flags.js';
 import { pteOffsetMap, pteOffsetMapLock, pteUnmap, pteUnmapUnlock } from '../tables/pte-offset-map.js';
 import { pteAlloc } from '../tables/table-alloc.js';
@@ -126,14 +127,4 @@ function isRangeNone<H extends HandleFamily>({ mm: { arch } }: VmFault<H>, first
 
 function wordOf<H extends HandleFamily>({ mm: { kernel: { frames } } }: VmFault<H>, pfn: number): number {
   return (pfn - frames.firstPfn) * frames.pageBytes / 4;
-}
-
-/** What an allocation gives; undefined: no memory, and the caller has another way. */
-export function tryAlloc<T>(alloc: () => T): T | undefined {
-  try {
-    return alloc();
-  } catch (error) {
-    if (error instanceof PgtableError && error.code === 'ENOMEM') return undefined;
-    throw error;
-  }
 }

@@ -4,6 +4,7 @@ import { hugePmdOrder } from '../folio/huge.js';
 import { removeRmap } from '../folio/rmap.js';
 import { FrameFlag, FrameType, FrameWord } from '../frames/memmap.js';
 import type { Mapping } from '../kernel/mapping.js';
+import { tryAlloc } from '../kernel/try-alloc.js';
 import type { Vma } from '../kernel/vma.js';
 import { TableGather } from '../tables/gather.js';
 import { pteOffsetMapLock, pteUnmapUnlock } from '../tables/pte-offset-map.js';
@@ -42,7 +43,7 @@ export function collapseFile<H extends HandleFamily>(mapping: Mapping<H>, first:
   if (!Number.isSafeInteger(first) || first < 0 || first % count !== 0) throw new PgtableError('EINVAL', `no huge page begins at page ${first} of mapping ${mapping.id}`, { hint: `give a multiple of ${count}` });
   if (first + count > mapping.pages) return 'truncated';
   const { frames } = kernel;
-  const huge = unlessFull(() => frames.allocPages(order, FrameType.File));
+  const huge = tryAlloc(() => frames.allocPages(order, FrameType.File));
   if (huge === undefined) return 'allocHugePageFail';
   // Nobody knows it, so this succeeds. Whoever finds it in the cache waits until its place is prepared.
   trylockFolio(frames, huge);
@@ -70,7 +71,7 @@ export function collapseFile<H extends HandleFamily>(mapping: Mapping<H>, first:
 function lockPages<H extends HandleFamily>(mapping: Mapping<H>, first: number, order: number, pages: number[]): ScanResult {
   const { frames } = mapping.kernel;
   for (let index = first; index < first + 2 ** order; index++) {
-    if (unlessFull(() => mapping.readPage(index)) === undefined) return 'fail';
+    if (tryAlloc(() => mapping.readPage(index)) === undefined) return 'fail';
     const pfn = filemapGetPage(mapping, index);
     if (pfn === undefined) return 'truncated';
     const head = frames.head(pfn);
@@ -172,13 +173,4 @@ function replace<H extends HandleFamily>(mapping: Mapping<H>, first: number, pag
   // From here on who waits for a frozen page finds the huge one.
   for (const pfn of pages) folioRefUnfreeze(frames, pfn, OWN);
   retractPageTables(mapping, first);
-}
-
-function unlessFull<T>(alloc: () => T): T | undefined {
-  try {
-    return alloc();
-  } catch (error) {
-    if (error instanceof PgtableError && error.code === 'ENOMEM') return undefined;
-    throw error;
-  }
 }

@@ -3,6 +3,7 @@ import { trylockFolio, unlockFolio } from '../folio/folio-lock.js';
 import { addNewAnonRmap, removeRmap } from '../folio/rmap.js';
 import { FrameType } from '../frames/memmap.js';
 import type { Mm } from '../kernel/mm.js';
+import { tryAlloc } from '../kernel/try-alloc.js';
 import { VmaFlags } from '../kernel/vma-flags.js';
 import type { Vma } from '../kernel/vma.js';
 import { lockClasses } from '../locks/lock-class.js';
@@ -35,7 +36,7 @@ export function collapseHugePage<H extends HandleFamily>(mm: Mm<H>, address: num
   if (guess !== 'succeed') return guess;
   // With no lock: it may take long to find a block so large, and faults should go on meanwhile.
   const { frames } = mm.kernel;
-  const huge = allocHugePage(mm, order);
+  const huge = tryAlloc(() => mm.kernel.frames.allocPages(order, FrameType.Anon));
   if (huge === undefined) return 'allocHugePageFail';
   let result: ScanResult = 'fail';
   try {
@@ -202,15 +203,6 @@ function assertNone<H extends HandleFamily>({ id, arch }: Mm<H>, address: number
   throw new PgtableError('EBADMSG', `address space ${id}: the pmd entry of 0x${BigInt(address).toString(16)} became 0x${pmd.toString(16)} while its table was taken out`, {
     address: BigInt(address), hint: 'who puts tables there holds the mmap lock, or the VMA\'s, to read',
   });
-}
-
-function allocHugePage<H extends HandleFamily>(mm: Mm<H>, order: number): number | undefined {
-  try {
-    return mm.kernel.frames.allocPages(order, FrameType.Anon);
-  } catch (error) {
-    if (error instanceof PgtableError && error.code === 'ENOMEM') return undefined;
-    throw error;
-  }
 }
 
 function entriesOf<H extends HandleFamily>(mm: Mm<H>, address: number): number {

@@ -1,10 +1,9 @@
 import type { HandleFamily } from '@pgtable/core';
-import { PageWalkLock, walkPageRange, WalkAction, type VaRange } from '@pgtable/walk';
-import { pmdTransHugeLock } from '../huge/huge-pmd.js';
+import type { VaRange } from '@pgtable/walk';
 import type { Mm } from '../kernel/mm.js';
 import { TableGather } from '../tables/gather.js';
 import { markFolio } from '../zap/folio-run.js';
-import { hugePageOf, runAt } from './clear-young.js';
+import { hugePageOf, runAt, walkPages } from './walk-pages.js';
 
 /**
  * Collects what was written since the last time: of dirty entries the range is noted, the page's block is marked dirty, and the entry is clean and read-only from here on, so that the next write is noted again. What
@@ -25,24 +24,15 @@ export function cleanRecordRange<H extends HandleFamily>(mm: Mm<H>, start: numbe
     else dirty.push({ start: from, end: to });
   };
   try {
-    walkPageRange(mm, start, end, {
-      walkLock: PageWalkLock.Read,
-      pmdEntry(pmdp, address, next, walk) {
-        const huge = pmdTransHugeLock(mm, pmdp);
-        if (huge === undefined) return;
-        const { pmd, ptl } = huge;
-        try {
-          walk.action = WalkAction.Continue;
-          if (!values.pmd.dirty(pmd)) return;
-          // Read-only first, and flushed: then the hardware cannot make it dirty again while it is made clean.
-          ops.pmd.wrprotect(context, hugePageOf(mm, address), pmdp, 1).flush();
-          const clean = values.pmd.mkclean(ops.pmd.get(pmdp));
-          ops.pmd.establish(context, hugePageOf(mm, address), pmdp, clean).gather(flushes);
-          markFolio(mm, values.pmd.pfn(pmd), true, false);
-          note(address, next);
-        } finally {
-          ptl.unlock();
-        }
+    walkPages(mm, start, end, {
+      hugePmd(pmdp, pmd, address, next) {
+        if (!values.pmd.dirty(pmd)) return;
+        // Read-only first, and flushed: then the hardware cannot make it dirty again while it is made clean.
+        ops.pmd.wrprotect(context, hugePageOf(mm, address), pmdp, 1).flush();
+        const clean = values.pmd.mkclean(ops.pmd.get(pmdp));
+        ops.pmd.establish(context, hugePageOf(mm, address), pmdp, clean).gather(flushes);
+        markFolio(mm, values.pmd.pfn(pmd), true, false);
+        note(address, next);
       },
       pteRange(ptep, address, count) {
         for (let done = 0; done < count; done++) {

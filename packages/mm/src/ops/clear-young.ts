@@ -1,11 +1,8 @@
 import type { HandleFamily } from '@pgtable/core';
-import { PageWalkLock, walkPageRange, WalkAction } from '@pgtable/walk';
-import { pmdTransHugeLock } from '../huge/huge-pmd.js';
-import { hugePmdBytes } from '../folio/huge.js';
 import { FrameFlag, FrameWord } from '../frames/memmap.js';
 import type { Mm } from '../kernel/mm.js';
 import { TableGather } from '../tables/gather.js';
-import { pagesLeftInFolio } from '../zap/folio-run.js';
+import { hugePageOf, runAt, walkPages } from './walk-pages.js';
 
 /**
  * Makes all pages of a range old, and says how many were used since the last time: the part of reclaim, DAMON and `madvise(MADV_COLD)` that page tables have (`madvise_cold_or_pageout_pte_range()` of mm/madvise.c, 6.12). Runs of
@@ -21,19 +18,10 @@ export function clearYoung<H extends HandleFamily>(mm: Mm<H>, start: number, end
   const flushes = new TableGather(mm);
   let used = 0;
   try {
-    walkPageRange(mm, start, end, {
-      walkLock: PageWalkLock.Read,
-      pmdEntry(pmdp, address, next, walk) {
-        const huge = pmdTransHugeLock(mm, pmdp);
-        if (huge === undefined) return;
-        const { pmd, ptl } = huge;
-        try {
-          walk.action = WalkAction.Continue;
-          if (ops.pmd.testAndClearYoung(context, hugePageOf(mm, address), pmdp, 1).gather(flushes)) used += (next - address) / pageBytes;
-          clearReferenced(mm, values.pmd.pfn(pmd));
-        } finally {
-          ptl.unlock();
-        }
+    walkPages(mm, start, end, {
+      hugePmd(pmdp, pmd, address, next) {
+        if (ops.pmd.testAndClearYoung(context, hugePageOf(mm, address), pmdp, 1).gather(flushes)) used += (next - address) / pageBytes;
+        clearReferenced(mm, values.pmd.pfn(pmd));
       },
       pteRange(ptep, address, count) {
         for (let done = 0; done < count;) {
@@ -51,23 +39,6 @@ export function clearYoung<H extends HandleFamily>(mm: Mm<H>, start: number, end
     flushes.finish();
   }
   return used;
-}
-
-/** How many entries from one on map pages of one block that follow each other; 0: it maps none. Locking: the lock of the entry's table. */
-export function runAt<H extends HandleFamily>(mm: Mm<H>, ptep: H['pte'], max: number): number {
-  const { arch: { ops: { pte: ops }, values: { pte: values } }, kernel: { frames, zeroPfn } } = mm;
-  const pte = ops.get(ptep);
-  if (!values.present(pte) || values.special(pte)) return 0;
-  const pfn = values.pfn(pte);
-  if (pfn === zeroPfn || pfn < frames.firstPfn || pfn >= frames.firstPfn + frames.count) return 0;
-  const limit = Math.min(max, pagesLeftInFolio(mm, pfn));
-  return limit === 1 ? 1 : ops.batch(ptep, pte, limit, { dirty: true, softDirty: true });
-}
-
-/** Where the huge page of a pmd entry begins: a walk may come into it in the middle, and what is flushed is all of it. */
-export function hugePageOf<H extends HandleFamily>(mm: Mm<H>, address: number): bigint {
-  const bytes = hugePmdBytes(mm);
-  return BigInt(Math.floor(address / bytes) * bytes);
 }
 
 /** `folio_clear_referenced()`. */

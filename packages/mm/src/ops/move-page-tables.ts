@@ -1,5 +1,6 @@
-import { pmdLeaf, pmdNone, pmdpGetLockless, pmdPresent, PgtableError, type HandleFamily } from '@pgtable/core';
+import { pmdLeaf, pmdNone, pmdpGetLockless, pmdPresent, type HandleFamily } from '@pgtable/core';
 import type { Mm } from '../kernel/mm.js';
+import { tryAlloc } from '../kernel/try-alloc.js';
 import type { Vma } from '../kernel/vma.js';
 import { TableGather } from '../tables/gather.js';
 import { pteOffsetMapLock, pteOffsetMapRwNolock, pteUnmap, pteUnmapUnlock } from '../tables/pte-offset-map.js';
@@ -42,13 +43,10 @@ export function movePageTables<H extends HandleFamily>(vma: Vma<H>, from: number
 
 /** Whether there was memory for it. */
 function moved(move: () => void): boolean {
-  try {
+  return tryAlloc(() => {
     move();
     return true;
-  } catch (error) {
-    if (error instanceof PgtableError && error.code === 'ENOMEM') return false;
-    throw error;
-  }
+  }) ?? false;
 }
 
 /** What one pmd entry translates, or less. */

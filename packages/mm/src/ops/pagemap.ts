@@ -1,8 +1,8 @@
 import type { EntryVal, EntryValues, HandleFamily } from '@pgtable/core';
-import { PageWalkLock, walkPageRange, WalkAction } from '@pgtable/walk';
-import { pmdTransHugeLock } from '../huge/huge-pmd.js';
+import { hugePmdBytes } from '../folio/huge.js';
 import { isAnon, isAnonExclusive } from '../folio/rmap.js';
 import type { Mm } from '../kernel/mm.js';
+import { walkPages } from './walk-pages.js';
 
 /** Pages that follow each other and are mapped alike. */
 export interface PagemapRun {
@@ -39,21 +39,12 @@ export function pagemapRead<H extends HandleFamily>(mm: Mm<H>, start: number, en
     if (last !== undefined && goesOn(last, run, pageBytes)) last.end = run.end;
     else runs.push(run);
   };
-  walkPageRange(mm, start, end, {
-    walkLock: PageWalkLock.Read,
-    pmdEntry(pmdp, address, next, walk) {
-      const huge = pmdTransHugeLock(mm, pmdp);
-      if (huge === undefined) return;
-      const { pmd, ptl } = huge;
-      try {
-        walk.action = WalkAction.Continue;
-        const first = values.pmd.pfn(pmd);
-        // A walk may begin in the middle of a huge page.
-        const offset = (address % (2 ** mm.arch.geometry.levels[1].shift)) / pageBytes;
-        add(describe(mm, values.pmd, pmd, first, address, next, first + offset));
-      } finally {
-        ptl.unlock();
-      }
+  walkPages(mm, start, end, {
+    hugePmd(_pmdp, pmd, address, next) {
+      const first = values.pmd.pfn(pmd);
+      // A walk may begin in the middle of a huge page.
+      const offset = (address % hugePmdBytes(mm)) / pageBytes;
+      add(describe(mm, values.pmd, pmd, first, address, next, first + offset));
     },
     pteRange(ptep, address, count) {
       for (let done = 0; done < count; done++) {

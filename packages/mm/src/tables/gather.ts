@@ -46,6 +46,9 @@ export class TableGather<H extends HandleFamily = HandleFamily> extends MmuGathe
   }
 }
 
+/** A {@link TableGather} for who takes out pages alone: of address spaces with any handles. */
+export type PageGather = MmuGather & Pick<TableGather, 'removePage'>;
+
 /**
  * `pte_free_defer()`: a table that readers without locks may still be in goes back after a grace period. Until then it keeps its entries, as a table that nothing points to.
  *

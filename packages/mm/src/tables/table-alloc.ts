@@ -114,8 +114,19 @@ export function mmAllocPud<H extends HandleFamily>(mm: Mm<H>, address: number): 
  * @returns undefined if one of the tables above is not there
  */
 export function mmFindPmd<H extends HandleFamily>(mm: Mm<H>, address: number): H['pmd'] | undefined {
-  const pudp = mmFindPud(mm, address);
-  return pudp === undefined ? undefined : pmdBelow(mm, pudp, address);
+  const { level, entry } = lowestEntry(mm, address);
+  return level === 'pmd' ? entry : undefined;
+}
+
+/** The way down: the pmd entry of an address; where a table above it is not there, the entry that has none below. Locking: {@link mmFindPmd}. */
+export function lowestEntry<H extends HandleFamily>(mm: Mm<H>, address: number): EntryAt<H, 'pgd' | 'p4d' | 'pud' | 'pmd'> {
+  const pgdp = pgdOf(mm, address);
+  const p4dp = p4dBelow(mm, pgdp, address);
+  if (p4dp === undefined) return { level: 'pgd', entry: pgdp };
+  const pudp = pudBelow(mm, p4dp, address);
+  if (pudp === undefined) return { level: 'p4d', entry: p4dp };
+  const pmdp = pmdBelow(mm, pudp, address);
+  return pmdp === undefined ? { level: 'pud', entry: pudp } : { level: 'pmd', entry: pmdp };
 }
 
 /** The pud entry of an address. Locking, returns: {@link mmFindPmd}. */

@@ -1,6 +1,6 @@
 import { PgtableError, type HandleFamily } from '@pgtable/core';
 import type { Kernel } from '../kernel/kernel.js';
-import { TableGather } from '../tables/gather.js';
+import type { PageGather } from '../tables/gather.js';
 import { VmapAreas, vmapAreasWords, type VmArea } from './vmap-areas.js';
 
 /** Where the areas of a kernel are, in a form that can be posted to a worker. */
@@ -11,16 +11,16 @@ export interface SharedVmalloc {
 }
 
 /** What this thread unmapped and did not flush yet. */
-export interface LazyAreas<H extends HandleFamily> {
-  readonly gather: TableGather<H>;
+export interface LazyAreas {
+  readonly gather: PageGather;
   readonly areas: VmArea[];
 }
 
 /** One thread's view of the areas of a kernel. */
-export interface VmallocState<H extends HandleFamily = HandleFamily> {
+export interface VmallocState {
   readonly areas: VmapAreas;
   /** Until the next purge; undefined: nothing was unmapped since the last. */
-  lazy: LazyAreas<H> | undefined;
+  lazy: LazyAreas | undefined;
 }
 
 /** By kernel, which one thread has one object for. */
@@ -44,16 +44,15 @@ export function vmallocInit<H extends HandleFamily>(kernel: Kernel<H>, { areas =
 }
 
 /** The same areas in another thread. Locking: none. @param image what {@link vmallocInit} returned */
-export function vmallocAttach<H extends HandleFamily>(kernel: Kernel<H>, { at, areas }: SharedVmalloc): VmallocState<H> {
-  const state: VmallocState<H> = { areas: new VmapAreas(kernel.words.words, at, areas, kernel.frames.pageBytes), lazy: undefined };
+export function vmallocAttach<H extends HandleFamily>(kernel: Kernel<H>, { at, areas }: SharedVmalloc): VmallocState {
+  const state: VmallocState = { areas: new VmapAreas(kernel.words.words, at, areas, kernel.frames.pageBytes), lazy: undefined };
   states.set(kernel, state);
   return state;
 }
 
 /** For the functions of this folder. @throws PgtableError `EINVAL` if this thread does not know the areas of a kernel */
-export function vmallocState<H extends HandleFamily>(kernel: Kernel<H>): VmallocState<H> {
+export function vmallocState<H extends HandleFamily>(kernel: Kernel<H>): VmallocState {
   const state = states.get(kernel);
   if (state === undefined) throw new PgtableError('EINVAL', 'this thread knows of no vmalloc areas of the kernel', { hint: 'call vmallocInit() where the kernel is made, and vmallocAttach() in the other threads' });
-  // Put there by the same kernel.
-  return state as unknown as VmallocState<H>;
+  return state;
 }

@@ -1,8 +1,9 @@
 import { PgtableError, VmFlags, type HandleFamily, type Prot } from '@pgtable/core';
 import type { Kernel } from '../kernel/kernel.js';
+import { tryAlloc } from '../kernel/try-alloc.js';
 import { downWrite, upWrite } from '../locks/rw-lock.js';
 import { freePgdRange } from '../tables/free-pgtables.js';
-import { TableGather } from '../tables/gather.js';
+import { TableGather, type PageGather } from '../tables/gather.js';
 import { vmallocHugePages } from './kernel-entries.js';
 import { MAX_AREA_NAME, PURGE_LOCK, vmapPurgeLock, type VmArea } from './vmap-areas.js';
 import { vmallocState, type LazyAreas, type VmallocState } from './vmalloc-state.js';
@@ -49,12 +50,9 @@ export function vmalloc<H extends HandleFamily>(kernel: Kernel<H>, bytes: number
   const flags = prot ?? arch.kernelProt(VmFlags.Read | VmFlags.Write);
   const page = huge ? vmallocHugePages(arch).find((one) => one.bytes <= bytes) : undefined;
   if (page !== undefined) {
-    try {
-      return allocate(kernel, bytes, page.bytes, name, flags);
-    } catch (error) {
-      // As in the kernel: without blocks, then.
-      if (!(error instanceof PgtableError) || error.code !== 'ENOMEM') throw error;
-    }
+    const address = tryAlloc(() => allocate(kernel, bytes, page.bytes, name, flags));
+    if (address !== undefined) return address;
+    // As in the kernel: without blocks, then.
   }
   return allocate(kernel, bytes, kernel.frames.pageBytes, name, flags);
 }
@@ -193,21 +191,21 @@ function mapBlocks<H extends HandleFamily>(kernel: Kernel<H>, area: VmArea, bloc
 /** Takes back what was made of an area that cannot be whole. */
 function abandon<H extends HandleFamily>(kernel: Kernel<H>, area: VmArea, blocks: readonly number[]): void {
   const gather = new TableGather(kernel.initMm);
-  vunmapRangeNoflush(gather, area.start, endOf(kernel, area), () => undefined);
+  vunmapRangeNoflush(kernel.initMm, gather, area.start, endOf(kernel, area), () => undefined);
   for (const pfn of blocks) gather.removePage(pfn);
   gather.finish();
   vmallocState(kernel).areas.release([area], false);
 }
 
 /** Clears the entries of an area. Each of its blocks has one reference, however it is mapped by now. */
-function unmap<H extends HandleFamily>(kernel: Kernel<H>, gather: TableGather<H>, area: VmArea): void {
+function unmap<H extends HandleFamily>(kernel: Kernel<H>, gather: PageGather, area: VmArea): void {
   const { frames } = kernel;
   const heads = new Set<number>();
-  vunmapRangeNoflush(gather, area.start, endOf(kernel, area), (pfn) => { heads.add(frames.head(pfn)); });
+  vunmapRangeNoflush(kernel.initMm, gather, area.start, endOf(kernel, area), (pfn) => { heads.add(frames.head(pfn)); });
   for (const pfn of heads) gather.removePage(pfn);
 }
 
-function lazyOf<H extends HandleFamily>(kernel: Kernel<H>, state: VmallocState<H>): LazyAreas<H> {
+function lazyOf<H extends HandleFamily>(kernel: Kernel<H>, state: VmallocState): LazyAreas {
   return (state.lazy ??= { gather: new TableGather(kernel.initMm), areas: [] });
 }
 

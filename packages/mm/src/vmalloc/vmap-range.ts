@@ -1,4 +1,4 @@
-import { EntryKind, geometryOf, PgtableError, ScanBuffer, scanFilter, type EntryValues, type HandleFamily, type HugePage, type Level, type Prot, type WritableOps } from '@pgtable/core';
+import { EntryKind, geometryOf, PgtableError, ScanBuffer, scanFilter, type EntryValues, type HandleFamily, type HugePage, type Level, type MmuGather, type Prot, type WritableOps } from '@pgtable/core';
 import type { Mm } from '../kernel/mm.js';
 import { freePgdRange } from '../tables/free-pgtables.js';
 import { TableGather } from '../tables/gather.js';
@@ -52,8 +52,7 @@ export function vmapRangeNoflush<H extends HandleFamily>(mm: Mm<H>, start: numbe
  * @param start,end half-open; no leaf may reach over an end
  * @param dropped is called with each frame that a leaf mapped; of leaves that map several with the first alone
  */
-export function vunmapRangeNoflush<H extends HandleFamily>(gather: TableGather<H>, start: number, end: number, dropped: (pfn: number) => void): void {
-  const mm = gather.of;
+export function vunmapRangeNoflush<H extends HandleFamily>(mm: Mm<H>, gather: MmuGather, start: number, end: number, dropped: (pfn: number) => void): void {
   const { arch, context, pageBytes } = mm;
   const table = geometryOf(arch.geometry, 'pte').entries * pageBytes;
   for (let address = start; address < end; ) {

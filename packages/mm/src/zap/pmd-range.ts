@@ -1,6 +1,6 @@
-import { geometryOf, p4dOffsetLockless, pmdOffsetLockless, pudOffsetLockless, type HandleFamily, type Level } from '@pgtable/core';
+import { geometryOf, type HandleFamily, type Level } from '@pgtable/core';
 import type { Mm } from '../kernel/mm.js';
-import { pgdOf } from '../tables/table-alloc.js';
+import { lowestEntry } from '../tables/table-alloc.js';
 
 /**
  * Calls a function for the pmd entries of a range whose tables are there: the loops of `unmap_page_range()`, `copy_page_range()`, `change_protection_range()` (6.12) down to the pmd. What has no PMD table is passed
@@ -13,9 +13,9 @@ import { pgdOf } from '../tables/table-alloc.js';
  */
 export function forEachPmd<H extends HandleFamily>(mm: Mm<H>, start: number, end: number, visit: (pmdp: H['pmd'], address: number, next: number) => void): void {
   for (let address = start; address < end;) {
-    const { pmdp, level } = lowestEntry(mm, address);
-    const next = Math.min(end, endOfEntry(mm, level, address));
-    if (pmdp !== undefined) visit(pmdp, address, next);
+    const at = lowestEntry(mm, address);
+    const next = Math.min(end, endOfEntry(mm, at.level, address));
+    if (at.level === 'pmd') visit(at.entry, address, next);
     address = next;
   }
 }
@@ -24,17 +24,4 @@ export function forEachPmd<H extends HandleFamily>(mm: Mm<H>, start: number, end
 export function endOfEntry<H extends HandleFamily>(mm: Mm<H>, level: Level, address: number): number {
   const bytes = 2 ** geometryOf(mm.arch.geometry, level).shift;
   return (Math.floor(address / bytes) + 1) * bytes;
-}
-
-/** The pmd entry of an address; without one the level of the entry that has no table below. */
-function lowestEntry<H extends HandleFamily>(mm: Mm<H>, address: number): { readonly pmdp: H['pmd'] | undefined; readonly level: Level } {
-  const { arch } = mm;
-  const at = BigInt(address);
-  const pgdp = pgdOf(mm, address);
-  const p4dp = p4dOffsetLockless(arch, pgdp, arch.ops.pgd.getOnce(pgdp), at);
-  if (p4dp === undefined) return { pmdp: undefined, level: 'pgd' };
-  const pudp = pudOffsetLockless(arch, p4dp, arch.ops.p4d.getOnce(p4dp), at);
-  if (pudp === undefined) return { pmdp: undefined, level: 'p4d' };
-  const pmdp = pmdOffsetLockless(arch, pudp, arch.ops.pud.getOnce(pudp), at);
-  return pmdp === undefined ? { pmdp, level: 'pud' } : { pmdp, level: 'pmd' };
 }
