@@ -22,13 +22,20 @@ it.each(SHORT.flatMap((configuration) => [[configuration, 'all checks', CHECKS],
   expect(report.stat(Stat.Faults)).toBeGreaterThan(0);
 }, PATIENCE);
 
+it.each(SHORT)('%s: where memory and VMAs run out now and then, what is refused leaves everything as it was', async (configuration) => {
+  const report = await soak({ configuration, checks: CHECKS, scarce: true });
+  expect(report.failure).toBe(undefined);
+  expect(report.stat(Stat.Refused)).toBeGreaterThan(0);
+}, PATIENCE);
+
 it.each<[Sabotage, RegExp]>([
   ['leak', /has \d+ references, counted anew \d+/],
   ['mapcount', /has the mapcount \d+, counted anew \d+/],
   ['stray', /has 0 and 0, and should have/],
   ['wrong counter', /AnonPages: \d+, counted anew \d+/],
 ])('%s is found', async (sabotage, message) => {
-  const report = await soak({ sabotage });
+  // Until there is a page to do it to.
+  const report = await soak({ sabotage, seconds: 60, meetings: 20 });
   expect(report.failure).toMatch(message);
   // What is needed to find out more.
   expect(report.failure).toMatch(/the last operations of thread 1 .*\n +#\d+ [a-z]/);

@@ -4,6 +4,7 @@ import {
   copyKernelTables, ptdumpKernel, purgeVmapArea, setMemoryNx, setMemoryRo, setMemoryRw, setMemoryValid, setMemoryX, vfree, vmalloc, type Kernel,
 } from '../../../packages/mm/src/index.js';
 import type { Random } from '../../random.js';
+import type { Memory } from './memory.js';
 
 const MAX_AREAS = 6;
 
@@ -34,9 +35,11 @@ export class KernelAreas {
   private readonly random: Random;
   private readonly executeAlways: boolean;
   private readonly areas: Area[] = [];
+  private readonly memory: Memory;
 
   /** @param executeAlways the hardware cannot forbid execution */
-  constructor(kernel: Kernel<TableHandles>, random: Random, executeAlways: boolean) {
+  constructor(kernel: Kernel<TableHandles>, random: Random, executeAlways: boolean, memory: Memory) {
+    this.memory = memory;
     this.kernel = kernel;
     this.random = random;
     this.executeAlways = executeAlways;
@@ -48,7 +51,9 @@ export class KernelAreas {
       return;
     }
     const count = 1 + this.random.below(this.random.oneIn(4) ? 40 : 8);
-    const start = vmalloc(this.kernel, count * this.kernel.frames.pageBytes, { huge: this.random.oneIn(3), name: 'soak' });
+    const huge = this.random.oneIn(3);
+    const start = this.memory.unlessShort(() => vmalloc(this.kernel, count * this.kernel.frames.pageBytes, { huge, name: 'soak' }));
+    if (start === undefined) return;
     const pages = this.seen(start, count).map(({ frame, write, exec }): Page => {
       if (frame === undefined || !write) throw new Error(`the vmalloc area at 0x${start.toString(16)} is new, and not mapped to be written`);
       return { write, exec, valid: true, frame };
@@ -70,31 +75,19 @@ export class KernelAreas {
     const first = this.random.below(area.pages.length);
     const count = 1 + this.random.below(area.pages.length - first);
     const start = area.start + first * kernel.frames.pageBytes;
-    const each = (change: (page: Page) => void): void => { area.pages.slice(first, first + count).forEach(change); };
-    switch (this.random.below(6)) {
-      case 0:
-        setMemoryRo(kernel, start, count);
-        each((page) => { page.write = false; });
-        break;
-      case 1:
-        setMemoryRw(kernel, start, count);
-        each((page) => { page.write = true; });
-        break;
-      case 2:
-        setMemoryNx(kernel, start, count);
-        each((page) => { page.exec = false; });
-        break;
-      case 3:
-        setMemoryX(kernel, start, count);
-        each((page) => { page.exec = true; });
-        break;
-      default: {
-        const valid = this.random.oneIn(2);
-        setMemoryValid(kernel, start, count, valid);
-        each((page) => { page.valid = valid; });
-      }
-    }
-    if (this.random.oneIn(3)) this.check(area);
+    const valid = this.random.oneIn(2);
+    const [set, change] = this.random.pick<readonly [() => void, (page: Page) => void]>([
+      [() => { setMemoryRo(kernel, start, count); }, (page) => { page.write = false; }],
+      [() => { setMemoryRw(kernel, start, count); }, (page) => { page.write = true; }],
+      [() => { setMemoryNx(kernel, start, count); }, (page) => { page.exec = false; }],
+      [() => { setMemoryX(kernel, start, count); }, (page) => { page.exec = true; }],
+      [() => { setMemoryValid(kernel, start, count, valid); }, (page) => { page.valid = valid; }],
+      [() => { setMemoryValid(kernel, start, count, valid); }, (page) => { page.valid = valid; }],
+    ]);
+    // Without memory for the table of a block that is to be split nothing changes.
+    const done = this.memory.done(set);
+    if (done) area.pages.slice(first, first + count).forEach(change);
+    if (!done || this.random.oneIn(3)) this.check(area);
   }
 
   /** Lists the tables of the kernel. */

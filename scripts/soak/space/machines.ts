@@ -34,8 +34,11 @@ function vmallocRange(configuration: Configuration): { readonly start: number; r
   return { start, end: Math.min(window.end, start + Math.ceil(2 ** 27 / bytes) * bytes) };
 }
 
-/** A machine for so many threads: how large it is, and where its regions are. */
-export function machineOf(configuration: Configuration, threads: number): { readonly options: KernelOptions<TableHandles>; readonly regions: Regions; readonly pageBytes: number } {
+/** VMAs of a process where they are scarce: a few more than the threads have all the time. */
+const FEW_VMAS = 24;
+
+/** A machine for so many threads: how large it is, and where its regions are. @param scarce a process can have few VMAs */
+export function machineOf(configuration: Configuration, threads: number, scarce: boolean): { readonly options: KernelOptions<TableHandles>; readonly regions: Regions; readonly pageBytes: number } {
   const { geometry, values } = geometryIn(configuration, 'user');
   const { pageBytes } = geometry;
   const pmd = geometryOf(geometry, 'pmd');
@@ -50,13 +53,14 @@ export function machineOf(configuration: Configuration, threads: number): { read
   const words = Math.ceil((windows + threads * windowPages * pageBytes) / unit + 1) * unit;
   const file = words + 2 * unit;
   const askew = file + 2 * unit + 16 * pageBytes;
-  const regions: Regions = { huge, hasHuge, windows, windowPages, words, file, askew, filePages: 2 * huge + 16 };
+  const ground = Math.ceil((askew + unit) / unit + 1) * unit;
+  const regions: Regions = { huge, hasHuge, windows, windowPages, words, file, askew, ground, filePages: 2 * huge + 16 };
   // Each thread has its window, in up to three processes, its file, and something for collapses.
   const frames = 2 ** Math.ceil(Math.log2(huge * (10 + threads * 24)));
   return {
     pageBytes, regions,
     options: {
-      bytes: frames * pageBytes, mms: 4 + 4 * threads, vmas: 8192 * threads, mapCount: 1024 * (threads + 1), journal: 2048 * (threads + 1), mappings: threads + 1,
+      bytes: frames * pageBytes, mms: 4 + 4 * threads, vmas: 8192 * threads, mapCount: scarce ? FEW_VMAS * threads : 1024 * (threads + 1), journal: 2048 * (threads + 1), mappings: threads + 1,
       words: 65_536 + (threads + 2) * (regions.filePages + 64), vmalloc: [vmallocRange(configuration)],
     },
   };

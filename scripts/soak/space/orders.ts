@@ -16,9 +16,9 @@ export const Control = {
 export const CONTROL_WORDS = 4;
 
 /** What each thread counts. */
-export const Stat = { Operations: 0, Faults: 1, Collapses: 2, Splits: 3, Forks: 4, Flushes: 5, Deferred: 6, Quiescent: 7 } as const;
+export const Stat = { Operations: 0, Faults: 1, Collapses: 2, Splits: 3, Forks: 4, Flushes: 5, Deferred: 6, Quiescent: 7, Pins: 8, Refused: 9 } as const;
 export type Stat = (typeof Stat)[keyof typeof Stat];
-export const STAT_WORDS = 8;
+export const STAT_WORDS = 10;
 
 /** The last operations of a thread, in shared memory, so that they can be printed of a thread that hangs too. */
 export const LOGGED = 40;
@@ -42,6 +42,8 @@ export interface Regions {
   readonly askew: number;
   /** Pages of the file of each thread. */
   readonly filePages: number;
+  /** Anonymous memory, a huge page of it, which all threads unmap, map, pin, copy and collapse. */
+  readonly ground: number;
 }
 
 /** What a thread is told. */
@@ -71,6 +73,8 @@ export interface Orders {
   readonly tally: Int32Array;
   /** Locks of the user's, 0: free. */
   readonly userLocks: Int32Array;
+  /** Memory and VMAs run out now and then. */
+  readonly scarce: boolean;
   /** Sabotage, for tests of the soak itself. */
   readonly sabotage: Sabotage | undefined;
 }

@@ -1,5 +1,6 @@
 import type { TableHandles } from '@pgtable/core';
-import { pagemapRead, readUser, UserFaultError, VmaFlags, writeUser, type Kernel, type Mm } from '../../../packages/mm/src/index.js';
+import { pagemapRead, readUser, VmaFlags, writeUser, type Kernel, type Mm } from '../../../packages/mm/src/index.js';
+import type { Memory } from './memory.js';
 
 /* A plain model of a part of an address space that one thread alone changes: it knows no VMAs, tables, frames or references. */
 
@@ -32,13 +33,15 @@ export class Process {
   private readonly base: number;
   /** Of the thread's file, by pages: what the shared pages show. */
   readonly contentsOfFile: Int32Array;
+  private readonly memory: Memory;
 
   /**
    * @param base where the window begins
    * @param contents of the thread's file, by pages
    */
-  constructor(mm: Mm<TableHandles>, base: number, contents: Int32Array, cells: (Cell | undefined)[]) {
+  constructor(mm: Mm<TableHandles>, base: number, contents: Int32Array, cells: (Cell | undefined)[], memory: Memory) {
     this.mm = mm;
+    this.memory = memory;
     this.kernel = mm.kernel;
     this.base = base;
     this.contentsOfFile = contents;
@@ -75,11 +78,12 @@ export class Process {
     const { mm } = this;
     const cell = this.cells[page];
     if (cell === undefined || !this.allows(page, true)) {
-      expectFault(() => { writeUser(mm, this.at(page) + WORD * 4, value); }, `a write to page ${page} of address space ${mm.id}`);
+      expectFault(this.memory, () => { writeUser(mm, this.at(page) + WORD * 4, value); }, `a write to page ${page} of address space ${mm.id}`);
       return;
     }
-    writeUser(mm, this.at(page) + WORD * 4, value);
-    writeUser(mm, this.at(page) + this.pageBytes - 4, sealOf(value));
+    if (!this.memory.done(() => { writeUser(mm, this.at(page) + WORD * 4, value); })) return;
+    // The other word is to go with it. Another thread may have forked meanwhile, so that the page has to be copied now.
+    this.memory.insist(() => { writeUser(mm, this.at(page) + this.pageBytes - 4, sealOf(value)); });
     this.written(cell, value);
   }
 
@@ -88,10 +92,11 @@ export class Process {
     const { mm } = this;
     const cell = this.cells[page];
     if (cell === undefined || !this.allows(page, false)) {
-      expectFault(() => readUser(mm, this.at(page) + WORD * 4), `a read of page ${page} of address space ${mm.id}`);
+      expectFault(this.memory, () => readUser(mm, this.at(page) + WORD * 4), `a read of page ${page} of address space ${mm.id}`);
       return;
     }
-    this.expect(page, cell, readUser(mm, this.at(page) + WORD * 4), readUser(mm, this.at(page) + this.pageBytes - 4));
+    const words = this.memory.unlessShort(() => [readUser(mm, this.at(page) + WORD * 4), readUser(mm, this.at(page) + this.pageBytes - 4)] as const);
+    if (words !== undefined) this.expect(page, cell, ...words);
   }
 
   /** Compares a page with what is in a frame. @param write it is written, too */
@@ -145,8 +150,8 @@ export class Process {
   /** Reads what others had when this process was forked. */
   checkFrozen(): void {
     for (const [address, value] of this.frozen) {
-      const found = readUser(this.mm, address);
-      if (found !== value) throw new Error(`the word at 0x${address.toString(16)} of address space ${this.mm.id}, a child, was ${value} at the fork and is ${found}: somebody else writes to it`);
+      const found = this.memory.unlessShort(() => readUser(this.mm, address));
+      if (found !== undefined && found !== value) throw new Error(`the word at 0x${address.toString(16)} of address space ${this.mm.id}, a child, was ${value} at the fork and is ${found}: somebody else writes to it`);
     }
   }
 
@@ -158,18 +163,8 @@ export class Process {
   }
 }
 
-/** What an access gives; undefined: nobody allows it. @throws what else goes wrong */
-export function unlessFault<T>(access: () => T): T | undefined {
-  try {
-    return access();
-  } catch (error) {
-    if (error instanceof UserFaultError && error.signal === 'SIGSEGV') return undefined;
-    throw error;
-  }
-}
-
-function expectFault(access: () => unknown, what: string): void {
-  const done = unlessFault(() => {
+function expectFault(memory: Memory, access: () => unknown, what: string): void {
+  const done = memory.unlessFault(() => {
     access();
     return true;
   });

@@ -19,6 +19,8 @@ export interface Round {
   readonly meetings?: number;
   /** How long all threads may do nothing, in milliseconds, before it is said that they hang. */
   readonly patience?: number;
+  /** Memory and VMAs run out now and then. */
+  readonly scarce?: boolean;
   readonly sabotage?: Sabotage;
 }
 
@@ -35,8 +37,8 @@ const PATIENCE = 90_000;
 
 /** @param file the bundle of worker.ts */
 export async function runRound(file: string, round: Round): Promise<Report> {
-  const { configuration, threads, seed, checks, sabotage } = round;
-  const { options, regions } = machineOf(configurationOf(configuration), threads);
+  const { configuration, threads, seed, checks, sabotage, scarce = false } = round;
+  const { options, regions } = machineOf(configurationOf(configuration), threads, scarce);
   const kernel = bootKernel<TableHandles>(configurationOf(configuration), { ...options, checks });
   const words = (count: number): Int32Array => new Int32Array(new SharedArrayBuffer(count * 4));
   const [control, stats, tally, userLocks] = [words(CONTROL_WORDS), words(threads * STAT_WORDS), words(tallyWords(regions)), words(USER_LOCKS)] as const;
@@ -52,7 +54,7 @@ export async function runRound(file: string, round: Round): Promise<Report> {
     const done = await watched({ logs, stats, control, patience: round.patience ?? PATIENCE }, logs.map((log, number) => {
       const orders: Orders = {
         configuration, kernel: kernel.share(), areas, mm: mm.id, mappings: mappings.map(({ id }) => id), regions, number, threads, seed, batch: round.batch, until, meetings: round.meetings ?? Infinity,
-        mms: options.mms ?? 0, control, stats, log, tally, userLocks, sabotage,
+        mms: options.mms ?? 0, control, stats, log, tally, userLocks, scarce, sabotage,
       };
       return new Worker(file, { workerData: orders, execArgv: ['--enable-source-maps'] });
     }));
@@ -67,10 +69,10 @@ export async function runRound(file: string, round: Round): Promise<Report> {
 }
 
 /** What all threads use. */
-function mapRegions(mm: Mm<TableHandles>, { words, file, askew, huge }: Regions, mapping: ReturnType<Kernel<TableHandles>['newMapping']>): void {
+function mapRegions(mm: Mm<TableHandles>, { words, file, askew, ground, huge }: Regions, mapping: ReturnType<Kernel<TableHandles>['newMapping']>): void {
   const prot = VmaFlags.Read | VmaFlags.Write;
   const bytes = huge * mm.pageBytes;
-  mmap(mm, { address: words, fixed: true, bytes, prot });
+  for (const address of [words, ground]) mmap(mm, { address, fixed: true, bytes, prot });
   for (const address of [file, askew]) mmap(mm, { address, fixed: true, bytes, prot, mapping, sharing: 'shared' });
 }
 

@@ -3,15 +3,19 @@ import {
   addUser, cleanRecordRange, clearYoung, collapseFile, collapseHugePage, collapsePteMappedThp, filemapGetPage, getUserPagesFast, lockFolio, madvise, mprotect, putPages, readUser, retractPageTables, unlockFolio, VmaFlags, writeUser, type Kernel, type Mapping, type Mm,
 } from '../../../packages/mm/src/index.js';
 import { withUserLock } from './meeting.js';
+import type { Memory } from './memory.js';
 import { Stat, type Orders, type Regions } from './orders.js';
 import type { Probes } from './probes.js';
-import { unlessFault } from './process.js';
 import type { Random } from '../../random.js';
 
 const RIGHTS = VmaFlags.Read | VmaFlags.Write;
 
-/** User locks that there are; several words have one in common. */
-export const USER_LOCKS = 16;
+/** Locks for words: several have one in common. */
+const WORD_LOCKS = 16;
+/** The lock of the process with which it does not fork while it writes to anonymous memory by references: a page that is shared with a child is copied when it is written to, and the reference is on the old one. */
+export const FORK_LOCK = WORD_LOCKS;
+/** User locks that there are. */
+export const USER_LOCKS = WORD_LOCKS + 1;
 
 /** Additions of one operation: so many that they meet with operations of others. */
 const BURST = 40;
@@ -49,20 +53,22 @@ export class SharedMemory {
   private readonly orders: Orders;
   private readonly random: Random;
   private readonly probes: Probes;
+  private readonly memory: Memory;
 
-  constructor(kernel: Kernel<TableHandles>, orders: Orders, random: Random, probes: Probes) {
+  constructor(kernel: Kernel<TableHandles>, orders: Orders, random: Random, probes: Probes, memory: Memory) {
     this.mm = probes.watch(kernel.mm(orders.mm));
     this.file = kernel.mapping(orders.mappings[0]!);
     this.orders = orders;
     this.random = random;
     this.probes = probes;
+    this.memory = memory;
   }
 
   /** Atomic additions. */
   add(): void {
     for (let count = 0; count < BURST; count++) {
       const at = this.any();
-      const done = unlessFault(() => addUser(this.mm, this.addressOf(at), 1));
+      const done = this.memory.unlessFault(() => addUser(this.mm, this.addressOf(at), 1));
       if (done !== undefined) Atomics.add(this.orders.tally, at, 1);
     }
   }
@@ -70,6 +76,32 @@ export class SharedMemory {
   /** Loads and stores, with a lock of the process's. */
   addLocked(): void {
     for (let count = 0; count < BURST; count++) this.addOneLocked();
+  }
+
+  /** Atomic additions by references on the pages, while others collapse them, take their rights and unmap them. Nobody forks meanwhile, where that would part the process from its page. */
+  pin(): void {
+    const { orders, orders: { regions } } = this;
+    for (let count = 0; count < BURST; count++) {
+      const at = this.any();
+      if (at < regions.huge) withUserLock(orders.userLocks, FORK_LOCK, () => { this.addInFrame(at); });
+      else this.addInFrame(at);
+    }
+  }
+
+  private addInFrame(at: number): void {
+    const { mm, orders: { tally } } = this;
+    const { frames, frames: { pageBytes } } = mm.kernel;
+    const address = this.addressOf(at);
+    const page = address - (address % pageBytes);
+    const [pfn] = this.memory.unlessFault(() => getUserPagesFast(mm, page, 1, true)) ?? [];
+    if (pfn === undefined) return;
+    try {
+      Atomics.add(frames.ram, (pfn * pageBytes + (address - page) - frames.base) / 4, 1);
+      Atomics.add(tally, at, 1);
+      this.probes.add(Stat.Pins);
+    } finally {
+      putPages(mm, [pfn], true);
+    }
   }
 
   /** Loads, by the process's addresses or by references on its pages: what was added before is there, and no more than others may have added meanwhile. */
@@ -81,12 +113,12 @@ export class SharedMemory {
       const address = this.addressOf(at);
       const before = Atomics.load(tally, at);
       const page = address - (address % pageBytes);
-      const pfns = count % 2 === 0 ? [] : getUserPagesFast(mm, page, 1, false);
+      const pfns = count % 2 === 0 ? [] : this.memory.unlessShort(() => getUserPagesFast(mm, page, 1, false)) ?? [];
       try {
         const [pfn] = pfns;
-        const found = pfn === undefined ? readUser(mm, address) : Atomics.load(frames.ram, (pfn * pageBytes + (address - page) - frames.base) / 4);
+        const found = pfn === undefined ? this.memory.unlessShort(() => readUser(mm, address)) : Atomics.load(frames.ram, (pfn * pageBytes + (address - page) - frames.base) / 4);
         const after = Atomics.load(tally, at) + threads;
-        if (found < before || found > after) throw new Error(`shared word ${at} at 0x${address.toString(16)} is ${found}${pfn === undefined ? '' : ` in frame ${pfn}, which GUP got`}, and ${before} to ${after} additions were made`);
+        if (found !== undefined && (found < before || found > after)) throw new Error(`shared word ${at} at 0x${address.toString(16)} is ${found}${pfn === undefined ? '' : ` in frame ${pfn}, which GUP got`}, and ${before} to ${after} additions were made`);
       } finally {
         putPages(mm, pfns);
       }
@@ -97,9 +129,9 @@ export class SharedMemory {
     const { mm, file, orders: { regions } } = this;
     if (!regions.hasHuge) return;
     const what = this.random.below(5);
-    if (what < 2) this.count(collapseHugePage(mm, regions.words));
-    else if (what === 2) this.count(collapseFile(file, 0));
-    else if (what === 3) this.reading(() => { this.count(collapsePteMappedThp(mm, regions.file, this.random.oneIn(2))); });
+    if (what < 2) this.count(this.memory.unlessShort(() => collapseHugePage(mm, regions.words)));
+    else if (what === 2) this.count(this.memory.unlessShort(() => collapseFile(file, 0)));
+    else if (what === 3) this.reading(() => { this.count(this.memory.unlessShort(() => collapsePteMappedThp(mm, regions.file, this.random.oneIn(2)))); });
     else this.retract();
   }
 
@@ -121,8 +153,14 @@ export class SharedMemory {
   protect(): void {
     const { mm } = this;
     const { start, pages } = this.part();
-    mprotect(mm, start, pages * mm.pageBytes, VmaFlags.Read);
-    mprotect(mm, start, pages * mm.pageBytes, RIGHTS);
+    this.memory.done(() => { mprotect(mm, start, pages * mm.pageBytes, VmaFlags.Read); });
+    this.memory.done(() => { mprotect(mm, start, pages * mm.pageBytes, RIGHTS); });
+  }
+
+  /** Gives rights back for which there were not enough VMAs: to all of it, which takes none. Locking: nobody takes rights away. */
+  restore(): void {
+    const { mm, orders: { regions } } = this;
+    for (const start of [regions.words, regions.file, regions.askew]) mprotect(mm, start, regions.huge * mm.pageBytes, RIGHTS);
   }
 
   marks(): void {
@@ -145,7 +183,8 @@ export class SharedMemory {
 
   advise(): void {
     const { mm, orders: { regions } } = this;
-    if (regions.hasHuge) madvise(mm, regions.words, regions.huge * mm.pageBytes, this.random.pick(['hugepage', 'nohugepage', 'cold'] as const));
+    const advice = this.random.pick(['hugepage', 'nohugepage', 'cold'] as const);
+    if (regions.hasHuge) this.memory.done(() => { madvise(mm, regions.words, regions.huge * mm.pageBytes, advice); });
   }
 
   /** Compares all words with what was added, through each of their addresses. Locking: nobody adds. */
@@ -164,14 +203,14 @@ export class SharedMemory {
     const at = this.any() + 2 * orders.regions.huge;
     const address = this.addressOf(at);
     const work = (): void => {
-      const done = unlessFault(() => {
+      const done = this.memory.unlessFault(() => {
         writeUser(mm, address, readUser(mm, address) + 1);
         return true;
       });
       if (done === true) Atomics.add(orders.tally, at, 1);
     };
     if (orders.sabotage === 'lost update') work();
-    else withUserLock(orders.userLocks, at % USER_LOCKS, work);
+    else withUserLock(orders.userLocks, at % WORD_LOCKS, work);
   }
 
   /** Any word, mostly one of a few for which all threads fight. */
@@ -202,7 +241,7 @@ export class SharedMemory {
     }
   }
 
-  private count(result: string): void {
+  private count(result: string | undefined): void {
     if (result === 'succeed') this.probes.add(Stat.Collapses);
   }
 }

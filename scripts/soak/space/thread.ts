@@ -2,9 +2,11 @@ import type { TableHandles } from '@pgtable/core';
 import { currentThread, FrameWord, MmCounter, vmallocAttach, type Kernel } from '../../../packages/mm/src/index.js';
 import { audit } from './audit.js';
 import { setJitter } from './jitter.js';
+import { Ground } from './ground.js';
 import { KernelAreas } from './kernel-areas.js';
 import { configurationOf } from './machines.js';
 import { Meeting } from './meeting.js';
+import { Memory } from './memory.js';
 import { note, Stat, type Orders } from './orders.js';
 import { Probes } from './probes.js';
 import { Random } from '../../random.js';
@@ -14,8 +16,11 @@ import { Window } from './window.js';
 /** What a thread may do next, and how often compared with the others. */
 const WEIGHTS = {
   'map': 4, 'unmap': 2, 'protect': 3, 'move': 3, 'resize': 2, 'dontneed': 2, 'advise': 2, 'marks': 2, 'collapse': 5, 'write': 10, 'fill': 4, 'read': 6, 'gup': 6, 'fork': 2, 'exit': 2, 'policy': 1,
-  'shared add': 12, 'shared add, locked': 6, 'shared look': 6, 'shared collapse': 6, 'shared mprotect': 4, 'shared marks': 2, 'shared drop': 2, 'shared advise': 1,
+  'shared add': 12, 'shared add, locked': 6, 'shared look': 6, 'shared collapse': 6, 'shared mprotect': 4, 'shared marks': 2, 'shared drop': 2, 'shared advise': 1, 'shared pin': 5,
+  'ground pin': 9, 'ground touch': 3, 'ground drop': 7, 'ground remap': 3, 'ground fork': 1, 'ground collapse': 2,
   'vmalloc': 1, 'vfree': 1, 'set_memory': 2, 'ptdump': 1,
+  // Where memory is scarce.
+  'take memory': 12,
 } as const satisfies Readonly<Record<string, number>>;
 
 type Operation = keyof typeof WEIGHTS;
@@ -24,7 +29,9 @@ type Operation = keyof typeof WEIGHTS;
 // Written above.
 export const OPERATIONS = Object.keys(WEIGHTS) as readonly Operation[];
 
-const LOT: readonly Operation[] = OPERATIONS.flatMap((name) => Array.from({ length: WEIGHTS[name] }, () => name));
+function lotOf(scarce: boolean): readonly Operation[] {
+  return OPERATIONS.filter((name) => scarce || name !== 'take memory').flatMap((name) => Array.from({ length: WEIGHTS[name] }, () => name));
+}
 
 /** One thread of a round: does random operations until the round is over, and compares everything when all threads have met. */
 export class SoakThread {
@@ -38,6 +45,9 @@ export class SoakThread {
   private readonly window: Window;
   private readonly shared: SharedMemory;
   private readonly areas: KernelAreas;
+  private readonly ground: Ground;
+  private readonly memory: Memory;
+  private readonly lot: readonly Operation[];
 
   constructor(kernel: Kernel<TableHandles>, orders: Orders) {
     this.kernel = kernel;
@@ -48,9 +58,13 @@ export class SoakThread {
     this.pauses = new Random(~orders.seed - orders.number);
     this.probes = new Probes(orders.stats, orders.number);
     this.probes.watchKernel(kernel);
-    this.window = new Window(kernel, orders, this.random, this.probes);
-    this.shared = new SharedMemory(kernel, orders, this.random, this.probes);
-    this.areas = new KernelAreas(kernel, this.random, configurationOf(orders.configuration).executeAlways);
+    this.lot = lotOf(orders.scarce);
+    const memory = new Memory(kernel, this.random, this.probes, orders.scarce);
+    this.memory = memory;
+    this.window = new Window(kernel, orders, this.random, this.probes, memory);
+    this.shared = new SharedMemory(kernel, orders, this.random, this.probes, memory);
+    this.ground = new Ground(kernel, orders, this.random, this.probes, memory);
+    this.areas = new KernelAreas(kernel, this.random, configurationOf(orders.configuration).executeAlways, memory);
   }
 
   /** @throws whatever is wrong; Abandoned if another thread found something */
@@ -74,7 +88,8 @@ export class SoakThread {
   }
 
   private step(): void {
-    const name = this.random.pick(LOT);
+    this.memory.tick();
+    const name = this.random.pick(this.lot);
     const range = this.window.range();
     const number = OPERATIONS.indexOf(name);
     note(this.orders.log, number, [range.process.mm.id, range.page, range.pages]);
@@ -84,7 +99,7 @@ export class SoakThread {
   }
 
   private act(name: Operation, range: ReturnType<Window['range']>): void {
-    const { window, shared, areas } = this;
+    const { window, shared, areas, ground } = this;
     switch (name) {
       case 'map': case 'unmap': case 'protect': case 'move': case 'resize': case 'dontneed': case 'advise': case 'marks': case 'collapse': case 'write': case 'fill': case 'read': case 'gup': case 'fork':
         window[name](range);
@@ -99,10 +114,18 @@ export class SoakThread {
       case 'shared marks': shared.marks(); break;
       case 'shared drop': shared.drop(); break;
       case 'shared advise': shared.advise(); break;
+      case 'shared pin': shared.pin(); break;
+      case 'ground pin': ground.pin(); break;
+      case 'ground touch': ground.touch(); break;
+      case 'ground drop': ground.drop(); break;
+      case 'ground remap': ground.remap(); break;
+      case 'ground fork': ground.fork(); break;
+      case 'ground collapse': ground.collapse(); break;
       case 'vmalloc': areas.alloc(); break;
       case 'vfree': areas.free(); break;
       case 'set_memory': areas.change(); break;
       case 'ptdump': areas.list(); break;
+      case 'take memory': this.memory.take(); break;
     }
   }
 
@@ -110,6 +133,7 @@ export class SoakThread {
   private rest(last: boolean): void {
     const { meeting, orders } = this;
     note(orders.log, -1, []);
+    this.memory.giveBack();
     this.areas.settle();
     // Of this thread: what it promised it has done.
     this.kernel.ledger?.close();
@@ -119,7 +143,11 @@ export class SoakThread {
     meeting.wait();
     this.window.compare();
     this.areas.compare();
-    if (orders.number === 0) this.shared.compare();
+    if (orders.number === 0) {
+      if (orders.scarce) this.shared.restore();
+      this.shared.compare();
+      this.ground.compare();
+    }
     meeting.wait();
     if (orders.number === 0) {
       const wrong = audit(this.kernel, this.orders.mms, orders.mappings.length);

@@ -7,7 +7,9 @@ import { Stat, type Orders } from './orders.js';
 import type { Probes } from './probes.js';
 import { Process, type Cell } from './process.js';
 import type { Random } from '../../random.js';
-import { anyPage, sharedWord } from './shared-words.js';
+import { withUserLock } from './meeting.js';
+import type { Memory } from './memory.js';
+import { anyPage, FORK_LOCK, sharedWord } from './shared-words.js';
 
 const READ = VmaFlags.Read;
 const WRITE = VmaFlags.Read | VmaFlags.Write;
@@ -32,12 +34,14 @@ export class Window {
   private readonly orders: Orders;
   private readonly random: Random;
   private readonly probes: Probes;
+  private readonly memory: Memory;
   private readonly files: readonly Mapping<TableHandles>[];
   private readonly file: Mapping<TableHandles>;
   private readonly base: number;
   private value = 0;
 
-  constructor(kernel: Kernel<TableHandles>, orders: Orders, random: Random, probes: Probes) {
+  constructor(kernel: Kernel<TableHandles>, orders: Orders, random: Random, probes: Probes, memory: Memory) {
+    this.memory = memory;
     this.kernel = kernel;
     this.orders = orders;
     this.random = random;
@@ -48,7 +52,7 @@ export class Window {
     this.file = kernel.mapping(orders.mappings[1 + number]!);
     this.base = regions.windows + number * regions.windowPages * mm.pageBytes;
     const contents = new Int32Array(regions.filePages);
-    this.processes = [new Process(mm, this.base, contents, new Array<undefined>(regions.windowPages).fill(undefined))];
+    this.processes = [new Process(mm, this.base, contents, new Array<undefined>(regions.windowPages).fill(undefined), memory)];
   }
 
   /** A range, and in what process: mostly a few pages, sometimes whole huge pages. */
@@ -75,20 +79,22 @@ export class Window {
     const rights = random.pick([WRITE, WRITE, WRITE, READ, 0]);
     const shared = behind === 4;
     if (behind < 3) {
-      mmap(mm, { address: process.at(page), fixed: true, bytes: pages * mm.pageBytes, prot: rights });
+      const request = { address: process.at(page), fixed: true, bytes: pages * mm.pageBytes, prot: rights };
+      if (!this.memory.done(() => { mmap(mm, request); })) { this.unmappedOrNot(process, page, pages); return; }
       for (let at = 0; at < pages; at++) cells[page + at] = { rights, own: undefined, file: undefined, shared: false };
       return;
     }
     const count = Math.min(pages, file.pages);
     // Mostly so that huge pages of the file can be mapped as such.
     const first = (count % regions.huge === 0 ? random.below(Math.floor(file.pages / count)) * regions.huge : random.below(file.pages)) % (file.pages - count + 1);
-    mmap(mm, { address: process.at(page), fixed: true, bytes: count * mm.pageBytes, prot: rights, mapping: file, pgoff: first, sharing: shared ? 'shared' : 'private' });
+    const request = { address: process.at(page), fixed: true, bytes: count * mm.pageBytes, prot: rights, mapping: file, pgoff: first, sharing: shared ? 'shared' : 'private' } as const;
+    if (!this.memory.done(() => { mmap(mm, request); })) { this.unmappedOrNot(process, page, count); return; }
     for (let at = 0; at < count; at++) cells[page + at] = { rights, own: undefined, file: first + at, shared };
   }
 
   unmap({ process, page, pages }: Range): void {
-    munmap(process.mm, process.at(page), pages * process.pageBytes);
-    process.cells.fill(undefined, page, page + pages);
+    if (this.memory.done(() => { munmap(process.mm, process.at(page), pages * process.pageBytes); })) process.cells.fill(undefined, page, page + pages);
+    else process.compare();
   }
 
   protect(range: Range): void {
@@ -96,8 +102,9 @@ export class Window {
     const pages = mappedFrom(range);
     if (pages === 0) return;
     const rights = this.random.pick([WRITE, WRITE, READ, 0]);
-    mprotect(process.mm, process.at(page), pages * process.pageBytes, rights);
-    for (const cell of process.cells.slice(page, page + pages)) if (cell !== undefined) cell.rights = rights;
+    const changed = this.memory.done(() => { mprotect(process.mm, process.at(page), pages * process.pageBytes, rights); }) ? pages : this.changedTo(process, page, pages, rights);
+    for (const cell of process.cells.slice(page, page + changed)) if (cell !== undefined) cell.rights = rights;
+    if (changed < pages) process.compare();
   }
 
   /** mremap: to another place of the window, which goes. */
@@ -109,7 +116,8 @@ export class Window {
     const aligned = this.random.oneIn(2) && page + this.orders.regions.huge + pages <= cells.length;
     const to = aligned ? page + this.orders.regions.huge : this.random.below(cells.length - pages + 1);
     if (to < page + pages && page < to + pages) return;
-    const at = mremap(mm, process.at(page), pages * mm.pageBytes, pages * mm.pageBytes, { to: process.at(to) });
+    const at = this.memory.unlessShort(() => mremap(mm, process.at(page), pages * mm.pageBytes, pages * mm.pageBytes, { to: process.at(to) }));
+    if (at === undefined) { this.unmappedOrNot(process, to, pages); return; }
     if (at !== process.at(to)) throw new Error(`mremap moved to 0x${at.toString(16)}, and should to 0x${process.at(to).toString(16)}`);
     for (let each = 0; each < pages; each++) {
       cells[to + each] = cells[page + each];
@@ -128,13 +136,13 @@ export class Window {
     const last = cells[page + pages - 1];
     if (room > 0 && last !== undefined && last.file === undefined && this.random.oneIn(2)) {
       const more = 1 + this.random.below(Math.min(room, 32));
-      mremap(mm, process.at(page), pages * mm.pageBytes, (pages + more) * mm.pageBytes);
+      if (!this.memory.done(() => { mremap(mm, process.at(page), pages * mm.pageBytes, (pages + more) * mm.pageBytes); })) { process.compare(); return; }
       for (let at = 0; at < more; at++) cells[page + pages + at] = { rights: last.rights, own: undefined, file: undefined, shared: false };
       return;
     }
     const left = 1 + this.random.below(pages);
-    mremap(mm, process.at(page), pages * mm.pageBytes, left * mm.pageBytes);
-    cells.fill(undefined, page + left, page + pages);
+    if (this.memory.done(() => { mremap(mm, process.at(page), pages * mm.pageBytes, left * mm.pageBytes); })) cells.fill(undefined, page + left, page + pages);
+    else process.compare();
   }
 
   dontneed(range: Range): void {
@@ -151,7 +159,7 @@ export class Window {
     const pages = mappedFrom(range);
     if (pages === 0) return;
     const advice = this.random.pick(this.orders.regions.hasHuge ? (['cold', 'hugepage', 'hugepage', 'nohugepage'] as const) : (['cold'] as const));
-    madvise(process.mm, process.at(page), pages * process.pageBytes, advice);
+    this.memory.done(() => { madvise(process.mm, process.at(page), pages * process.pageBytes, advice); });
   }
 
   marks({ process, page, pages }: Range): void {
@@ -171,12 +179,13 @@ export class Window {
     const bytes = huge * mm.pageBytes;
     const address = Math.floor(process.at(page) / bytes) * bytes;
     const what = this.random.below(4);
-    if (what < 2) this.count(collapseHugePage(mm, address, { khugepaged: what === 0 }));
+    if (what < 2) this.count(this.memory.unlessShort(() => collapseHugePage(mm, address, { khugepaged: what === 0 })));
     else if (what === 2) {
       const file = this.random.pick(this.files);
-      this.count(collapseFile(file, huge * this.random.below(Math.floor(file.pages / huge))));
+      const first = huge * this.random.below(Math.floor(file.pages / huge));
+      this.count(this.memory.unlessShort(() => collapseFile(file, first)));
     }
-    else reading(mm, () => { this.count(collapsePteMappedThp(mm, address, this.random.oneIn(2))); });
+    else reading(mm, () => { this.count(this.memory.unlessShort(() => collapsePteMappedThp(mm, address, this.random.oneIn(2)))); });
   }
 
   write({ process, page }: Range): void {
@@ -200,9 +209,10 @@ export class Window {
     let count = 0;
     while (count < Math.min(pages, MAX_GUP) && process.allows(page + count, write)) count++;
     if (count === 0) return;
-    const got = getUserPagesFast(mm, process.at(page), count, write);
+    const got = this.memory.unlessShort(() => getUserPagesFast(mm, process.at(page), count, write));
+    if (got === undefined) return;
     try {
-      if (got.length !== count) throw new Error(`GUP got ${got.length} pages of ${count} at 0x${process.at(page).toString(16)} of address space ${mm.id}`);
+      if (got.length !== count && !this.memory.scarce) throw new Error(`GUP got ${got.length} pages of ${count} at 0x${process.at(page).toString(16)} of address space ${mm.id}`);
       got.forEach((pfn, at) => { process.inFrame(page + at, pfn, write ? ++this.value : undefined); });
     } finally {
       putPages(mm, got, write);
@@ -211,16 +221,19 @@ export class Window {
 
   fork({ process }: Range): void {
     if (this.processes.length >= MAX_PROCESSES) return;
-    const child = this.probes.watch(fork(process.mm));
+    const forked = this.memory.unlessShort(() => withUserLock(this.orders.userLocks, FORK_LOCK, () => fork(process.mm)));
+    if (forked === undefined) { process.compare(); return; }
+    const child = this.probes.watch(forked);
     this.probes.add(Stat.Forks);
     const cells = process.cells.map((cell): Cell | undefined => (cell === undefined ? undefined : { ...cell }));
-    const born = new Process(child, this.base, process.contentsOfFile, cells);
+    const born = new Process(child, this.base, process.contentsOfFile, cells, this.memory);
     this.processes.push(born);
     // What all threads add to, as it is now: a child does not see what is added from here on.
     const { regions } = this.orders;
     for (let look = 0; look < 8; look++) {
       const address = sharedWord(regions, child.pageBytes, anyPage(regions, this.random) + (this.random.oneIn(2) ? 0 : 2 * regions.huge));
-      born.frozen.set(address, readUser(child, address));
+      const value = this.memory.unlessShort(() => readUser(child, address));
+      if (value !== undefined) born.frozen.set(address, value);
     }
   }
 
@@ -253,7 +266,29 @@ export class Window {
     munmap(mm, this.base, cells.length * mm.pageBytes);
   }
 
-  private count(result: string): void {
+  /** There was no memory for what was to come to a place: what was there is gone, or all of it is there still. */
+  private unmappedOrNot(process: Process, page: number, pages: number): void {
+    const { mm } = process;
+    const gone = reading(mm, () => mm.vmas(process.at(page), process.at(page + pages)).length === 0);
+    if (gone) process.cells.fill(undefined, page, page + pages);
+    process.compare();
+  }
+
+  /** How many pages have the rights already that were to be given to all: rights are changed one VMA after the other. */
+  private changedTo(process: Process, page: number, pages: number, rights: number): number {
+    const { mm } = process;
+    return reading(mm, () => {
+      let changed = 0;
+      while (changed < pages) {
+        const vma = mm.vmaLookup(process.at(page + changed));
+        if (vma === undefined || (vma.flags & 7) !== rights) break;
+        changed = Math.min(pages, Math.round((vma.end - process.at(page)) / mm.pageBytes));
+      }
+      return changed;
+    });
+  }
+
+  private count(result: string | undefined): void {
     if (result === 'succeed') this.probes.add(Stat.Collapses);
   }
 
