@@ -1,7 +1,7 @@
 import { geometryOf, TableMemory, type TableHandles } from '@pgtable/core';
 import { ALL, type Configuration } from '../../packages/arch-testkit/test/configurations.js';
 import {
-  Access, assertNoneHeld, attachKernel, bootKernel, checkPageTables, FrameTables, scenario, schedulePoint, setCurrentThread, VmaFlags, withSchedulePoints,
+  AccessType, assertNoneHeld, attachKernel, bootKernel, checkPageTables, FrameTables, scenario, schedulePoint, setCurrentThread, VmaFlags, withSchedulePoints,
   type AnyScenario, type Kernel, type KernelOptions, type Mm, type NewVma, type Platform, type Search, type SharedMachine, type Vma,
 } from '../../packages/mm/src/index.js';
 import { vmallocRange } from '../../packages/mm/test/vmalloc-machine.js';
@@ -132,7 +132,7 @@ export function reading({ mm, base }: Place, action: (vma: Vma<TableHandles>) =>
 /** The first word of a frame. */
 export function readFrame({ kernel: { frames } }: Place, pfn: number): number {
   const at = (pfn - frames.firstPfn) * frames.pageBytes / 4;
-  schedulePoint('read a frame', frames.ram, at, Access.Read);
+  schedulePoint('read a frame', frames.ram, at, AccessType.Read);
   return Atomics.load(frames.ram, at);
 }
 

@@ -1,4 +1,4 @@
-export { Access, schedulePoint, scheduleTouch, setScheduler, Until, type Place, type Scheduler } from './schedule-point.js';
+export { AccessType, schedulePoint, scheduleTouch, setScheduler, Until, type Place, type Scheduler } from './schedule-point.js';
 export { lockClasses, LockClass } from './locks/lock-class.js';
 export { DOCUMENTED_ORDER, LockOrder, type LockRule, type SharedLockOrder } from './locks/lock-order.js';
 export { LockRuleError, type LockRuleName, type LockSite } from './locks/lock-error.js';
@@ -72,7 +72,7 @@ export { hugePolicyOf, setHugePolicy, type HugePolicy, type When } from './fault
 export { vmaPermits, type FaultFlags, type FaultResult } from './faults/vm-fault.js';
 export { addUser, copyFromUser, copyToUser, readUser, writeUser } from './access/user-access.js';
 export { faultIn, MAX_FAULTS, UserFaultError, type Signal } from './access/user-fault.js';
-export { changeProtection } from './ops/change-protection.js';
+export { changeProtectionRange } from './ops/change-protection.js';
 export { movePageTables } from './ops/move-page-tables.js';
 export { mprotect } from './ops/mprotect.js';
 export { mremap, type MremapOptions } from './ops/mremap.js';

@@ -1,7 +1,8 @@
 /**
- * What a step does to a place in shared memory. Two steps that touch the same place are dependent unless both read, or both count: their order matters, and an explorer tries both.
+ * What a step does to a place in shared memory: the type of an access, as the kernel's sanitizer of data races calls it (include/linux/kcsan-checks.h, Linux 6.12). Two steps that touch the
+ * same place are dependent unless both read, or both count: their order matters, and an explorer tries both.
  */
-export const Access = {
+export const AccessType = {
   Read: 0,
   Write: 1,
   /** Adds or subtracts, and looks at nothing but that: readers that take a lock or release it. */
@@ -9,8 +10,8 @@ export const Access = {
   /** A flag, with one of the others: gives back what makes others wait. Who waits for it could not have come before it. */
   Release: 4,
 } as const;
-/** One of {@link Access}, or one with the flag. */
-export type Access = number;
+/** One of {@link AccessType}, or one with the flag. */
+export type AccessType = number;
 
 /** When an operation can be done at once; until then a scheduler lets others run. */
 export const Until = {
@@ -47,9 +48,9 @@ export interface Scheduler {
    * @param until when it can be done at once; about the same word
    * @param count how many words or bytes it is about
    */
-  point(what: string, place: Place, index: number, access: Access, until: Until, count: number): void;
+  point(what: string, place: Place, index: number, access: AccessType, until: Until, count: number): void;
   /** The operation that has begun is about one more place. Is called just before. */
-  touch?(place: Place, index: number, access: Access, count: number): void;
+  touch?(place: Place, index: number, access: AccessType, count: number): void;
   /**
    * Is called where the thread cannot go on as long as a word of shared memory is what it is. Returns when it is worth to look again, which may be at once: the caller
    * looks, and calls again if it must.
@@ -128,14 +129,14 @@ export function scheduleBusy(entries: BusyEntries | undefined): BusyEntries | un
  * @param what the operation, in a few words
  * @param place,index,access,until,count as in {@link Scheduler.point}
  */
-export function schedulePoint(what: string, place?: Place, index = -1, access: Access = Access.Write, until: Until = Until.Always, count = 1): void {
+export function schedulePoint(what: string, place?: Place, index = -1, access: AccessType = AccessType.Write, until: Until = Until.Always, count = 1): void {
   if (scheduler === undefined) return;
   scheduler.point(what, place, index, access, until, count);
-  if (busy !== undefined) scheduler.touch?.(undefined, busy.address, Access.Write, busy.bytes);
+  if (busy !== undefined) scheduler.touch?.(undefined, busy.address, AccessType.Write, busy.bytes);
 }
 
 /** Says that the present step is about one more place. Locking: none. */
-export function scheduleTouch(place: Place, index: number, access: Access, count = 1): void {
+export function scheduleTouch(place: Place, index: number, access: AccessType, count = 1): void {
   if (scheduler !== undefined) scheduler.touch?.(place, index, access, count);
 }
 
@@ -147,6 +148,6 @@ export function scheduleTouch(place: Place, index: number, access: Access, count
 export function scheduleBlocked(what: string, words: Int32Array, index: number, value: number): boolean {
   if (scheduler === undefined) return false;
   scheduler.blocked(what, words, index, value);
-  if (busy !== undefined) scheduler.touch?.(undefined, busy.address, Access.Write, busy.bytes);
+  if (busy !== undefined) scheduler.touch?.(undefined, busy.address, AccessType.Write, busy.bytes);
   return true;
 }

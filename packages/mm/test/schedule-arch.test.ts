@@ -2,7 +2,7 @@ import { geometryOf, NO_TLB, TableMemory, VmFlags, type StrongHandles } from '@p
 import { describe, expect, it } from 'vitest';
 import { formatReport, runLaws, type Subject } from '../../arch-testkit/src/index.js';
 import { ALL, ARCHITECTURE_NAMES, CONFIGURATIONS, memoryOf } from '../../arch-testkit/test/configurations.js';
-import { Access, schedulePoint, setScheduler, withSchedulePoints } from '../src/index.js';
+import { AccessType, schedulePoint, setScheduler, withSchedulePoints } from '../src/index.js';
 import { scheduleBlocked } from '../src/schedule-point.js';
 
 describe.each(ARCHITECTURE_NAMES)('%s with scheduling points', (name) => {
@@ -89,7 +89,7 @@ describe('the points of an architecture', () => {
     const waiting = {
       user: true,
       tlb: { flush: () => {
-        schedulePoint('flush', words, 0, Access.Read);
+        schedulePoint('flush', words, 0, AccessType.Read);
         scheduleBlocked('flush', words, 0, 0);
       } },
     };

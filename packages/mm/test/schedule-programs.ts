@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import {
-  Access, downRead, downWrite, LockClass, scenario, schedulePoint, scheduleTouch, setCurrentThread, spinLock, spinTrylock, spinUnlock, Threads, upRead, upWrite,
+  AccessType, downRead, downWrite, LockClass, scenario, schedulePoint, scheduleTouch, setCurrentThread, spinLock, spinTrylock, spinUnlock, Threads, upRead, upWrite,
   type AnyScenario, type SharedThreads,
 } from '../src/index.js';
 import { scheduleBlocked } from '../src/schedule-point.js';
@@ -61,7 +61,7 @@ class Interpreter {
     switch (op.do) {
       case 'read':
       case 'fail':
-        schedulePoint(op.do, words, what, Access.Read);
+        schedulePoint(op.do, words, what, AccessType.Read);
         this.look(what);
         if (op.do === 'fail' && words[what] === 1) throw new Error(`thread ${this.me} meets its failure`);
         return;
@@ -73,16 +73,16 @@ class Interpreter {
         schedulePoint(op.do, words, what);
         this.change(what, id);
         if (op.other === what) return;
-        scheduleTouch(words, op.other, Access.Write);
+        scheduleTouch(words, op.other, AccessType.Write);
         this.change(op.other, id);
         return;
       case 'add':
-        schedulePoint(op.do, words, what, Access.Count);
+        schedulePoint(op.do, words, what, AccessType.Count);
         words[additions(what) + this.me]! |= 1 << (id % 32);
         this.saw(words[what]!);
         return;
       case 'wait':
-        schedulePoint(op.do, words, what, Access.Read);
+        schedulePoint(op.do, words, what, AccessType.Read);
         this.look(what);
         while (words[what] === 0) {
           scheduleBlocked(op.do, words, what, 0);

@@ -1,7 +1,7 @@
 import { geometryOf, LEVELS, NO_TLB, TableMemory, VmFlags, type Level, type Root, type SharedTables, type StrongHandles, type UnlinkedTable, type WritableArch, type WritableOps } from '@pgtable/core';
 import { ALL, memoryOf, type Configuration } from '../../arch-testkit/test/configurations.js';
 import {
-  Access, LockClass, lockClasses, MmapLock, Rcu, scenario, schedulePoint, setCurrentThread, spinLock, spinUnlock, Threads, VmaLock, withSchedulePoints,
+  AccessType, LockClass, lockClasses, MmapLock, Rcu, scenario, schedulePoint, setCurrentThread, spinLock, spinUnlock, Threads, VmaLock, withSchedulePoints,
   type AnyScenario, type SharedRcu, type SharedThreads,
 } from '../src/index.js';
 import { programScenario } from './schedule-programs.js';
@@ -26,7 +26,7 @@ function join({ threads }: Board, name: string): void {
 }
 
 function read(words: Int32Array, index: number): number {
-  schedulePoint('read a word', words, index, Access.Read);
+  schedulePoint('read a word', words, index, AccessType.Read);
   return Atomics.load(words, index);
 }
 

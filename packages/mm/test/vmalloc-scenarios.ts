@@ -1,7 +1,7 @@
 import { geometryOf, type AliasHandles } from '@pgtable/core';
 import { ALL, type Configuration } from '../../arch-testkit/test/configurations.js';
 import {
-  Access, attachKernel, bootKernel, copyKernelTables, FrameTables, FrameType, FrameWord, purgeVmapArea, scenario, schedulePoint, Until, setMemoryRo, vfree, vmalloc, vmallocAttach, vmallocInit, withSchedulePoints,
+  AccessType, attachKernel, bootKernel, copyKernelTables, FrameTables, FrameType, FrameWord, purgeVmapArea, scenario, schedulePoint, Until, setMemoryRo, vfree, vmalloc, vmallocAttach, vmallocInit, withSchedulePoints,
   type AnyScenario, type Kernel, type Platform, type SharedMachine, type SharedVmalloc,
 } from '../src/index.js';
 import { lookupAddress, vmallocHugePages } from '../src/vmalloc/kernel-entries.js';
@@ -170,7 +170,7 @@ function replacing(configuration: Configuration): AnyScenario {
           if (frames.read(pfn, FrameWord.Type) !== FrameType.Free) throw new Error('the table was not freed');
           // Its memory is the next one's.
           const bytes = geometryOf(arch.geometry, 'pte').entries * arch.geometry.entryBytes;
-          schedulePoint('use the memory of the table for something else', undefined, table, Access.Write, Until.Always, bytes);
+          schedulePoint('use the memory of the table for something else', undefined, table, AccessType.Write, Until.Always, bytes);
           const first = (table - frames.base) / 4;
           frames.ram.fill(0x1234_5677, first, first + bytes / 4);
         };

@@ -5,7 +5,7 @@ import type { Mapping } from '../kernel/mapping.js';
 import { lockClasses } from '../locks/lock-class.js';
 import { currentThread } from '../locks/thread.js';
 import { Waiting } from '../locks/waiting.js';
-import { Access, schedulePoint } from '../schedule-point.js';
+import { AccessType, schedulePoint } from '../schedule-point.js';
 
 /*
  * The lock of a folio, and references on folios that others may give back at any time.
@@ -56,7 +56,7 @@ export function lockFolio(frames: Frames, pfn: number): void {
 /** `folio_unlock()`. Locking: this thread has the folio's lock. @throws LockRuleError from a checked thread that does not have it */
 export function unlockFolio(frames: Frames, pfn: number): void {
   const at = flagsOf(frames, pfn);
-  schedulePoint(lockClasses.folioLock.releasing, frames.memmap, at, Access.Write | Access.Release);
+  schedulePoint(lockClasses.folioLock.releasing, frames.memmap, at, AccessType.Write | AccessType.Release);
   currentThread().lockdep?.releasing(frames.memmap, at, 'write');
   Atomics.and(frames.memmap, at, ~FrameFlag.Locked);
   Atomics.notify(frames.memmap, at);

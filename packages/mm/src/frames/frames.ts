@@ -1,7 +1,7 @@
 import { PgtableError } from '@pgtable/core';
 import { lockClasses } from '../locks/lock-class.js';
 import { spinLock, spinUnlock } from '../locks/spin-lock.js';
-import { Access, schedulePoint, scheduleTouch } from '../schedule-point.js';
+import { AccessType, schedulePoint, scheduleTouch } from '../schedule-point.js';
 import { FrameType, FrameWord, MEMMAP_WORDS, TableWord } from './memmap.js';
 
 /*
@@ -153,7 +153,7 @@ export class Frames {
   read(pfn: number, word: number): number {
     const at = this.word(pfn, word);
     // Of what a table's lock keeps nobody needs to know; references are taken without one.
-    if (word === FrameWord.Refcount) schedulePoint('look at references', this.memmap, at, Access.Read);
+    if (word === FrameWord.Refcount) schedulePoint('look at references', this.memmap, at, AccessType.Read);
     return Atomics.load(this.memmap, at);
   }
 
@@ -242,7 +242,7 @@ export class Frames {
     const block = this.headOf(this.frame(pfn));
     this.checkReferences(references);
     const at = block * MEMMAP_WORDS + FrameWord.Refcount;
-    schedulePoint('take references', this.memmap, at, Access.Count);
+    schedulePoint('take references', this.memmap, at, AccessType.Count);
     for (;;) {
       const before = Atomics.load(this.memmap, at);
       if (before <= 0) throw this.refused(`take ${plural(references, 'reference')} on`, block, 'it has none', 'look at the frame only while an entry maps it or somebody refers to it');
@@ -334,8 +334,8 @@ export class Frames {
     const target = this.frame(to) * words;
     this.frame(from + count - 1);
     this.frame(to + count - 1);
-    scheduleTouch(this.ram, first, Access.Read, count * words);
-    scheduleTouch(this.ram, target, Access.Write, count * words);
+    scheduleTouch(this.ram, first, AccessType.Read, count * words);
+    scheduleTouch(this.ram, target, AccessType.Write, count * words);
     this.ram.copyWithin(target, first, first + count * words);
   }
 

@@ -5,7 +5,7 @@ import { lockClasses } from '../locks/lock-class.js';
 import { lockdepAssertHeld } from '../locks/lockdep.js';
 import { downRead, downWrite, RW_LOCK_WORDS, rwIsLocked, rwWriteHeldByMe, upRead, upWrite } from '../locks/rw-lock.js';
 import { currentThread } from '../locks/thread.js';
-import { Access, schedulePoint } from '../schedule-point.js';
+import { AccessType, schedulePoint } from '../schedule-point.js';
 import type { Kernel } from './kernel.js';
 import { VmaWord } from './vma-slots.js';
 import type { Vma } from './vma.js';
@@ -209,7 +209,7 @@ export class Mapping<H extends HandleFamily = HandleFamily> implements WalkMappi
   }
 
   private look(word: number): number | undefined {
-    schedulePoint('look for a page in the cache', this.words, word, Access.Read);
+    schedulePoint('look for a page in the cache', this.words, word, AccessType.Read);
     return this.pfnOf(Atomics.load(this.words, word));
   }
 

@@ -4,7 +4,7 @@ import { MMAP_LOCK_WORDS, type MmapLock } from '../locks/mmap-lock.js';
 import { RW_LOCK_WORDS } from '../locks/rw-lock.js';
 import { SPIN_LOCK_WORDS } from '../locks/spin-lock.js';
 import type { TableOwner } from '../pagetable/constructor.js';
-import { Access, schedulePoint, scheduleTouch } from '../schedule-point.js';
+import { AccessType, schedulePoint, scheduleTouch } from '../schedule-point.js';
 import type { Kernel } from './kernel.js';
 import type { Mapping } from './mapping.js';
 import { MmLock } from './mm-lock.js';
@@ -219,13 +219,13 @@ export class Mm<H extends HandleFamily = HandleFamily> implements WalkMm<H>, Tab
 
   /** @param which one of {@link MmCounter} */
   counter(which: MmCounter): number {
-    scheduleTouch(this.words, this.at + MmWord.Counters + which, Access.Read);
+    scheduleTouch(this.words, this.at + MmWord.Counters + which, AccessType.Read);
     return Atomics.load(this.words, this.at + MmWord.Counters + which);
   }
 
   /** `add_mm_counter()` and its siblings. Locking: none. */
   addCounter(which: MmCounter, delta: number): void {
-    scheduleTouch(this.words, this.at + MmWord.Counters + which, Access.Count);
+    scheduleTouch(this.words, this.at + MmWord.Counters + which, AccessType.Count);
     Atomics.add(this.words, this.at + MmWord.Counters + which, delta);
   }
 
@@ -284,7 +284,7 @@ export class Mm<H extends HandleFamily = HandleFamily> implements WalkMm<H>, Tab
         const vma = this.tree.atOrBelow(address);
         if (vma?.lock.startRead() !== true) return undefined;
         // That the slot is still this VMA's: what the grace period is for.
-        scheduleTouch(this.words, this.kernel.slots.at(vma.id) + VmaWord.Generation, Access.Read);
+        scheduleTouch(this.words, this.kernel.slots.at(vma.id) + VmaWord.Generation, AccessType.Read);
         if (!vma.detached) {
           if (vma.contains(address)) return vma;
           vma.lock.endRead();

@@ -1,7 +1,7 @@
 import { PgtableError } from '@pgtable/core';
 import { rawLock, rawUnlock } from '../locks/raw-lock.js';
 import { currentThread } from '../locks/thread.js';
-import { Access, schedulePoint, Until } from '../schedule-point.js';
+import { AccessType, schedulePoint, Until } from '../schedule-point.js';
 
 /* The first words: the lock, the first word that nobody has had, words that are given out, and by class the first free range. */
 const LOCK = 0;
@@ -131,7 +131,7 @@ export class SharedWords {
 
   private locked<T>(body: () => T): T {
     const thread = currentThread();
-    schedulePoint('take or give back shared words', this.words, LOCK, Access.Write, Until.Unowned);
+    schedulePoint('take or give back shared words', this.words, LOCK, AccessType.Write, Until.Unowned);
     rawLock(this.words, LOCK, thread, 'take or give back shared words');
     try {
       return body();

@@ -1,5 +1,5 @@
 import { PgtableError } from '@pgtable/core';
-import { Access, schedulePoint } from '../schedule-point.js';
+import { AccessType, schedulePoint } from '../schedule-point.js';
 
 /*
  * What VMAs an address space has, for all threads: a journal of changes in shared memory. Each thread has a sorted tree of its own (plain JavaScript, which cannot be shared) and
@@ -93,17 +93,17 @@ export class VmaJournal {
    */
   since(position: JournalPosition, locked: boolean): JournalPart | JournalPosition | undefined {
     const { words, header } = this;
-    if (!locked) schedulePoint('read which generation of VMA changes there is', words, header + GENERATION, Access.Read);
+    if (!locked) schedulePoint('read which generation of VMA changes there is', words, header + GENERATION, AccessType.Read);
     const generation = Atomics.load(words, header + GENERATION);
     if ((generation & 1) !== 0) return undefined;
     const fresh = generation !== position.generation;
     const from = fresh ? 0 : position.count;
-    if (!locked) schedulePoint('read how many VMA changes there are', words, header + COUNT, Access.Read);
+    if (!locked) schedulePoint('read how many VMA changes there are', words, header + COUNT, AccessType.Read);
     const count = Atomics.load(words, header + COUNT);
     const changes: VmaChange[] = [];
-    if (!locked && count > from) schedulePoint('read VMA changes', words, this.records + from * RECORD_WORDS, Access.Read, undefined, (count - from) * RECORD_WORDS);
+    if (!locked && count > from) schedulePoint('read VMA changes', words, this.records + from * RECORD_WORDS, AccessType.Read, undefined, (count - from) * RECORD_WORDS);
     for (let at = from; at < count; at++) changes.push(this.read(at));
-    if (!locked) schedulePoint('look whether the VMA changes were rewritten', words, header + GENERATION, Access.Read);
+    if (!locked) schedulePoint('look whether the VMA changes were rewritten', words, header + GENERATION, AccessType.Read);
     if (Atomics.load(words, header + GENERATION) !== generation) return undefined;
     return !fresh && count === from ? position : { position: { generation, count }, fresh, changes };
   }
@@ -135,7 +135,7 @@ export class VmaJournal {
     const { words, header } = this;
     schedulePoint('begin a new generation of VMA changes', words, header + GENERATION);
     Atomics.add(words, header + GENERATION, 1);
-    schedulePoint('write a new generation of VMA changes', words, this.records, Access.Write, undefined, Math.max(1, all.length * RECORD_WORDS));
+    schedulePoint('write a new generation of VMA changes', words, this.records, AccessType.Write, undefined, Math.max(1, all.length * RECORD_WORDS));
     all.forEach((change, at) => { this.write(at, change); });
     schedulePoint('write how many VMAs there are', words, header + COUNT);
     Atomics.store(words, header + COUNT, all.length);

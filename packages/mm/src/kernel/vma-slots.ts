@@ -3,7 +3,7 @@ import { rawLock, rawUnlock } from '../locks/raw-lock.js';
 import { Rcu } from '../locks/rcu.js';
 import { currentThread } from '../locks/thread.js';
 import { VMA_LOCK_WORDS } from '../locks/vma-lock.js';
-import { Access, schedulePoint, scheduleTouch, Until } from '../schedule-point.js';
+import { AccessType, schedulePoint, scheduleTouch, Until } from '../schedule-point.js';
 import type { SharedWords } from './shared-words.js';
 
 /* The pool: its lock, the first free slot, how many slots were ever used, how many are in use. */
@@ -111,7 +111,7 @@ export class VmaSlots {
           hint: 'remove a VMA with Mm.removeVma(), once',
         });
       }
-      scheduleTouch(words, at + VmaWord.Generation, Access.Write);
+      scheduleTouch(words, at + VmaWord.Generation, AccessType.Write);
       Rcu.retire(words, at + VmaWord.Generation);
       words[at + VmaWord.State] = VmaState.Free;
       words[at + VmaWord.Next] = words[base + FREE_LIST]!;
@@ -122,7 +122,7 @@ export class VmaSlots {
 
   private locked<T>(body: () => T): T {
     const thread = currentThread();
-    schedulePoint('take or give back the slot of a VMA', this.words, this.base + LOCK, Access.Write, Until.Unowned);
+    schedulePoint('take or give back the slot of a VMA', this.words, this.base + LOCK, AccessType.Write, Until.Unowned);
     rawLock(this.words, this.base + LOCK, thread, 'take or give back the slot of a VMA');
     try {
       return body();

@@ -1,5 +1,5 @@
 import { PgtableError } from '@pgtable/core';
-import { Access, schedulePoint, scheduleTouch } from '../schedule-point.js';
+import { AccessType, schedulePoint, scheduleTouch } from '../schedule-point.js';
 import { lockClasses } from './lock-class.js';
 import { downgradeWrite, downRead, downReadTrylock, downWrite, downWriteTrylock, RW_LOCK_WORDS, rwIsContended, rwIsLocked, rwStateText, rwWriteHeldByMe, upRead, upWrite } from './rw-lock.js';
 import { currentThread } from './thread.js';
@@ -33,7 +33,7 @@ export class MmapLock {
 
   /** `mm_lock_seq`: odd while there is a writer. It may wrap around. */
   get sequence(): number {
-    scheduleTouch(this.words, this.index + SEQUENCE, Access.Read);
+    scheduleTouch(this.words, this.index + SEQUENCE, AccessType.Read);
     return Atomics.load(this.words, this.index + SEQUENCE);
   }
 
@@ -120,7 +120,7 @@ export class MmapLock {
   }
 
   private advance(): void {
-    scheduleTouch(this.words, this.index + SEQUENCE, Access.Write);
+    scheduleTouch(this.words, this.index + SEQUENCE, AccessType.Write);
     Atomics.add(this.words, this.index + SEQUENCE, 1);
   }
 }

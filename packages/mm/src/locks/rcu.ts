@@ -1,5 +1,5 @@
 import { PgtableError } from '@pgtable/core';
-import { Access, schedulePoint, scheduleTouch } from '../schedule-point.js';
+import { AccessType, schedulePoint, scheduleTouch } from '../schedule-point.js';
 import { LockClass } from './lock-class.js';
 import { LockRuleError, placeHere, stackHere, stackText, type LockSite } from './lock-error.js';
 import { rawLock, rawUnlock } from './raw-lock.js';
@@ -134,7 +134,7 @@ export class Rcu {
     const thread = currentThread();
     const { words } = this;
     const slot = slotOf(thread);
-    schedulePoint('rcu_read_lock', words, CLOCK, Access.Read);
+    schedulePoint('rcu_read_lock', words, CLOCK, AccessType.Read);
     // A thread's depth and section are written by that thread alone.
     if (words[slot + NESTING]!++ === 0) {
       words[slot + SECTION]!++;
@@ -155,7 +155,7 @@ export class Rcu {
     const thread = currentThread();
     const { words } = this;
     const slot = slotOf(thread);
-    schedulePoint('rcu_read_unlock', words, slot, Access.Write | Access.Release);
+    schedulePoint('rcu_read_unlock', words, slot, AccessType.Write | AccessType.Release);
     if (thread.lockdep !== undefined) thread.lockdep.releasing(words, slot, 'rcu');
     if (words[slot + NESTING]! <= 0) {
       throw new PgtableError('EINVAL', `thread ${thread.name} ends a read section, and is in none`, { hint: 'end a section once, on every way out' });
@@ -201,7 +201,7 @@ export class Rcu {
     const thread = currentThread();
     const { words } = this;
     schedulePoint('call_rcu', words, QUEUE);
-    scheduleTouch(words, CLOCK, Access.Read);
+    scheduleTouch(words, CLOCK, AccessType.Read);
     if ((kind | 0) !== kind) throw new PgtableError('EINVAL', `${kind} cannot be the kind of a deferred call`, { hint: 'give an integer of 32 bits' });
     rawLock(words, QUEUE, thread, 'queue a deferred call');
     try {
@@ -244,12 +244,12 @@ export class Rcu {
   barrier(): void {
     const thread = currentThread();
     this.refuseInside(thread, 'wait for deferred calls');
-    schedulePoint('rcu_barrier', this.words, QUEUE, Access.Read);
+    schedulePoint('rcu_barrier', this.words, QUEUE, AccessType.Read);
     const tail = Atomics.load(this.words, TAIL);
     while (((tail - Atomics.load(this.words, HEAD)) | 0) > 0 && this.makeOne(thread, true));
     const waiting = new Waiting(thread, 'wait for deferred calls');
     for (;;) {
-      scheduleTouch(this.words, RUNNING, Access.Read);
+      scheduleTouch(this.words, RUNNING, AccessType.Read);
       const running = Atomics.load(this.words, RUNNING);
       if (running === 0) return;
       waiting.until(this.words, RUNNING, running);
@@ -269,7 +269,7 @@ export class Rcu {
       const before = lockdep?.releaseOf(this.words, slot) ?? { what: `thread ${thread.name} was in no read section`, stack: '(as far as it remembers)' };
       throw new LockRuleError('rcu', `thread ${thread.name} follows a pointer outside of a read section`, 'begin the section before the pointer is read', [before, this.here(thread, 'the pointer is read')]);
     }
-    scheduleTouch(words, index, Access.Read);
+    scheduleTouch(words, index, AccessType.Read);
     return {
       words, index, generation: Atomics.load(words, index), thread: thread.id, section: this.words[slot + SECTION]!, taken: thread.lockdep === undefined ? undefined : placeHere(),
     };
@@ -286,7 +286,7 @@ export class Rcu {
     const thread = currentThread();
     const slot = slotOf(thread);
     const inside = pointer.thread === thread.id && this.words[slot + NESTING]! > 0 && this.words[slot + SECTION] === pointer.section;
-    scheduleTouch(pointer.words, pointer.index, Access.Read);
+    scheduleTouch(pointer.words, pointer.index, AccessType.Read);
     const present = Atomics.load(pointer.words, pointer.index);
     if ((inside || protectedOtherwise) && present === pointer.generation) return;
     const gone = present === pointer.generation ? 'it is still what it was, by luck' : `its memory is something else by now (generation ${present}, not ${pointer.generation})`;
@@ -313,7 +313,7 @@ export class Rcu {
    * @returns the new generation
    */
   static retire(words: Int32Array, index: number): number {
-    scheduleTouch(words, index, Access.Write);
+    scheduleTouch(words, index, AccessType.Write);
     return Atomics.add(words, index, 1) + 1;
   }
 
@@ -330,7 +330,7 @@ export class Rcu {
 
   /** U3: moves the clock beyond a value of it. */
   private advance(clock: number): void {
-    scheduleTouch(this.words, CLOCK, Access.Write);
+    scheduleTouch(this.words, CLOCK, AccessType.Write);
     Atomics.compareExchange(this.words, CLOCK, clock, (clock + 2) | 0);
   }
 
@@ -340,17 +340,17 @@ export class Rcu {
   }
 
   private isCompleted(clock: number): boolean {
-    scheduleTouch(this.words, COMPLETED, Access.Read);
+    scheduleTouch(this.words, COMPLETED, AccessType.Read);
     return ((Atomics.load(this.words, COMPLETED) - clock) | 0) >= 0;
   }
 
   /** Tells a scheduler what U4 looks at. */
   private lookAtSlots(): void {
-    scheduleTouch(this.words, SLOTS, Access.Read, (MAX_THREADS + 1) * SLOT_WORDS);
+    scheduleTouch(this.words, SLOTS, AccessType.Read, (MAX_THREADS + 1) * SLOT_WORDS);
   }
 
   private complete(clock: number): void {
-    scheduleTouch(this.words, COMPLETED, Access.Write);
+    scheduleTouch(this.words, COMPLETED, AccessType.Write);
     for (;;) {
       const before = Atomics.load(this.words, COMPLETED);
       if (((before - clock) | 0) >= 0 || Atomics.compareExchange(this.words, COMPLETED, before, clock) === before) return;
@@ -403,7 +403,7 @@ export class Rcu {
   private makeOne(thread: Thread, wait: boolean): boolean {
     const { words } = this;
     // Without the lock, so that an empty queue costs two loads. What this thread queued it sees.
-    scheduleTouch(words, QUEUE, Access.Read);
+    scheduleTouch(words, QUEUE, AccessType.Read);
     if (Atomics.load(words, TAIL) === Atomics.load(words, HEAD)) return false;
     schedulePoint('look for deferred calls', words, QUEUE);
     rawLock(words, QUEUE, thread, 'take out a deferred call');
@@ -417,7 +417,7 @@ export class Rcu {
       if (this.noReaders(stamp)) {
         due = this.callOf(at);
         Atomics.store(words, HEAD, (head + 1) | 0);
-        scheduleTouch(words, RUNNING, Access.Write);
+        scheduleTouch(words, RUNNING, AccessType.Write);
         Atomics.add(words, RUNNING, 1);
       } else if (wait) waitFor = stamp;
     } finally {
@@ -431,7 +431,7 @@ export class Rcu {
     try {
       due();
     } finally {
-      scheduleTouch(words, RUNNING, Access.Write);
+      scheduleTouch(words, RUNNING, AccessType.Write);
       if (Atomics.sub(words, RUNNING, 1) === 1) Atomics.notify(words, RUNNING);
     }
     return true;

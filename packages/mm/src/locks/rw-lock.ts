@@ -1,5 +1,5 @@
 import { PgtableError } from '@pgtable/core';
-import { Access, schedulePoint, Until } from '../schedule-point.js';
+import { AccessType, schedulePoint, Until } from '../schedule-point.js';
 import type { LockClass } from './lock-class.js';
 import { rawLock, rawUnlock } from './raw-lock.js';
 import { currentThread, type Thread } from './thread.js';
@@ -26,7 +26,7 @@ const GATE = 1;
 /** Takes the lock for reading. Sleeps until there is no writer, and none that came earlier. Locking: sleeps, so no spin lock and no read section; what comes before its class may be held. */
 export function downRead(words: Int32Array, index: number, lockClass: LockClass): void {
   const thread = currentThread();
-  schedulePoint(lockClass.taking, words, index, Access.Count, Until.NoWriter);
+  schedulePoint(lockClass.taking, words, index, AccessType.Count, Until.NoWriter);
   const { lockdep } = thread;
   if (lockdep !== undefined) lockdep.acquiring(words, index, lockClass, 'read');
   if (!tryRead(words, index)) waitRead(words, index, thread, lockClass.taking);
@@ -51,7 +51,7 @@ export function downReadTrylock(words: Int32Array, index: number, lockClass: Loc
 /** Takes the lock for writing. Sleeps until nobody has it. Locking: sleeps, so no spin lock and no read section; what comes before its class may be held. */
 export function downWrite(words: Int32Array, index: number, lockClass: LockClass): void {
   const thread = currentThread();
-  schedulePoint(lockClass.taking, words, index, Access.Write, Until.Zero);
+  schedulePoint(lockClass.taking, words, index, AccessType.Write, Until.Zero);
   const { lockdep } = thread;
   if (lockdep !== undefined) lockdep.acquiring(words, index, lockClass, 'write');
   if (!tryWrite(words, index, thread)) waitWrite(words, index, thread, lockClass.taking);
@@ -82,7 +82,7 @@ export function downWriteTrylock(words: Int32Array, index: number, lockClass: Lo
  */
 export function upRead(words: Int32Array, index: number): void {
   const thread = currentThread();
-  schedulePoint('release a read lock', words, index, Access.Count | Access.Release);
+  schedulePoint('release a read lock', words, index, AccessType.Count | AccessType.Release);
   if (thread.lockdep !== undefined) thread.lockdep.releasing(words, index, 'read');
   for (;;) {
     const state = Atomics.load(words, index);
@@ -102,7 +102,7 @@ export function upRead(words: Int32Array, index: number): void {
  */
 export function upWrite(words: Int32Array, index: number): void {
   const thread = currentThread();
-  schedulePoint('release a write lock', words, index, Access.Write | Access.Release);
+  schedulePoint('release a write lock', words, index, AccessType.Write | AccessType.Release);
   if (thread.lockdep !== undefined) thread.lockdep.releasing(words, index, 'write');
   fromWriter(words, index, 0, thread, 'release a write lock');
 }
@@ -116,7 +116,7 @@ export function upWrite(words: Int32Array, index: number): void {
  */
 export function downgradeWrite(words: Int32Array, index: number): void {
   const thread = currentThread();
-  schedulePoint('downgrade a write lock', words, index, Access.Write | Access.Release);
+  schedulePoint('downgrade a write lock', words, index, AccessType.Write | AccessType.Release);
   if (thread.lockdep !== undefined) thread.lockdep.downgrading(words, index);
   fromWriter(words, index, 1, thread, 'downgrade a write lock');
 }

@@ -1,4 +1,4 @@
-import { Access, schedulePoint, Until } from '../schedule-point.js';
+import { AccessType, schedulePoint, Until } from '../schedule-point.js';
 import type { LockClass } from './lock-class.js';
 import { rawLock, rawOwner, rawTryLock, rawUnlock } from './raw-lock.js';
 import { currentThread } from './thread.js';
@@ -23,7 +23,7 @@ export const SPIN_LOCK_WORDS = 1;
  */
 export function spinLock(words: Int32Array, index: number, lockClass: LockClass): void {
   const thread = currentThread();
-  schedulePoint(lockClass.taking, words, index, Access.Write, Until.Unowned);
+  schedulePoint(lockClass.taking, words, index, AccessType.Write, Until.Unowned);
   const { lockdep } = thread;
   if (lockdep !== undefined) lockdep.acquiring(words, index, lockClass, 'spin');
   rawLock(words, index, thread, lockClass.taking);
@@ -54,7 +54,7 @@ export function spinTrylock(words: Int32Array, index: number, lockClass: LockCla
  */
 export function spinUnlock(words: Int32Array, index: number): void {
   const thread = currentThread();
-  schedulePoint('release a spin lock', words, index, Access.Write | Access.Release);
+  schedulePoint('release a spin lock', words, index, AccessType.Write | AccessType.Release);
   if (thread.lockdep !== undefined) thread.lockdep.releasing(words, index, 'spin');
   rawUnlock(words, index, thread, 'release a spin lock');
 }

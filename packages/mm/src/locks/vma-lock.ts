@@ -1,5 +1,5 @@
 import { PgtableError } from '@pgtable/core';
-import { Access, schedulePoint, scheduleTouch } from '../schedule-point.js';
+import { AccessType, schedulePoint, scheduleTouch } from '../schedule-point.js';
 import { lockClasses } from './lock-class.js';
 import type { MmapLock } from './mmap-lock.js';
 import { downReadTrylock, downWrite, RW_LOCK_WORDS, rwIsLocked, upRead, upWrite } from './rw-lock.js';
@@ -54,11 +54,11 @@ export class VmaLock {
    * @returns whether it was locked; if not, take the mmap lock to read
    */
   startRead(): boolean {
-    schedulePoint('look at vm_lock_seq', this.words, this.index + SEQUENCE, Access.Read);
+    schedulePoint('look at vm_lock_seq', this.words, this.index + SEQUENCE, AccessType.Read);
     // Only a guess, which spares a writer the disturbance: what counts is looked at below.
     if (Atomics.load(this.words, this.index + SEQUENCE) === this.mm.sequence) return false;
     if (!downReadTrylock(this.words, this.index, lockClasses.vmaLock)) return false;
-    scheduleTouch(this.words, this.index + SEQUENCE, Access.Read);
+    scheduleTouch(this.words, this.index + SEQUENCE, AccessType.Read);
     // Nobody can write-lock the VMA from here on. If somebody did before and still counts as the writer, the numbers are equal: vm_lock_seq was written with the lock held, and mm_lock_seq
     // has not gone on since. If the numbers differ, all that the writer wrote came before the number that is read here.
     if (Atomics.load(this.words, this.index + SEQUENCE) === this.mm.sequence) {
@@ -81,7 +81,7 @@ export class VmaLock {
   startWrite(): void {
     if (this.isWriteLocked('write-lock a VMA')) return;
     downWrite(this.words, this.index, lockClasses.vmaLock);
-    scheduleTouch(this.words, this.index + SEQUENCE, Access.Write);
+    scheduleTouch(this.words, this.index + SEQUENCE, AccessType.Write);
     Atomics.store(this.words, this.index + SEQUENCE, this.mm.sequence);
     upWrite(this.words, this.index);
   }

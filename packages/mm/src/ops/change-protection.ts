@@ -10,7 +10,7 @@ import { vmNormalPage } from '../zap/folio-run.js';
 import { endOfEntry, forEachPmd } from '../zap/pmd-range.js';
 
 /**
- * `change_protection()`: gives all present entries of a part of a VMA other rights. Each is taken from the hardware while it is changed, so that no young or dirty mark is lost.
+ * `change_protection_range()`: gives all present entries of a part of a VMA other rights. Each is taken from the hardware while it is changed, so that no young or dirty mark is lost.
  *
  * A private page that is this address space's alone becomes writable at once where the VMA is (MM_CP_TRY_CHANGE_WRITABLE); any other waits for the fault.
  *
@@ -20,7 +20,7 @@ import { endOfEntry, forEachPmd } from '../zap/pmd-range.js';
  * @param prot what entries of the VMA allow from now on
  * @see mm/mprotect.c, Linux 6.12
  */
-export function changeProtection<H extends HandleFamily>(gather: TableGather<H>, vma: Vma<H>, prot: Prot, start = vma.start, end = vma.end): void {
+export function changeProtectionRange<H extends HandleFamily>(gather: TableGather<H>, vma: Vma<H>, prot: Prot, start = vma.start, end = vma.end): void {
   const mm = gather.of;
   vma.lock.assertWriteLocked('change the protection of pages');
   forEachPmd(mm, start, end, (pmdp, address, next) => { changePmdRange(gather, vma, pmdp, address, next, prot); });

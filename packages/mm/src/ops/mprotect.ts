@@ -4,7 +4,7 @@ import { VmaFlags } from '../kernel/vma-flags.js';
 import type { Vma } from '../kernel/vma.js';
 import { vmPageProt } from '../huge/huge-pmd.js';
 import { TableGather } from '../tables/gather.js';
-import { changeProtection } from './change-protection.js';
+import { changeProtectionRange } from './change-protection.js';
 import { endOfRange, isolateVma, notMapped, withWriteLock } from './ranges.js';
 
 const RIGHTS = VmaFlags.Read | VmaFlags.Write | VmaFlags.Exec;
@@ -60,6 +60,6 @@ export function mprotectFixup<H extends HandleFamily>(gather: TableGather<H>, vm
   if (flags === vma.flags) return;
   const part = isolateVma(vma, start, end);
   mm.setVmaFlags(part, flags);
-  changeProtection(gather, part, vmPageProt(part));
+  changeProtectionRange(gather, part, vmPageProt(part));
   mm.mergeVmas(part);
 }

@@ -5,7 +5,7 @@ import {
 import type { Frames } from '../frames/frames.js';
 import { FrameType, FrameWord, MEMMAP_WORDS, TableWord } from '../frames/memmap.js';
 import { spinIsLocked } from '../locks/spin-lock.js';
-import { Access, scheduleTouch } from '../schedule-point.js';
+import { AccessType, scheduleTouch } from '../schedule-point.js';
 import { constructedTable, hasSplitLock, headOf, hex, infoOf, levelOf, MAX_TABLE_OWNERS, tableWord, type TableInfo, type TableOwner } from './constructor.js';
 import { depositTable, isDeposited, withdrawTable } from './deposit.js';
 
@@ -91,7 +91,7 @@ export class PageTables<H extends HandleFamily = HandleFamily> {
     if (stale !== 0) throw this.refused('free the page table', address, `translations through it may still be cached (${stale})`, 'flush, with `tables`, before the table is freed');
     this.destroy(address);
     // Who is still in the table, without a lock, is too late.
-    scheduleTouch(undefined, address, Access.Write, 2 ** this.frames.read(pfn, FrameWord.Order) * this.frames.pageBytes);
+    scheduleTouch(undefined, address, AccessType.Write, 2 ** this.frames.read(pfn, FrameWord.Order) * this.frames.pageBytes);
     // Who found the frame without a lock, when it was something else, may have taken a reference a moment ago, and gives it back as soon as it has looked again. The last one frees.
     this.frames.put(pfn);
   }

@@ -1,4 +1,4 @@
-import { setScheduler, Until, type Access, type Place, type Scheduler } from '../schedule-point.js';
+import { setScheduler, Until, type AccessType, type Place, type Scheduler } from '../schedule-point.js';
 import { rawOwner } from '../locks/raw-lock.js';
 import { currentThread } from '../locks/thread.js';
 import { sharedBuffers, type AnyScenario } from './scenario.js';
@@ -61,7 +61,7 @@ class Player implements Scheduler {
     }
   }
 
-  point(what: string, place: Place, index: number, access: Access, until: Until, count: number): void {
+  point(what: string, place: Place, index: number, access: AccessType, until: Until, count: number): void {
     const { stage, me } = this;
     this.refuseToGoOn();
     this.pend(what, place, index, access, count);
@@ -73,7 +73,7 @@ class Player implements Scheduler {
     this.yieldTo(what);
   }
 
-  touch(place: Place, index: number, access: Access, count: number): void {
+  touch(place: Place, index: number, access: AccessType, count: number): void {
     const { stage } = this;
     if (stage.head[Head.Mode] !== Mode.Run) return;
     if (place === undefined) stage.touch(index < 0 ? ANY : PHYSICAL, index, index + count, access);
@@ -146,7 +146,7 @@ class Player implements Scheduler {
   }
 
   /** Writes down what the thread is about to touch. */
-  private pend(what: string, place: Place, index: number, access: Access, count: number): void {
+  private pend(what: string, place: Place, index: number, access: AccessType, count: number): void {
     const { touches } = this.stage;
     const at = this.stage.touchesOf(this.me, false);
     const first = place === undefined ? index : place.byteOffset / 4 + index;

@@ -1,4 +1,4 @@
-import { Access, Until } from '../schedule-point.js';
+import { AccessType, Until } from '../schedule-point.js';
 import { ANY, dependent, STEP, TOUCH } from './stage.js';
 
 /*
@@ -35,7 +35,7 @@ export function stepAt(log: ArrayLike<number>, from: number, count: number, of: 
   for (let at = from; at < from + count * TOUCH; at += TOUCH) {
     const bits = bitsOf(log[at]!, log[at + 1]!, log[at + 2]!);
     touched |= bits;
-    if ((log[at + 3]! & 3) !== Access.Read) written |= bits;
+    if ((log[at + 3]! & 3) !== AccessType.Read) written |= bits;
   }
   return { ...of, from, count, touched, written };
 }

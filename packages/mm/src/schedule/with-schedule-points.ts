@@ -2,7 +2,7 @@ import {
   geometryOf, LEVELS, levelNumber, UnlinkedTable, type BatchIgnore, type Below, type EntryVal, type FlushPromise, type Geometry, type HandleFamily, type Level, type MmContext, type ScanBuffer, type ScanFilter,
   type TableOf, type WritableArch, type WritableOps,
 } from '@pgtable/core';
-import { Access, isScheduled, scheduleBusy, schedulePoint, type BusyEntries } from '../schedule-point.js';
+import { AccessType, isScheduled, scheduleBusy, schedulePoint, type BusyEntries } from '../schedule-point.js';
 
 /**
  * An architecture that is another with a scheduling point before each accessor that reads or writes entries of live tables, and before a table's memory becomes a table, or is given back. The
@@ -24,7 +24,7 @@ export function withSchedulePoints<H extends HandleFamily>(arch: WritableArch<H>
     pgd: new ScheduledOps(arch, 'pgd', () => ops),
   };
   const tablePoint = (what: string, level: Level, address: number): void => {
-    schedulePoint(`${what} a ${level} table`, undefined, address, Access.Write, undefined, geometryOf(arch.geometry, level).entries * arch.geometry.entryBytes);
+    schedulePoint(`${what} a ${level} table`, undefined, address, AccessType.Write, undefined, geometryOf(arch.geometry, level).entries * arch.geometry.entryBytes);
   };
   return {
     name: arch.name,
@@ -269,7 +269,7 @@ class ScheduledOps<H extends HandleFamily, L extends Level> implements WritableO
     if (!isScheduled()) return;
     const address = this.inner.entryAddress(entry);
     const block = this.blockOf(address, count);
-    schedulePoint(textOf(what, this.level, address, count), undefined, block.address, Access.Read, undefined, block.bytes);
+    schedulePoint(textOf(what, this.level, address, count), undefined, block.address, AccessType.Read, undefined, block.bytes);
   }
 
   /** A point before `count` entries are written. Returns: what is for {@link scheduleBusy} when that is done. */
@@ -277,7 +277,7 @@ class ScheduledOps<H extends HandleFamily, L extends Level> implements WritableO
     if (!isScheduled()) return undefined;
     const address = this.inner.entryAddress(entry);
     const block = this.blockOf(address, count);
-    schedulePoint(textOf(what, this.level, address, count), undefined, block.address, Access.Write, undefined, block.bytes);
+    schedulePoint(textOf(what, this.level, address, count), undefined, block.address, AccessType.Write, undefined, block.bytes);
     return scheduleBusy(block);
   }
 
