@@ -20,6 +20,16 @@ function run(test: (kernel: Machine, mm: Space, page: number) => void, frames = 
   quiet(kernel);
 }
 
+function errorOf(what: () => unknown): PgtableError {
+  try {
+    what();
+  } catch (error) {
+    // Everything here throws that.
+    return error as PgtableError;
+  }
+  throw new Error('nothing was thrown');
+}
+
 function codeOf(what: () => unknown): string {
   try {
     what();
@@ -205,6 +215,27 @@ it('gives everything back if a fork runs out of memory, wherever it does', () =>
     }
     expect([...codes]).toEqual(['ENOMEM', 'nothing']);
     kernel.frames.put(pinned);
+  });
+});
+
+it('says why a fork failed, also if its child does not end well', () => {
+  run((kernel, mm) => {
+    writeUser(mm, map(mm, 1, WRITE), 1);
+    const whole = kernel.newMm.bind(kernel);
+    let child: Space | undefined;
+    kernel.newMm = () => {
+      child = whole();
+      child.addCounter(MmCounter.AnonPages, 1);
+      return child;
+    };
+    const back = hoard(kernel, 1);
+    const error = errorOf(() => fork(mm));
+    back();
+    expect([error.code, error.message, error.cause]).toEqual([
+      'EBADMSG', expect.stringMatching(/^fork failed \(no memory for a \w+ table .*\), and the child cannot be taken down: .* is not empty: AnonPages 1$/), expect.objectContaining({ code: 'ENOMEM' }),
+    ]);
+    child?.addCounter(MmCounter.AnonPages, -1);
+    child?.mmdrop();
   });
 });
 

@@ -1,4 +1,4 @@
-import type { HandleFamily } from '@pgtable/core';
+import { PgtableError, type HandleFamily } from '@pgtable/core';
 import type { Mm } from '../kernel/mm.js';
 import { VmaFlags } from '../kernel/vma-flags.js';
 import type { Vma } from '../kernel/vma.js';
@@ -14,7 +14,7 @@ import { copyPageRange } from './copy-page-range.js';
  * no write through an old one comes after the fork.
  *
  * @returns the child, with one user
- * @throws PgtableError `ENOMEM`: then there is no child, and the parent is as it was, but for pages that it has to fault for again
+ * @throws PgtableError `ENOMEM`: then there is no child, and the parent is as it was, but for pages that it has to fault for again; `EBADMSG` if the half-made child cannot be taken down, with the first error as `cause`
  * @see `dup_mmap()`, kernel/fork.c, Linux 6.12
  */
 export function fork<H extends HandleFamily>(parent: Mm<H>): Mm<H> {
@@ -30,12 +30,22 @@ export function fork<H extends HandleFamily>(parent: Mm<H>): Mm<H> {
       child.lock.writeUnlock();
     }
   } catch (error) {
-    parent.lock.writeUnlock();
-    child.mmput();
-    throw error;
+    giveUp(parent, child, error);
   }
   parent.lock.writeUnlock();
   return child;
+}
+
+/** The end of a fork, for some reason. Locking: the parent's mmap lock, which is released. @throws the reason; PgtableError `EBADMSG` with it as `cause` if the child does not end well: what it has then is of use to nobody */
+function giveUp<H extends HandleFamily>(parent: Mm<H>, child: Mm<H>, reason: unknown): never {
+  try {
+    parent.lock.writeUnlock();
+    child.mmput();
+  } catch (error) {
+    const [first, second] = [reason, error].map((one) => (one instanceof Error ? one.message : String(one)));
+    throw new PgtableError('EBADMSG', `fork failed (${first}), and the child cannot be taken down: ${second}`, { hint: 'the first error is the cause', cause: reason });
+  }
+  throw reason;
 }
 
 /** `vm_area_dup()` and what is in the loop of `dup_mmap()`. @param flushes of the parent */
