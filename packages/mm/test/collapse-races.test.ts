@@ -47,7 +47,7 @@ describe.each(ARCHITECTURES)('all interleavings: $name', ({ name }) => {
 });
 
 describe.each(ARCHITECTURES)('some interleavings: $name', ({ name }) => {
-  // Thousands of steps, and whoever wants a frozen page waits awake: all would be too many.
+  // Thousands of steps in thousands of interleavings: `npm run races` runs all of them.
   it('the collapse of a file loses nothing', () => {
     expect(explore(`file ${name}`, { search: { kind: 'all', preemptions: 1 }, maxRuns: 8 })).toMatchObject(good);
     expect(explore(`file ${name}`, { search: { kind: 'uniform', runs: 4, seed: 1 } })).toMatchObject(good);

@@ -4,6 +4,7 @@ import {
   AccessType, LockClass, lockClasses, MmapLock, Rcu, scenario, schedulePoint, setCurrentThread, spinLock, spinUnlock, Threads, VmaLock, withSchedulePoints,
   type AnyScenario, type SharedRcu, type SharedThreads,
 } from '../src/index.js';
+import { scheduleBlocked } from '../src/schedule-point.js';
 import { programScenario } from './schedule-programs.js';
 
 /** Two counters, and locks. */
@@ -284,6 +285,20 @@ export const scenarios: Readonly<Record<string, AnyScenario>> = {
     [`pte_alloc ${configuration.name}`, allocScenario(configuration, true)],
     [`pte_alloc without a lock ${configuration.name}`, allocScenario(configuration, false)],
   ])),
+  'there and back': scenario<Board>({
+    setup,
+    threads: {
+      waiter: thread('waiter', ({ words }) => {
+        scheduleBlocked('wait for a word', words, at.count, 0);
+        write(words, at.other, 1 + read(words, at.count));
+      }),
+      changer: thread('changer', ({ words }) => {
+        write(words, at.count, 1);
+        write(words, at.count, 0);
+      }),
+    },
+    check: ({ words }) => `saw ${words[at.other]! - 1}`,
+  }),
   'program': programScenario([[], [], []]),
   'depends on the past': scenario<Board>({ setup, threads: { a: thread('a', forgetful), b: thread('b', increment) } }),
   'circles': scenario<Board>({ setup, threads: { a: thread('a', ({ words }) => { while (read(words, at.count) === 0); }), b: thread('b', ({ words }) => { write(words, at.other, 1); }) } }),

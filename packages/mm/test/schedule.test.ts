@@ -117,6 +117,14 @@ describe('the reduced search', () => {
     expect(wrong.failure?.listing).toContain('populate pmd at 0x');
   });
 
+  it('wakes who waits for a word that changes, and then is what it was', () => {
+    for (const search of [ALL, { kind: 'reduced' }] as const) {
+      const found = explore('there and back', { search });
+      expect(found).toMatchObject({ ...good, deadlocks: 0 });
+      expect([...found.outcomes.keys()].sort()).toEqual(['saw 0', 'saw 1']);
+    }
+  });
+
   it('stops when it has had enough', () => {
     expect(explore('mmap lock', { maxRuns: 4 })).toMatchObject({ runs: 4, complete: false });
   });

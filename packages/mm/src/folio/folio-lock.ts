@@ -5,7 +5,7 @@ import type { Mapping } from '../kernel/mapping.js';
 import { lockClasses } from '../locks/lock-class.js';
 import { currentThread } from '../locks/thread.js';
 import { Waiting } from '../locks/waiting.js';
-import { AccessType, schedulePoint } from '../schedule-point.js';
+import { AccessType, isScheduled, scheduleBlocked, schedulePoint } from '../schedule-point.js';
 
 /*
  * The lock of a folio, and references on folios that others may give back at any time.
@@ -91,6 +91,9 @@ export function folioRefCount(frames: Frames, pfn: number): number {
  * Between the look into the cache and the reference the page may be exchanged and freed, and its frame may be something else's by then. So a reference is taken only if there is one already, and then
  * the cache is looked at again: if the page is still there, it was there all the time that matters, and the reference is on what was meant.
  *
+ * A page that is in the cache and has no reference is frozen ({@link folioRefFreeze}): then all begins anew, until it has one again, or another page is in its place. As in the kernel this is a loop that
+ * does not sleep (`filemap_get_entry()`, mm/filemap.c, Linux 6.12), for it is over soon; a scheduler is told what it is that changes.
+ *
  * Locking: none.
  *
  * @returns the number of its frame; undefined if it is not in the cache
@@ -101,10 +104,17 @@ export function filemapGetPage<H extends HandleFamily>(mapping: Mapping<H>, inde
   for (;;) {
     const pfn = mapping.page(index);
     if (pfn === undefined) return undefined;
-    if (!frames.tryGet(pfn)) continue;
-    if (mapping.page(index) === pfn) return pfn;
-    frames.put(pfn);
+    if (!frames.tryGet(pfn)) awaitReferences(mapping, index, pfn);
+    else if (mapping.page(index) === pfn) return pfn;
+    else frames.put(pfn);
   }
+}
+
+/** Lets others go on, where one thread runs at a time, until a page has references that had none. Not if it is no longer in the cache: it was freed, and may never have any. */
+function awaitReferences<H extends HandleFamily>(mapping: Mapping<H>, index: number, pfn: number): void {
+  if (!isScheduled() || mapping.page(index) !== pfn) return;
+  const { frames } = mapping.kernel;
+  scheduleBlocked('wait for references', frames.memmap, frames.word(frames.head(pfn), FrameWord.Refcount), 0);
 }
 
 /**

@@ -101,22 +101,37 @@ export function findRaces(log: ArrayLike<number>, steps: readonly Step[], thread
     }
     return free ? mask | (1 << step.thread) : mask;
   };
+  // By thread: its steps so far, and how many of those are still to be looked at.
+  const taken: number[][] = Array.from({ length: width }, () => []);
+  const left = new Int32Array(width);
+  /** The last of those that another thread has taken. */
+  const lastOther = (thread: number): number => {
+    let last = -1;
+    for (let other = 0; other < width; other++) if (other !== thread && left[other]! > 0) last = Math.max(last, taken[other]![left[other]! - 1]!);
+    return last;
+  };
   const look = (number: number, step: Step, places: ArrayLike<number>, races: boolean): void => {
     const { thread } = step;
     const own = number * width;
     const before = latest[thread]!;
     if (before >= 0) join(clocks, own, before);
     joined.set(clocks.subarray(own, own + width));
-    for (let other = Math.min(number, steps.length) - 1; other >= 0; other--) {
+    const end = Math.min(number, steps.length);
+    taken.forEach((all, of) => { left[of] = all.length; });
+    for (let other = lastOther(thread); other >= 0; other = lastOther(thread)) {
       const earlier = steps[other]!;
-      if (earlier.thread === thread) continue;
       const known = clocks[own + earlier.thread]! >= other;
       const ordered = joined[earlier.thread]! >= other;
-      if (known && (ordered || !races)) continue;
+      // Then so are all that its thread did before.
+      if (known && (ordered || !races)) {
+        left[earlier.thread] = 0;
+        continue;
+      }
+      left[earlier.thread] = left[earlier.thread]! - 1;
       if (apart(step, earlier) || !dependent(places, step.from, step.count, log, earlier.from, earlier.count)) continue;
       if (!known) join(clocks, own, other);
       if (!races || ordered || !couldSwap(log, earlier, other, step, places, before)) continue;
-      found(other, initials(other, Math.min(number, steps.length), step, places));
+      found(other, initials(other, end, step, places));
       join(joined, 0, other);
     }
     clocks[own + thread] = number;
@@ -125,6 +140,7 @@ export function findRaces(log: ArrayLike<number>, steps: readonly Step[], thread
     const step = steps[number]!;
     look(number, step, log, number >= from);
     latest[step.thread] = number;
+    taken[step.thread]!.push(number);
   }
   stopped.forEach(({ step, log: places }, extra) => { look(steps.length + extra, step, places, true); });
 }

@@ -190,7 +190,12 @@ export class Stage {
       if (head[Head.State + player] !== State.Parked) continue;
       const at = Head.Pending + player * PENDING_WORDS;
       const until = head[at] as Until;
-      if (until === Until.Always || meets(until, Atomics.load(buffers[head[at + 1]!]!, head[at + 2]!), head[at + 3]!)) mask |= 1 << player;
+      if (until === Until.Always) mask |= 1 << player;
+      else if (meets(until, Atomics.load(buffers[head[at + 1]!]!, head[at + 2]!), head[at + 3]!)) {
+        mask |= 1 << player;
+        // Who was woken is awake, though the word may be again what it was: a page that was frozen has references, and then it is freed.
+        if (until === Until.Changed) head[at] = Until.Always;
+      }
     }
     return mask;
   }
