@@ -1,7 +1,7 @@
 import {
-  EntryKind, HIGH_WORD, levelNumber, LOW_WORD, type EntryVal, type Level, type MmContext, type ScanBuffer, type ScanFilter, type TableHandles,
+  EntryKind, HIGH_WORD, levelNumber, LOW_WORD, type Level, type MmContext, type ScanBuffer, type ScanFilter, type TableHandles,
 } from '@pgtable/core';
-import { indexOf, scanWords, tableAddress, TableLevelOps, type LevelTable, type TableOpsContext } from '@pgtable/core/arch';
+import { indexOf, scanWords, tableAddress, TableLevelOps, type EntryWriter, type LevelTable, type TableOpsContext } from '@pgtable/core/arch';
 import { G_LO, H_LO, PA_HI } from './bits.js';
 import type { LoongarchValueTable } from './values.js';
 
@@ -61,8 +61,11 @@ export class LoongarchLevelOps<H extends TableHandles, L extends Level> extends 
   }
 
   /** A new empty page-table entry of the kernel has G. */
-  protected override replace(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>): EntryVal<L> {
-    return super.replace(mm, address, entry, !mm.user && !this.directory && value === this.values.empty ? this.value(KERNEL_EMPTY) : value);
+  protected override writer(mm: MmContext, address: bigint): EntryWriter<H, L> {
+    const writer = super.writer(mm, address);
+    if (mm.user || this.directory) return writer;
+    const { empty } = this.values;
+    return { change: writer.change, replace: (entry, value, done) => writer.replace(entry, value === empty ? this.value(KERNEL_EMPTY) : value, done) };
   }
 
   /** Loops over words know one empty entry, so the kernel's are taken one by one. */

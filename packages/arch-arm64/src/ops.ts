@@ -84,11 +84,12 @@ export class Arm64LevelOps<H extends TableHandles, L extends Level> extends Tabl
   /** Takes `count` entries out and flushes: the break of break-before-make. Returns what the first was, with the notes of all. */
   protected takeGroup(mm: MmContext, address: bigint, entry: H[L], count: number): EntryVal<L> {
     const { values } = this;
-    let first = this.replace(mm, address, entry, values.empty);
+    const writer = this.writer(mm, address);
+    let first = writer.replace(entry, values.empty, 0);
     const present = values.present(first);
     let stale = values.valid(first);
     for (let done = 1; done < count; done++) {
-      const old = this.replace(mm, address + BigInt(done) * this.bytes, this.advance(entry, done), values.empty);
+      const old = writer.replace(this.advance(entry, done), values.empty, done);
       stale ||= values.valid(old);
       if (present) first = this.withNotesOf(first, old);
     }

@@ -173,8 +173,10 @@ class S390LevelOps<H extends TableHandles, L extends Level> extends TableLevelOp
       stale = this.anyValid(index, count);
       if (stale) this.invalidateRun(index, count);
     } else {
+      const writer = this.writer(mm, address);
+      const makeInvalid = (value: EntryVal<L>): EntryVal<L> => (values.valid(value) ? values.mkinvalid(value) : value);
       for (let done = 0; done < count; done++) {
-        const old = this.change(mm, address + BigInt(done) * this.bytes, this.advance(entry, done), (value) => (values.valid(value) ? values.mkinvalid(value) : value));
+        const old = writer.change(this.advance(entry, done), makeInvalid, done);
         if (!values.valid(old)) continue;
         stale = true;
         tables ||= !values.leaf(old);
@@ -210,10 +212,12 @@ class S390LevelOps<H extends TableHandles, L extends Level> extends TableLevelOp
     const { values } = this;
     // The values as they were: I may have been set in an entry for another reason than this one.
     const olds = new BigUint64Array(count);
+    const writer = this.writer(mm, address);
+    const first = (value: EntryVal<L>): EntryVal<L> => this.withoutStale(value, make);
     let stale = false;
     let tables = false;
     for (let done = 0; done < count; done++) {
-      const old = this.change(mm, address + BigInt(done) * this.bytes, this.advance(entry, done), (value) => this.withoutStale(value, make));
+      const old = writer.change(this.advance(entry, done), first, done);
       olds[done] = old;
       if (!values.valid(old) || make(old) === old) continue;
       stale = true;
@@ -223,7 +227,7 @@ class S390LevelOps<H extends TableHandles, L extends Level> extends TableLevelOp
     for (let done = 0; done < count; done++) {
       const old = entryVal(this.level, olds[done]!);
       const value = make(old);
-      if (value !== old) this.replace(mm, address + BigInt(done) * this.bytes, this.advance(entry, done), value);
+      if (value !== old) writer.replace(this.advance(entry, done), value, done);
     }
   }
 

@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-export { BasicLevelOps } from './basic-ops.js';
+export { BasicLevelOps, type EntryWriter } from './basic-ops.js';
 export { badLeaf, entryFormat, leafAddress, tableAddress, NEVER_VALID, type EntryFormat, type EntryFormatOptions } from './entry-format.js';
 export { FlagValues, valueFormat, type SwapLayout, type ValueFormat } from './flag-values.js';
 export { scanForRoots, type RootGuess, type RootScanOptions } from './root-scan.js';

@@ -9,6 +9,16 @@ import { entryVal, type EntryVal } from './values.js';
 import type { BatchIgnore, WritableOps } from './writable.js';
 
 /**
+ * How the entries of a batch are written: {@link BasicLevelOps.writer}. Whether anybody is told of each, and where it is, is asked once, before the first.
+ */
+export interface EntryWriter<H extends HandleFamily, L extends Level> {
+  /** Writes an entry. Returns what it was. @param done how many entries of the batch come before it */
+  readonly replace: (entry: H[L], value: EntryVal<L>, done: number) => EntryVal<L>;
+  /** Changes an entry to what a function makes of it, whatever the hardware notes in it meanwhile. Returns what it was. @param done how many entries of the batch come before it */
+  readonly change: (entry: H[L], make: (value: EntryVal<L>) => EntryVal<L>, done: number) => EntryVal<L>;
+}
+
+/**
  * Every writing accessor of a level, made of three steps on one entry and the level's values: whoever keeps entries in a
  * way of their own extends this class. `TableLevelOps` is this over table memory, with loops over words.
  *
@@ -20,12 +30,20 @@ export abstract class BasicLevelOps<H extends HandleFamily, L extends Level> imp
   protected readonly values: EntryValues<L>;
   /** Bytes of virtual addresses that an entry translates. */
   protected readonly bytes: bigint;
+  /** The {@link writer} where nobody watches. */
+  private readonly unwatchedWriter: EntryWriter<H, L>;
+  /** For {@link EntryWriter.change}: made once, not in each batch. */
+  private readonly makeOld: (value: EntryVal<L>) => EntryVal<L>;
+  private readonly makeReadOnly: (value: EntryVal<L>) => EntryVal<L>;
 
   constructor(level: L, geometry: Geometry, values: EntryValues<L>) {
     this.level = level;
     this.geometry = geometry;
     this.values = values;
     this.bytes = 1n << BigInt(geometryOf(geometry, level).shift);
+    this.unwatchedWriter = { replace: (entry, value) => this.exchange(entry, value), change: (entry, make) => this.exchangeMade(entry, make) };
+    this.makeOld = (value) => (values.present(value) ? values.mkold(value) : value);
+    this.makeReadOnly = (value) => (values.present(value) ? values.wrprotect(value) : value);
   }
 
   /** Reads an entry. */
@@ -61,9 +79,10 @@ export abstract class BasicLevelOps<H extends HandleFamily, L extends Level> imp
 
   set(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>, count: number): void {
     const present = this.values.present(value);
+    const writer = this.writer(mm, address);
     let next = value;
     for (let done = 0; ; ) {
-      this.replace(mm, address + BigInt(done) * this.bytes, this.advance(entry, done), next);
+      writer.replace(this.advance(entry, done), next, done);
       if (++done === count) return;
       if (present) next = this.values.advancePfn(next, 1);
     }
@@ -76,10 +95,11 @@ export abstract class BasicLevelOps<H extends HandleFamily, L extends Level> imp
   }
 
   clear(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<void> {
+    const writer = this.writer(mm, address);
     let stale = false;
     let tables = false;
     for (let done = 0; done < count; done++) {
-      const old = this.replace(mm, address + BigInt(done) * this.bytes, this.advance(entry, done), this.values.empty);
+      const old = writer.replace(this.advance(entry, done), this.values.empty, done);
       if (!this.values.valid(old)) continue;
       stale = true;
       tables ||= !this.values.leaf(old);
@@ -94,10 +114,11 @@ export abstract class BasicLevelOps<H extends HandleFamily, L extends Level> imp
   }
 
   getAndClearFull(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<EntryVal<L>> {
-    let first = this.replace(mm, address, entry, this.values.empty);
+    const writer = this.writer(mm, address);
+    let first = writer.replace(entry, this.values.empty, 0);
     let stale = this.values.valid(first);
     for (let done = 1; done < count; done++) {
-      const old = this.replace(mm, address + BigInt(done) * this.bytes, this.advance(entry, done), this.values.empty);
+      const old = writer.replace(this.advance(entry, done), this.values.empty, done);
       stale ||= this.values.valid(old);
       first = this.withNotesOf(first, old);
     }
@@ -106,9 +127,10 @@ export abstract class BasicLevelOps<H extends HandleFamily, L extends Level> imp
 
   testAndClearYoung(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<boolean> {
     const { values } = this;
+    const writer = this.writer(mm, address);
     let young = false;
     for (let done = 0; done < count; done++) {
-      const old = this.change(mm, address + BigInt(done) * this.bytes, this.advance(entry, done), (value) => (values.present(value) ? values.mkold(value) : value));
+      const old = writer.change(this.advance(entry, done), this.makeOld, done);
       young ||= values.present(old) && values.young(old);
     }
     return this.promise(mm, young, address, count, young);
@@ -116,9 +138,10 @@ export abstract class BasicLevelOps<H extends HandleFamily, L extends Level> imp
 
   wrprotect(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<void> {
     const { values } = this;
+    const writer = this.writer(mm, address);
     let stale = false;
     for (let done = 0; done < count; done++) {
-      const old = this.change(mm, address + BigInt(done) * this.bytes, this.advance(entry, done), (value) => (values.present(value) ? values.wrprotect(value) : value));
+      const old = writer.change(this.advance(entry, done), this.makeReadOnly, done);
       stale ||= values.valid(old) && values.write(old);
     }
     return this.promise(mm, undefined, address, count, stale);
@@ -200,20 +223,44 @@ export abstract class BasicLevelOps<H extends HandleFamily, L extends Level> imp
   /** The level of the tables that entries of this one point to; undefined for the lowest. */
   protected abstract childLevel(): Level | undefined;
 
-  /** Writes an entry, tells who watches, and returns what it was. Every write of this class comes through here or {@link change}. */
-  protected replace(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>): EntryVal<L> {
-    mm.observer?.changing(this.level, address, this.load(entry), value);
-    return this.exchange(entry, value);
+  /**
+   * What writes the entries from that of an address on, and tells who watches, if anybody does. Every write of this class comes through here: loops ask for one before their first entry.
+   *
+   * @param address the virtual address that the first entry of the batch translates
+   */
+  protected writer(mm: MmContext, address: bigint): EntryWriter<H, L> {
+    const { observer } = mm;
+    if (observer === undefined) return this.unwatchedWriter;
+    const tell = (done: number, old: EntryVal<L>, value: EntryVal<L>): void => { observer.changing(this.level, address + BigInt(done) * this.bytes, old, value); };
+    return {
+      replace: (entry, value, done) => {
+        tell(done, this.load(entry), value);
+        return this.exchange(entry, value);
+      },
+      change: (entry, make, done) => this.exchangeMade(entry, (old) => {
+        const value = make(old);
+        if (value !== old) tell(done, old, value);
+        return value;
+      }),
+    };
   }
 
-  /** Changes an entry to what a function makes of it, whatever the hardware notes in it meanwhile. Returns what it was. */
+  /** The {@link writer}'s `replace`, of one entry. */
+  protected replace(mm: MmContext, address: bigint, entry: H[L], value: EntryVal<L>): EntryVal<L> {
+    return this.writer(mm, address).replace(entry, value, 0);
+  }
+
+  /** The {@link writer}'s `change`, of one entry. */
   protected change(mm: MmContext, address: bigint, entry: H[L], make: (value: EntryVal<L>) => EntryVal<L>): EntryVal<L> {
+    return this.writer(mm, address).change(entry, make, 0);
+  }
+
+  /** Changes an entry to what a function makes of it. Returns what it was. */
+  private exchangeMade(entry: H[L], make: (value: EntryVal<L>) => EntryVal<L>): EntryVal<L> {
     for (;;) {
       const old = this.load(entry);
       const value = make(old);
-      if (value === old) return old;
-      mm.observer?.changing(this.level, address, old, value);
-      if (this.compareExchange(entry, old, value) === old) return old;
+      if (value === old || this.compareExchange(entry, old, value) === old) return old;
     }
   }
 

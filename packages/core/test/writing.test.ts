@@ -106,6 +106,28 @@ describe.each([4, 8] as const)('writing entries of %i bytes', (entryBytes) => {
     );
   });
 
+  it.each([false, true])('asks who watches once a batch, not once an entry (shared memory: %s)', (shared) => {
+    const counts = (name: string): number[] => [2, 4, 16].map((count) => {
+      const { made, ops, first } = way(entryBytes, shared, false, false, Array.from({ length: 16 }, (_, index) => (BigInt(index) << 12n) | V | WRITE | YOUNG));
+      let asked = 0;
+      const mm = new Proxy<MmContext>(made.mm, {
+        get: (target, name) => {
+          if (name === 'observer') asked++;
+          return Reflect.get(target, name) as unknown;
+        },
+      });
+      OPERATIONS[name]!({ made, ops, mm, first, seen: [] }, first, 0n, count, entryVal('pte', 0x5000n | V | WRITE))?.flush();
+      return asked;
+    });
+    for (const name of ['set', 'clear', 'wrprotect', 'getAndClearFull', 'testAndClearYoung']) {
+      const [two, ...more] = counts(name);
+      expect(two, name).toBeLessThanOrEqual(3);
+      // In shared memory nobody else asks, whether a loop over words would do.
+      if (shared) expect(two, name).toBe(1);
+      expect(more, name).toEqual([two, two]);
+    }
+  });
+
   it('set writes consecutive frames, over the carry between the words', () => {
     const start = entryBytes === 4 ? 0xf_fff0n : 0xf_fff8n;
     for (const shared of [false, true]) {
