@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { LEVELS, type AliasHandles, type FlushRange } from '@pgtable/core';
+import { hexAddress, LEVELS, type AliasHandles, type FlushRange } from '@pgtable/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   lockClasses, ptdumpKernel, setCurrentThread, setMemoryNx, setMemoryRo, setMemoryRw, setMemoryValid, setMemoryX, spinLock, spinUnlock, vfree, vmalloc, vmallocInfo, type Kernel,
@@ -136,6 +136,23 @@ describe.each(ALL)('permissions of the kernel\'s memory: $name', (configuration)
     setMemoryRw(kernel, start + 2 * pageBytes, 3);
     expect(ptdumpKernel(kernel, { ranges: kernel.vmalloc })).toEqual(before);
     vfree(kernel, start);
+    quiet(kernel);
+  });
+
+  it('are listed as far as was asked, from the middle of a block and of a hole too', () => {
+    const kernel = boot(configuration);
+    const { arch } = kernel.initMm;
+    const { pageBytes } = kernel.frames;
+    const { addressDigits } = arch.geometry;
+    for (const { bytes } of vmallocHugePages(arch)) {
+      const start = vmalloc(kernel, bytes, { huge: true });
+      const part = { start: start + pageBytes, end: start + 3 * pageBytes };
+      const line: unknown = expect.stringContaining(`${hexAddress(part.start, addressDigits)}-${hexAddress(part.end, addressDigits)}`);
+      const listed = (): string[] => ptdumpKernel(kernel, { ranges: [part] }).filter((text) => text.startsWith('0x'));
+      expect(listed()).toEqual([line]);
+      vfree(kernel, start);
+      expect(listed()).toEqual(arch.ptdump.prints(0, 0) ? [line] : []);
+    }
     quiet(kernel);
   });
 });

@@ -1,6 +1,6 @@
 import { EntryKind, hexAddress, Insecure, type HandleFamily, type InsecureCounts, type Level, type Marker, type PtdumpStyle, type ScanFilter } from '@pgtable/core';
 import { RunKind, walkRuns, type Run, type RunOptions } from './runs.js';
-import type { Space } from './space.js';
+import type { Space, VaRange } from './space.js';
 
 /** One line of a listing, before it is text. Borrowed. */
 export interface PtdumpLine {
@@ -28,8 +28,8 @@ export function ptdump<H extends HandleFamily>(space: Space<H>, print: (text: st
   const ranges = options.ranges ?? style.ranges(space.root);
   walkRuns(
     space,
-    (run) => {
-      listing.run(run);
+    (run, within) => {
+      listing.run(run, within);
       return undefined;
     },
     { ...options, ranges, filter: { maskLo: style.maskLo, maskHi: style.maskHi, contiguous: false } },
@@ -102,11 +102,13 @@ class Listing<H extends HandleFamily> {
 
   /**
    * Takes the entries of a run one by one, as the kernel does, but stops only where something can happen: at its first
-   * entry, and at the first entry of each region that begins inside.
+   * entry, and at the first entry of each region that begins inside. An entry that begins before the range is noted where
+   * the range does, as `walk_page_range()` calls for it (mm/pagewalk.c, Linux 6.12).
    */
-  run(run: Run): void {
-    this.note(run.va, run);
-    const { end, va, entryBytes } = run;
+  run(run: Run, within: VaRange): void {
+    const { va, entryBytes } = run;
+    const end = Math.min(run.end, within.end);
+    this.note(Math.max(va, within.start), run);
     for (let at = va; ; ) {
       const next = Math.max(at + entryBytes, va + Math.ceil((this.nextMarker - va) / entryBytes) * entryBytes);
       if (!(next < end)) return;

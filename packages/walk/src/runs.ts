@@ -64,12 +64,13 @@ interface Uniform {
 /**
  * Calls `visit` for every run of entries in address order: leaves, holes, non-present and bad entries, and tables that
  * are missing from the dump. Table entries themselves are walked into and not reported. Every address of the ranges is
- * in exactly one run; a run lies in one table, is cut at the ranges' edges, and adjacent runs may be alike.
+ * in exactly one run; a run lies in one table, and adjacent runs may be alike. Entries are whole: those at a range's edges may
+ * translate more than the range.
  *
- * @param visit may return false to stop
+ * @param visit gets the run, and what of a range is being walked, which may begin after it and end before it; may return false to stop
  * @throws PgtableError `ELOOP` when more tables are visited than the options allow
  */
-export function walkRuns<H extends HandleFamily>(space: Space<H>, visit: (run: Run) => boolean | undefined, options: RunOptions = {}): void {
+export function walkRuns<H extends HandleFamily>(space: Space<H>, visit: (run: Run, within: VaRange) => boolean | undefined, options: RunOptions = {}): void {
   new RunWalk(space, visit, options).walk(options.ranges ?? wholeSpace(space.root));
 }
 
@@ -89,18 +90,19 @@ interface Visit<H extends HandleFamily> {
 
 class RunWalk<H extends HandleFamily> {
   private readonly space: Space<H>;
-  private readonly visit: (run: Run) => boolean | undefined;
+  private readonly visit: (run: Run, within: VaRange) => boolean | undefined;
   private readonly filter: ScanFilter;
   private readonly maxVisits: number;
   private visits = 0;
   private stopped = false;
   private readonly run = new Run();
+  private within: VaRange = { start: 0, end: 0 };
   private readonly buffers = [0, 1, 2, 3, 4].map(() => new ScanBuffer(2048));
   private readonly uniform = [0, 1, 2, 3, 4].map(() => new Map<number, Uniform>());
   /** By level number: bytes that an entry translates, entries of a full table, and the next level that exists. */
   private readonly shapes: readonly { readonly entryBytes: number; readonly entries: number; readonly lower: Level | undefined }[];
 
-  constructor(space: Space<H>, visit: (run: Run) => boolean | undefined, options: RunOptions) {
+  constructor(space: Space<H>, visit: (run: Run, within: VaRange) => boolean | undefined, options: RunOptions) {
     this.space = space;
     this.visit = visit;
     this.filter = options.filter ?? scanFilter(true);
@@ -118,6 +120,7 @@ class RunWalk<H extends HandleFamily> {
         const start = Math.max(range.start, window.start);
         const end = Math.min(range.end, window.end);
         if (start >= end || this.isStopped()) continue;
+        this.within = { start, end };
         if (top === undefined) {
           this.emit({ kind: RunKind.Absent, level: root.top, entryBytes: end - start, pa: root.table, lo: 0, hi: 0, inherited: root.inherited }, start, 1);
         } else {
@@ -242,7 +245,7 @@ class RunWalk<H extends HandleFamily> {
     run.lo = buffer.lo[row]!;
     run.hi = buffer.hi[row]!;
     run.inherited = inherited;
-    if (this.visit(run) === false) this.stopped = true;
+    if (this.visit(run, this.within) === false) this.stopped = true;
   }
 
   /** Reports `count` entries of one kind from `va` on. */
@@ -257,7 +260,7 @@ class RunWalk<H extends HandleFamily> {
     run.lo = what.lo;
     run.hi = what.hi;
     run.inherited = what.inherited;
-    if (this.visit(run) === false) this.stopped = true;
+    if (this.visit(run, this.within) === false) this.stopped = true;
   }
 }
 

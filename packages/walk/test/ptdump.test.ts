@@ -1,13 +1,13 @@
 import { EntryKind, type Level, type Marker, type PtdumpStyle } from '@pgtable/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkInsecure, ptdump, RunKind } from '../src/index.js';
+import { checkInsecure, ptdump, RunKind, type VaRange } from '../src/index.js';
 import { ABSENT, highWord, lowWord, machine, randomMachine, randomTables, ROOT, seeAll, type Machine, type Seen } from './machine.js';
 import { leaf, tableEntry, TOY_NX, toyStyle, TOY_W } from './toy.js';
 
-function listing(made: Machine, markers: readonly Marker[]): string[] {
+function listing(made: Machine, markers: readonly Marker[], ranges?: readonly VaRange[]): string[] {
   const lines: string[] = [];
-  ptdump(made.space, (text) => lines.push(text), { markers });
+  ptdump(made.space, (text) => lines.push(text), { markers, ...(ranges === undefined ? {} : { ranges }) });
   return lines;
 }
 
@@ -57,6 +57,7 @@ class NotePage {
   }
 
   flush(end: number): void {
+    if (this.level === undefined) return;
     this.line(end);
     if (end < 2 ** 64) this.advance(end);
   }
@@ -116,6 +117,21 @@ const markers = fc
     .map(({ start, maxLines }, at): Marker => ({ start, name: `region ${at}`, ...(maxLines === undefined ? {} : { maxLines }) })))
   .map((sorted) => (sorted.length === 0 ? sorted : [{ ...sorted[0]!, start: 0n }, ...sorted.slice(1)]));
 
+/** Ranges of the toy's space, in order, that begin and end at any page. */
+const parts = fc.uniqueArray(fc.nat(4096), { minLength: 2, maxLength: 8 }).map((pages) => {
+  const edges = pages.sort((a, b) => a - b).map((page) => (page <= 2048 ? page * 4096 : 2 ** 64 - (4096 - page) * 4096));
+  return edges.flatMap((start, at): VaRange[] => (at % 2 === 1 || edges[at + 1] === undefined ? [] : [{ start, end: edges[at + 1]! }]));
+});
+
+/** What the kernel's walk of a range calls for: each entry once, from where the range is in it. */
+function seeRange(made: Machine, { start, end }: VaRange): Seen[] {
+  return made.root.windows.flatMap((window) => {
+    const first = Math.max(start, window.start);
+    const last = Math.min(end, window.end);
+    return first >= last ? [] : seeAll(made).filter(({ va, bytes }) => va < last && va + bytes > first).map((seen) => ({ ...seen, va: Math.max(seen.va, first) }));
+  });
+}
+
 describe.each(['line', 'note', 'all'] as const)('ptdump with markers that advance by %s', (markerAdvance) => {
   const styles: readonly (readonly [string, Partial<PtdumpStyle>])[] = [
     ['as it is', {}],
@@ -131,6 +147,20 @@ describe.each(['line', 'note', 'all'] as const)('ptdump with markers that advanc
         for (const seen of seeAll(made)) kernel.note(seen);
         kernel.flush(2 ** 64);
         expect(listing(made, places)).toEqual(kernel.lines);
+      }),
+      { numRuns: 80 },
+    );
+  });
+
+  it.each(styles)('prints what the kernel would of ranges that begin and end inside of entries: %s', async (_name, style) => {
+    await fc.assert(
+      fc.asyncProperty(randomTables, markers, parts, async (tables, places, ranges) => {
+        const made = randomMachine(tables, { style: { ...style, markerAdvance } });
+        await made.loader.load();
+        const kernel = new NotePage(made.space.arch.ptdump, places);
+        for (const range of ranges) for (const seen of seeRange(made, range)) kernel.note(seen);
+        kernel.flush(ranges.at(-1)?.end ?? 0);
+        expect(listing(made, places, ranges)).toEqual(kernel.lines);
       }),
       { numRuns: 80 },
     );
@@ -189,6 +219,25 @@ describe('ptdump', () => {
     ]);
   });
 
+  it('begins and ends where a range does, in the middle of a hole, of a large page and of what is not in the dump', async () => {
+    const made = machine({ [ROOT]: { 0: tableEntry(0x2000), 1: leaf(2 ** 20, TOY_W), 2: tableEntry(ABSENT) }, 0x2000: {} }, ROOT);
+    made.memory.leaveOut(ABSENT);
+    await made.loader.load();
+    const part = (start: number, end: number) => listing(made, [{ start: 0n, name: 'A' }, { start: 2n ** 63n, name: 'B' }], [{ start, end }]).slice(1);
+    expect(part(0x13000, 0x15000)).toEqual(['0x0000000000013000-0x0000000000015000 0 pmd 0:0 0']);
+    expect(part(0x104000, 0x108000)).toEqual(['0x0000000000104000-0x0000000000108000 100000 pgd 5:0 4']);
+    expect(part(0x20f000, 0x210000)).toEqual(['0x000000000020f000-0x0000000000210000   page tables not in the dump']);
+  });
+
+  it('announces no region that begins behind the range', async () => {
+    const made = machine({ [ROOT]: {} }, ROOT);
+    await made.loader.load();
+    expect(listing(made, [{ start: 0n, name: 'A' }, { start: 0x8000n, name: 'B' }], [{ start: 0x1000, end: 0x4000 }])).toEqual([
+      '---[ A ]---',
+      '0x0000000000001000-0x0000000000004000 0 pgd 0:0 0',
+    ]);
+  });
+
   it('prints nothing where there is nothing to list', async () => {
     const made = simple({ ranges: () => [] });
     await made.loader.load();
@@ -204,6 +253,12 @@ describe('ptdump', () => {
 });
 
 describe('checkInsecure', () => {
+  it('counts the pages of the ranges alone', async () => {
+    const made = machine({ [ROOT]: { 0: leaf(0, TOY_W) } }, ROOT);
+    await made.loader.load();
+    expect(checkInsecure(made.space, { ranges: [{ start: 0x3000, end: 0x7000 }] })).toEqual({ counts: { writableExecutable: 4, userExecutable: 0 }, findings: [{ start: 0x3000, end: 0x7000, insecure: 1 }] });
+  });
+
   it('finds and counts pages that are writable and executable over all levels', async () => {
     const made = machine(
       { [ROOT]: { 0: tableEntry(0x2000), 1: tableEntry(0x2000, 0), 2: tableEntry(0x2000, TOY_W | TOY_NX), 8: leaf(0, TOY_W) }, 0x2000: { 0: tableEntry(0x3000), 5: leaf(0x10000, TOY_W | TOY_NX) }, 0x3000: { 0: leaf(0x1000, TOY_W), 1: leaf(0x2000, TOY_W), 4: leaf(0x4000, TOY_W), 5: leaf(0x5000) } },
