@@ -70,7 +70,7 @@ export { vmapRangeNoflush, vunmapRangeNoflush } from './vmalloc/vmap-range.js';
 export { handleMmFault } from './faults/handle-mm-fault.js';
 export { hugePolicyOf, setHugePolicy, type HugePolicy, type When } from './faults/policy.js';
 export { vmaPermits, type FaultFlags, type FaultResult } from './faults/vm-fault.js';
-export { addUser, copyFromUser, copyToUser, readUser, writeUser } from './access/user-access.js';
+export { addUser, copyFromUser, copyToUser, readUser, writeUser, type UserAddress } from './access/user-access.js';
 export { faultIn, MAX_FAULTS, UserFaultError, type Signal } from './access/user-fault.js';
 export { changeProtectionRange } from './ops/change-protection.js';
 export { movePageTables } from './ops/move-page-tables.js';

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { fork, MmCounter, mprotect, mremap, munmap, pagemapRead, readUser, setCurrentThread, UserFaultError, writeUser } from '../src/index.js';
+import { fork, MmCounter, mprotect, mremap, munmap, pagemapRead, readUser as load, setCurrentThread, UserFaultError, writeUser as store } from '../src/index.js';
 import { ALL, areas, boot, map, quiet, READ, reading, WRITE, type Machine, type Space } from './ops-machine.js';
 
 /* The life of an address space, in every configuration. */
@@ -7,6 +7,16 @@ import { ALL, areas, boot, map, quiet, READ, reading, WRITE, type Machine, type 
 afterEach(() => {
   setCurrentThread(undefined);
 });
+
+/** A load of the first word of a page, which may be where numbers have no room for others. */
+function readUser(mm: Space, page: number): number {
+  return load(mm, BigInt(page));
+}
+
+/** A store to it. */
+function writeUser(mm: Space, page: number, value: number): void {
+  store(mm, BigInt(page), value);
+}
 
 const PAGES = 5;
 

@@ -1,12 +1,22 @@
 import { pmdLeaf, pmdpGetOnce, pmdPresent } from '@pgtable/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
-  cleanRecordRange, clearYoung, fork, hugePmdBytes, madvise, MmCounter, mmFindPmd, mprotect, mremap, munmap, pagemapRead, readUser, setCurrentThread, setHugePolicy, writeUser,
+  cleanRecordRange, clearYoung, fork, hugePmdBytes, madvise, MmCounter, mmFindPmd, mprotect, mremap, munmap, pagemapRead, readUser as load, setCurrentThread, setHugePolicy, writeUser as store,
 } from '../src/index.js';
 import { FrameFlag, FrameWord } from '../src/frames/memmap.js';
 import { ALL, areas, boot, HUGE, map, quiet, READ, reading, shape, WRITE, type Machine, type Space } from './ops-machine.js';
 
 /* Pages that are larger than the smallest: of pmd entries, and blocks that several entries of a table map in a row. */
+
+/** A load of the first word of a page, which may be where numbers have no room for others. */
+function readUser(mm: Space, page: number): number {
+  return load(mm, BigInt(page));
+}
+
+/** A store to it. */
+function writeUser(mm: Space, page: number, value: number): void {
+  store(mm, BigInt(page), value);
+}
 
 afterEach(() => {
   setCurrentThread(undefined);

@@ -183,7 +183,7 @@ export class Processes {
 
   private put(mm: Space, cells: Map<number, Cell>, page: number): void {
     const cell = cells.get(page)!;
-    const address = page * mm.pageBytes + WORD_AT;
+    const address = BigInt(page * mm.pageBytes) + BigInt(WORD_AT);
     if ((cell.rights & VmaFlags.Write) === 0) {
       refusedBy(() => { writeUser(mm, address, 1); });
       return;
@@ -203,7 +203,7 @@ export class Processes {
   }
 
   private look(mm: Space, cell: Cell, page: number): void {
-    const address = page * mm.pageBytes + WORD_AT;
+    const address = BigInt(page * mm.pageBytes) + BigInt(WORD_AT);
     if (cell.rights === 0) {
       refusedBy(() => readUser(mm, address));
       return;

@@ -12,7 +12,7 @@ import { VmaFlags } from '../kernel/vma-flags.js';
  *
  * Locking: a read section of `kernel.accesses`, from before this until the access is done: tables and pages that are taken out are freed after a flush, which waits for it.
  *
- * @param address any of the address space's half
+ * @param address any of the address space's half; above 2^53 the first of a page, for others have no number
  * @returns the number of the frame that has the address; undefined: a fault
  */
 export function translate<H extends HandleFamily>(mm: Mm<H>, address: number, write: boolean): number | undefined {

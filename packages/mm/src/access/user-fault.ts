@@ -13,8 +13,8 @@ export type Signal = 'SIGSEGV' | 'SIGBUS' | 'SIGKILL';
 export class UserFaultError extends PgtableError {
   readonly signal: Signal;
 
-  constructor(signal: Signal, message: string, address: number, hint: string) {
-    super(signal === 'SIGKILL' ? 'ENOMEM' : 'EFAULT', message, { address: BigInt(Math.floor(address)), hint });
+  constructor(signal: Signal, message: string, address: bigint, hint: string) {
+    super(signal === 'SIGKILL' ? 'ENOMEM' : 'EFAULT', message, { address, hint });
     this.signal = signal;
   }
 }
@@ -24,10 +24,12 @@ export class UserFaultError extends PgtableError {
  *
  * Locking: nothing may be held, and no read section.
  *
+ * @param address any in the page
+ * @param offset bytes from there to what was accessed: for the error
  * @throws UserFaultError if there is no VMA, or it does not allow the access, or has nothing there, or no memory is left
  * @see arch/x86/mm/fault.c, Linux 6.12
  */
-export function faultIn<H extends HandleFamily>(mm: Mm<H>, address: number, write: boolean): void {
+export function faultIn<H extends HandleFamily>(mm: Mm<H>, address: number, write: boolean, offset = 0): void {
   const quick = mm.lockVmaUnderRcu(address);
   if (quick !== undefined) {
     let result: FaultResult;
@@ -37,7 +39,7 @@ export function faultIn<H extends HandleFamily>(mm: Mm<H>, address: number, writ
       quick.lock.endRead();
     }
     if (result.kind !== 'retry') {
-      checkResult(mm, address, write, result);
+      checkResult(mm, address, write, result, offset);
       return;
     }
   }
@@ -49,16 +51,17 @@ export function faultIn<H extends HandleFamily>(mm: Mm<H>, address: number, writ
   } finally {
     mm.lock.readUnlock();
   }
-  checkResult(mm, address, write, result);
+  checkResult(mm, address, write, result, offset);
 }
 
-function checkResult<H extends HandleFamily>(mm: Mm<H>, address: number, write: boolean, result: FaultResult): void {
-  if (result.kind !== 'done' && result.kind !== 'retry') throwSignal(mm, address, write, result);
+function checkResult<H extends HandleFamily>(mm: Mm<H>, address: number, write: boolean, result: FaultResult, offset: number): void {
+  if (result.kind !== 'done' && result.kind !== 'retry') throwSignal(mm, address, write, result, offset);
 }
 
-/** The end of an access whose fault cannot be handled. @throws UserFaultError */
-export function throwSignal<H extends HandleFamily>(mm: Mm<H>, address: number, write: boolean, { kind }: FaultResult): never {
-  const what = `address space ${mm.id} cannot ${write ? 'write to' : 'read'} 0x${BigInt(Math.floor(address)).toString(16)}`;
+/** The end of an access whose fault cannot be handled. @param offset bytes from the address to what was accessed @throws UserFaultError */
+export function throwSignal<H extends HandleFamily>(mm: Mm<H>, page: number, write: boolean, { kind }: FaultResult, offset = 0): never {
+  const address = BigInt(Math.floor(page)) + BigInt(offset);
+  const what = `address space ${mm.id} cannot ${write ? 'write to' : 'read'} 0x${address.toString(16)}`;
   if (kind === 'oom') throw new UserFaultError('SIGKILL', `${what}: no memory is left`, address, 'unmap something, or make the kernel with more `bytes`');
   if (kind === 'sigbus') throw new UserFaultError('SIGBUS', `${what}: there is nothing behind the VMA`, address, 'stay below the end of the file');
   throw new UserFaultError('SIGSEGV', `${what}: no VMA allows it`, address, 'map the address, with these rights');
