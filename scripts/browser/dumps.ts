@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { x86 } from '@pgtable/arch-x86';
 import { bytesSource, openMemory, type ByteSource, type Note, type PlacedSource } from '@pgtable/memory';
 import { openFile } from '@pgtable/memory/node';
-import { vmcoreinfoNotes } from '@pgtable/walk';
+import { machineFacts } from '@pgtable/walk';
 import { elfImage, flatten, kdumpImage, limeImage, noteBytes, texturedPage, vmcoreinfoNote, type Block, type KdumpCompression, type KdumpOptions } from '../../packages/memory/test/synthetic.js';
 import type { Question } from './examine.js';
 import type { PageOrder } from './page.js';
@@ -158,7 +158,7 @@ function unknownRootCase(fixture: DumpCase, { blocks, littleEndian }: Parts, arc
 /** CR3 and CR4 of the processor that a dump with notes is of. */
 async function x86Registers(dump: Uint8Array): Promise<readonly (readonly [string, string])[]> {
   const memory = await openMemory(bytesSource(dump));
-  const { candidates } = await x86.findRoots({ memory, elfMachine: 62, littleEndian: true, bits: 64, notes: memory.notes, vmcoreinfo: vmcoreinfoNotes(memory.notes), registers: new Map() });
+  const { candidates } = await x86.findRoots(machineFacts(memory));
   const found = candidates.find(({ role }) => role === 'current');
   if (found === undefined) throw new Error('the fixture has no processor notes');
   return x86.registers.flatMap(({ name }) => (found.registers[name] === undefined ? [] : [[name, found.registers[name].toString(16)] as const]));

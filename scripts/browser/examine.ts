@@ -2,9 +2,9 @@
  * What is compared: everything that the packages say of one dump, as text. This file runs in the page and in Node, so it
  * imports nothing of Node and uses nothing that only one of them has.
  */
-import { TableMemory, type ArchPlugin, type MachineFacts, type RootCandidate } from '@pgtable/core';
+import { recognise, type ArchPlugin, type MachineFacts } from '@pgtable/core';
 import { elfCore, openMemory, packPages, type ByteSource, type PhysicalMemory, type PlacedSource } from '@pgtable/memory';
-import { BATCH_STATUSES, checkInsecure, findVmcoreinfo, kernelView, mergedRuns, ptdump, TableLoader, tablePages, translateBatch, Translator, vmcoreinfoNotes, type Space } from '@pgtable/walk';
+import { BATCH_STATUSES, checkInsecure, findVmcoreinfo, kernelView, machineFacts, mergedRuns, openRoot, ptdump, tablePages, translateBatch, type OpenedRoot, type Space } from '@pgtable/walk';
 import { ARCHITECTURES } from '../../apps/pgtable/src/architectures.js';
 import { readRecorded, type Recorded } from '../../apps/pgtable/src/recorded.js';
 
@@ -42,16 +42,6 @@ const MOST_ROOTS = 4;
 const EXPLAINED = 20;
 const PAGE = 4096;
 
-const UTS_MACHINES: Readonly<Record<string, string>> = { x86_64: 'x86', aarch64: 'arm64', riscv64: 'riscv', s390x: 's390' };
-
-interface OpenRoot {
-  readonly candidate: RootCandidate;
-  readonly space: Space;
-  readonly tables: TableMemory;
-  readonly loader: TableLoader;
-  readonly translator: Translator;
-}
-
 export async function examine(input: ByteSource | readonly PlacedSource[], order: Order): Promise<Report> {
   const began = performance.now();
   const memory = await openMemory(input);
@@ -66,21 +56,13 @@ export async function examine(input: ByteSource | readonly PlacedSource[], order
     const plugin = pluginFor(memory, order.arch);
     const scanned = await findVmcoreinfo(memory);
     sections['VMCOREINFO in memory'] = scanned.map((found) => found.text).join('\n');
-    const noted = vmcoreinfoNotes(memory.notes);
     const recorded = readRecorded(memory.notes);
-    const facts: MachineFacts = {
-      memory,
-      elfMachine: memory.machine?.elfMachine,
-      littleEndian: memory.machine?.littleEndian,
-      bits: memory.machine?.bits,
-      notes: memory.notes,
-      vmcoreinfo: [...noted, ...scanned],
-      registers: new Map([...recorded.registers, ...(order.registers ?? []).map(([name, value]) => [name, BigInt(`0x${value}`)] as const)]),
-    };
+    const registers = new Map([...recorded.registers, ...(order.registers ?? []).map(([name, value]) => [name, BigInt(`0x${value}`)] as const)]);
+    const facts = machineFacts(memory, { registers, scanned });
     const search = await plugin.findRoots(facts);
     sections.roots = [...search.candidates.map(({ role, source, table, variant, evidence, score, registers, entryBytes }) => text({ role, source, table, variant, evidence, score, registers, entryBytes })), ...search.missing].join('\n');
 
-    const roots: OpenRoot[] = [];
+    const roots: OpenedRoot[] = [];
     let writableExecutable = 0;
     let listing = '';
     for (const candidate of search.candidates.slice(0, MOST_ROOTS)) {
@@ -114,19 +96,9 @@ export async function examine(input: ByteSource | readonly PlacedSource[], order
 
 function pluginFor(memory: PhysicalMemory, arch: string | undefined): ArchPlugin {
   const { elfMachine, utsMachine } = memory.machine ?? {};
-  const found = ARCHITECTURES.find(({ name, elfMachines }) => {
-    if (arch !== undefined) return name === arch;
-    return elfMachine !== undefined ? elfMachines.includes(elfMachine) : UTS_MACHINES[utsMachine ?? ''] === name;
-  });
+  const found = arch === undefined ? recognise(ARCHITECTURES, { elfMachine, utsMachine, vmcoreinfo: [] }) : ARCHITECTURES.find(({ name }) => name === arch);
   if (found === undefined) throw new Error(`no plug-in for ${arch ?? String(elfMachine ?? utsMachine)}`);
   return found;
-}
-
-function openRoot(candidate: RootCandidate, memory: PhysicalMemory): OpenRoot {
-  const tables = new TableMemory({ entryBytes: candidate.entryBytes });
-  const space = candidate.open(tables);
-  const loader = new TableLoader(space, memory);
-  return { candidate, space, tables, loader, translator: new Translator(space, loader) };
 }
 
 async function chunksOf(memory: PhysicalMemory, chunkSize: number, skipZeros: boolean): Promise<string> {
@@ -136,7 +108,7 @@ async function chunksOf(memory: PhysicalMemory, chunkSize: number, skipZeros: bo
 }
 
 /** The kernel's listing, with its regions as the dump records them, and else as the plug-in finds them. */
-async function listingOf(root: OpenRoot, first: OpenRoot, plugin: ArchPlugin, memory: PhysicalMemory, facts: MachineFacts, recorded: Recorded): Promise<string> {
+async function listingOf(root: OpenedRoot, first: OpenedRoot, plugin: ArchPlugin, memory: PhysicalMemory, facts: MachineFacts, recorded: Recorded): Promise<string> {
   const kernel = root.candidate.role === 'kernel' ? root : first;
   const found = await plugin.markers(kernelView(plugin, root.space, kernel.space, memory, facts.vmcoreinfo[0], undefined));
   const lines: string[] = [];
@@ -154,8 +126,8 @@ function rowsOf(space: Space): string {
 }
 
 /** The root for an address: the processor's, or the kernel's. */
-function rootFor(roots: readonly OpenRoot[], space: Question['space'], address: bigint): { root: OpenRoot; untagged: bigint } | undefined {
-  const preferred = (root: OpenRoot): boolean => (root.candidate.role === 'kernel') === (space === 'kernel');
+function rootFor(roots: readonly OpenedRoot[], space: Question['space'], address: bigint): { root: OpenedRoot; untagged: bigint } | undefined {
+  const preferred = (root: OpenedRoot): boolean => (root.candidate.role === 'kernel') === (space === 'kernel');
   for (const root of [...roots.filter(preferred), ...roots.filter((other) => !preferred(other))]) {
     const untagged = root.space.arch.untagAddress?.(address) ?? address;
     const page = Number(untagged & ~0xfffn);
@@ -164,10 +136,10 @@ function rootFor(roots: readonly OpenRoot[], space: Question['space'], address: 
   return undefined;
 }
 
-async function translate(roots: readonly OpenRoot[], space: Question['space'], addresses: readonly bigint[]): Promise<{ physical: string[]; explained: string[] }> {
+async function translate(roots: readonly OpenedRoot[], space: Question['space'], addresses: readonly bigint[]): Promise<{ physical: string[]; explained: string[] }> {
   const physical = addresses.map(() => 'non-canonical');
   const explained: string[] = [];
-  const byRoot = new Map<OpenRoot, { at: number; untagged: bigint }[]>();
+  const byRoot = new Map<OpenedRoot, { at: number; untagged: bigint }[]>();
   addresses.forEach((address, at) => {
     const found = rootFor(roots, space, address);
     if (found === undefined) return;
@@ -187,7 +159,7 @@ async function translate(roots: readonly OpenRoot[], space: Question['space'], a
 }
 
 /** The tables alone as a new dump, compact and packed, as `pgtable extract` writes it. */
-async function extracted(roots: readonly OpenRoot[], memory: PhysicalMemory, plugin: ArchPlugin): Promise<string> {
+async function extracted(roots: readonly OpenedRoot[], memory: PhysicalMemory, plugin: ArchPlugin): Promise<string> {
   const pages = tablePages(roots.map(({ space, tables }) => ({ arch: space.arch, tables })));
   const bytes = new Uint8Array(pages.length * PAGE);
   const states = new Uint8Array(pages.length);

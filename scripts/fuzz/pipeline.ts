@@ -1,8 +1,8 @@
 /** Everything that the command line does with a dump, without its text. */
-import { TableMemory, type ArchPlugin, type MachineFacts, type Marker, type OpenSpace, type RootCandidate, type Vmcoreinfo } from '@pgtable/core';
+import type { ArchPlugin, MachineFacts, Marker, OpenSpace, RootCandidate, TableMemory, Vmcoreinfo } from '@pgtable/core';
 import type { PhysicalMemory } from '@pgtable/memory';
 import {
-  checkInsecure, describeMissing, findVmcoreinfo, kernelView, mergedRuns, ptdump, RunKind, Symbols, TableLoader, tablePages, translateBatch, Translator, vmcoreinfoNotes, walkRuns, wholeSpace,
+  checkInsecure, describeMissing, findVmcoreinfo, kernelView, machineFacts, mergedRuns, openRoot, ptdump, RunKind, Symbols, tablePages, translateBatch, Translator, walkRuns, wholeSpace, type TableLoader,
 } from '@pgtable/walk';
 import { attempt, type CaseContext } from './harness.js';
 
@@ -29,17 +29,9 @@ export function tableVisits({ arch }: OpenSpace): number {
 
 /** Opens a dump with an architecture: roots, tables, translations, runs, listing, check. */
 export async function analyse(memory: PhysicalMemory, plugin: ArchPlugin, options: PipelineOptions, context: CaseContext): Promise<void> {
-  const noted = vmcoreinfoNotes(memory.notes);
   const scanned = (await attempt(context, () => findVmcoreinfo(memory))) ?? [];
-  const facts: MachineFacts = {
-    memory,
-    elfMachine: memory.machine?.elfMachine,
-    littleEndian: memory.machine?.littleEndian,
-    bits: memory.machine?.bits,
-    notes: memory.notes,
-    vmcoreinfo: options.vmcoreinfo ?? [...noted, ...scanned],
-    registers: options.registers,
-  };
+  const said = machineFacts(memory, { registers: options.registers, scanned });
+  const facts: MachineFacts = { ...said, vmcoreinfo: options.vmcoreinfo ?? said.vmcoreinfo };
   await attempt(context, () => plugin.kernelOffset(facts.vmcoreinfo[0]));
   const symbols = options.symbols === undefined ? undefined : await attempt(context, () => new Symbols(options.symbols ?? '', 'fuzzed symbols'));
   const search = await attempt(context, () => plugin.findRoots(facts));
@@ -51,11 +43,10 @@ export async function analyse(memory: PhysicalMemory, plugin: ArchPlugin, option
 async function walkCandidate(
   candidate: RootCandidate, facts: MachineFacts, plugin: ArchPlugin, symbols: Symbols | undefined, memory: PhysicalMemory, context: CaseContext,
 ): Promise<void> {
-  const tables = new TableMemory({ entryBytes: candidate.entryBytes });
-  const space = await attempt(context, () => candidate.open(tables));
-  if (space === undefined) return;
+  const opened = await attempt(context, () => openRoot(candidate, memory, { maxBytes: MAX_TABLE_BYTES }));
+  if (opened === undefined) return;
   context.count('roots');
-  const loader = new TableLoader(space, memory, { maxBytes: MAX_TABLE_BYTES });
+  const { space, tables, loader } = opened;
   // A forged note may name any regions, in any order: the listing must live with them.
   const markers = await attempt(context, () => plugin.markers(kernelView(plugin, space, space, memory, facts.vmcoreinfo[0], symbols)));
   await useSpace(space, tables, loader, context, markers);

@@ -1,26 +1,18 @@
-import { TableMemory, type ArchPlugin, type Attributes, type MachineFacts, type NonPresent, type RootCandidate, type RootSearch, type Vmcoreinfo } from '@pgtable/core';
+import type { ArchPlugin, Attributes, MachineFacts, NonPresent, RootCandidate, RootSearch, Vmcoreinfo } from '@pgtable/core';
 import type { PhysicalMemory } from '@pgtable/memory';
 import { openMemoryFiles } from '@pgtable/memory/node';
-import { findVmcoreinfo, TableLoader, translateBatch, Translator, vmcoreinfoNotes, BATCH_STATUSES, type Space, type Translation } from '@pgtable/walk';
+import { findVmcoreinfo, machineFacts, openRoot, translateBatch, vmcoreinfoNotes, BATCH_STATUSES, type OpenedRoot, type Translation } from '@pgtable/walk';
 import { ARCHITECTURES } from '../../apps/pgtable/src/architectures.js';
 import type { Facts, Registers } from './fixture.js';
 
 const PLUGINS: Readonly<Record<Facts['arch'], string>> = { x86_64: 'x86', i386: 'x86', aarch64: 'arm64', riscv64: 'riscv', s390x: 's390' };
-
-/** A root, open for translating and walking. */
-export interface OpenRoot {
-  readonly candidate: RootCandidate;
-  readonly space: Space;
-  readonly loader: TableLoader;
-  readonly translator: Translator;
-}
 
 /** One dump file, opened as a user would open it. */
 export class Dump {
   readonly memory: PhysicalMemory;
   readonly plugin: ArchPlugin;
   readonly facts: MachineFacts;
-  private readonly roots = new Map<RootCandidate, OpenRoot>();
+  private readonly roots = new Map<RootCandidate, OpenedRoot>();
 
   private constructor(memory: PhysicalMemory, plugin: ArchPlugin, facts: MachineFacts) {
     this.memory = memory;
@@ -32,17 +24,8 @@ export class Dump {
     const memory = await openMemoryFiles([path]);
     const plugin = ARCHITECTURES.find(({ name }) => name === PLUGINS[arch]);
     if (plugin === undefined) throw new Error(`no architecture for ${arch}`);
-    const noted = vmcoreinfoNotes(memory.notes);
-    const facts: MachineFacts = {
-      memory,
-      elfMachine: memory.machine?.elfMachine,
-      littleEndian: memory.machine?.littleEndian,
-      bits: memory.machine?.bits,
-      notes: memory.notes,
-      vmcoreinfo: noted.length > 0 ? noted : await findVmcoreinfo(memory),
-      registers: new Map(),
-    };
-    return new Dump(memory, plugin, facts);
+    const scanned = vmcoreinfoNotes(memory.notes).length > 0 ? [] : await findVmcoreinfo(memory);
+    return new Dump(memory, plugin, machineFacts(memory, { scanned }));
   }
 
   get vmcoreinfo(): Vmcoreinfo | undefined {
@@ -54,12 +37,10 @@ export class Dump {
     return this.plugin.findRoots({ ...this.facts, registers, ...changed });
   }
 
-  openRoot(candidate: RootCandidate): OpenRoot {
+  openRoot(candidate: RootCandidate): OpenedRoot {
     let open = this.roots.get(candidate);
     if (open === undefined) {
-      const space = candidate.open(new TableMemory({ entryBytes: candidate.entryBytes }));
-      const loader = new TableLoader(space, this.memory);
-      open = { candidate, space, loader, translator: new Translator(space, loader) };
+      open = openRoot(candidate, this.memory);
       this.roots.set(candidate, open);
     }
     return open;
@@ -100,16 +81,16 @@ export interface Answer {
 
 /** All roots that translate together: one, or arm64's two. */
 export class AddressSpace {
-  readonly roots: readonly OpenRoot[];
+  readonly roots: readonly OpenedRoot[];
 
-  constructor(roots: readonly OpenRoot[]) {
+  constructor(roots: readonly OpenedRoot[]) {
     this.roots = roots;
   }
 
   /** Translates addresses in batches, one for each root. */
   async translate(addresses: readonly bigint[]): Promise<Answer[]> {
     const answers = new Array<Answer>(addresses.length).fill({ status: 'non-canonical', pa: undefined });
-    const byRoot = new Map<OpenRoot, number[]>();
+    const byRoot = new Map<OpenedRoot, number[]>();
     addresses.forEach((address, at) => {
       const root = this.rootOf(address);
       if (root === undefined) return;
@@ -152,7 +133,7 @@ export class AddressSpace {
     return { entry, pa: entry.pa + (address & ((1n << BigInt(shift)) - 1n)) };
   }
 
-  private rootOf(address: bigint): OpenRoot | undefined {
+  private rootOf(address: bigint): OpenedRoot | undefined {
     return this.roots.find((root) => {
       const page = Number(pageOf(untagged(root, address)));
       return root.space.root.windows.some(({ start, end }) => page >= start && page < end);
@@ -160,7 +141,7 @@ export class AddressSpace {
   }
 }
 
-function untagged(root: OpenRoot, address: bigint): bigint {
+function untagged(root: OpenedRoot, address: bigint): bigint {
   return root.space.arch.untagAddress?.(address) ?? address;
 }
 

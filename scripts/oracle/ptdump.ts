@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { RootCandidate } from '@pgtable/core';
-import { checkInsecure, kernelView, ptdump, Symbols, type InsecureFinding } from '@pgtable/walk';
+import { checkInsecure, kernelView, ptdump, Symbols, type InsecureFinding, type OpenedRoot } from '@pgtable/walk';
 import { pgtable } from './command.js';
-import type { Dump, OpenRoot } from './dump.js';
+import type { Dump } from './dump.js';
 import type { Facts, Fixture } from './fixture.js';
 import { Part } from './report.js';
 import { checkKernelRoot, rankOfScan } from './roots.js';
@@ -23,7 +23,7 @@ export async function comparePtdump(fixture: Fixture, dump: Dump, file: string):
     return { parts: [part], information: [] };
   }
   const kernel = dump.openRoot(kernelCandidate);
-  const listings: readonly (readonly [name: string, root: OpenRoot | undefined])[] = [
+  const listings: readonly (readonly [name: string, root: OpenedRoot | undefined])[] = [
     ['kernel_page_tables', kernel],
     ['current_kernel', open(dump, currentKernel(candidates))],
     ['current_user', open(dump, currentUser(candidates))],
@@ -60,7 +60,7 @@ async function compareCommand({ facts, path }: Fixture, file: string): Promise<P
   return part;
 }
 
-function open(dump: Dump, candidate: RootCandidate | undefined): OpenRoot | undefined {
+function open(dump: Dump, candidate: RootCandidate | undefined): OpenedRoot | undefined {
   return candidate === undefined ? undefined : dump.openRoot(candidate);
 }
 
@@ -78,7 +78,7 @@ function currentKernel(candidates: readonly RootCandidate[]): RootCandidate | un
 }
 
 /** Our listing. The regions are named by what the kernel's own tables show, whichever root is listed. */
-async function listing(dump: Dump, kernel: OpenRoot, root: OpenRoot, symbols: Symbols | undefined): Promise<string[]> {
+async function listing(dump: Dump, kernel: OpenedRoot, root: OpenedRoot, symbols: Symbols | undefined): Promise<string[]> {
   await kernel.loader.load();
   await root.loader.load();
   const markers = await dump.plugin.markers(kernelView(dump.plugin, kernel.space, kernel.space, dump.memory, dump.vmcoreinfo, symbols));
@@ -87,7 +87,7 @@ async function listing(dump: Dump, kernel: OpenRoot, root: OpenRoot, symbols: Sy
   return lines;
 }
 
-async function withSymbols(dump: Dump, kernel: OpenRoot, root: OpenRoot | undefined, name: string, text: string, symbols: Symbols): Promise<Part> {
+async function withSymbols(dump: Dump, kernel: OpenedRoot, root: OpenedRoot | undefined, name: string, text: string, symbols: Symbols): Promise<Part> {
   const part = new Part(name);
   if (root === undefined) {
     part.differs('no root was found for it');
@@ -102,7 +102,7 @@ async function withSymbols(dump: Dump, kernel: OpenRoot, root: OpenRoot | undefi
 }
 
 /** Without a symbol table, markers may be missing or differ; every other line must be the kernel's, but for where a marker cuts it. */
-async function withoutSymbols(dump: Dump, kernel: OpenRoot, root: OpenRoot | undefined, name: string, text: string): Promise<Part> {
+async function withoutSymbols(dump: Dump, kernel: OpenedRoot, root: OpenedRoot | undefined, name: string, text: string): Promise<Part> {
   const part = new Part(`${name} without symbols`);
   if (root === undefined) {
     part.differs('no root was found for it');
@@ -223,7 +223,7 @@ function verdictOf(facts: Facts): string | undefined {
 }
 
 /** The kernel's W+X check: the verdict it logged last, its first finding, and the pages that the fixture counted in the dump. */
-function check(dump: Dump, kernel: OpenRoot, facts: Facts, symbols: Symbols | undefined, map: string): Part {
+function check(dump: Dump, kernel: OpenedRoot, facts: Facts, symbols: Symbols | undefined, map: string): Part {
   const part = new Part('check');
   const { counts, findings } = checkInsecure(kernel.space);
   const style = kernel.space.arch.ptdump;
@@ -242,7 +242,7 @@ function check(dump: Dump, kernel: OpenRoot, facts: Facts, symbols: Symbols | un
 }
 
 /** The kernel's sentence about a finding, with each symbol at its address: which one %pS chooses is kallsyms' business. */
-function sentences(dump: Dump, kernel: OpenRoot, { start, insecure }: InsecureFinding, symbols: Symbols | undefined, map: string): string[] {
+function sentences(dump: Dump, kernel: OpenedRoot, { start, insecure }: InsecureFinding, symbols: Symbols | undefined, map: string): string[] {
   const style = kernel.space.arch.ptdump;
   const address = BigInt(start);
   const linked = address - dump.plugin.kernelOffset(dump.vmcoreinfo);

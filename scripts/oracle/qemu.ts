@@ -1,6 +1,6 @@
 import { Access, geometryOf, type Attributes } from '@pgtable/core';
-import { RunKind, walkRuns, type Space } from '@pgtable/walk';
-import type { Dump, OpenRoot } from './dump.js';
+import { RunKind, walkRuns, type Space, type OpenedRoot } from '@pgtable/walk';
+import type { Dump } from './dump.js';
 import type { Registers } from './fixture.js';
 import { hex16 } from './text.js';
 
@@ -97,7 +97,7 @@ export interface MemLine {
  *
  * @see walk_pte() in target/riscv/monitor.c (QEMU 7.2)
  */
-export function infoMem(root: OpenRoot): MemLine[] {
+export function infoMem(root: OpenedRoot): MemLine[] {
   const { space } = root;
   const lines: MemLine[] = [];
   let held: { va: number; pa: bigint; size: number; attributes: string; table: string; error: MemLine['error'] } | undefined;

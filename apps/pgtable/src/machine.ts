@@ -1,11 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import {
-  hexAddress, PgtableError, recognise, TableMemory, type ArchPlugin, type MachineFacts, type Marker, type RootCandidate, type RootSearch,
-  type Vmcoreinfo,
-} from '@pgtable/core';
+import { hexAddress, PgtableError, recognise, type ArchPlugin, type MachineFacts, type Marker, type RootCandidate, type RootSearch, type Vmcoreinfo } from '@pgtable/core';
 import type { PhysicalMemory } from '@pgtable/memory';
 import { openMemoryFiles } from '@pgtable/memory/node';
-import { BATCH_STATUSES, findVmcoreinfo, kernelView, Symbols, TableLoader, translateBatch, Translator, vmcoreinfoNotes, type Space, type VaRange } from '@pgtable/walk';
+import { BATCH_STATUSES, findVmcoreinfo, kernelView, machineFacts, openRoot, Symbols, translateBatch, vmcoreinfoNotes, type OpenedRoot, type VaRange } from '@pgtable/walk';
 import { ARCHITECTURES } from './architectures.js';
 import { readRecorded, type Recorded } from './recorded.js';
 import { SAMPLE_PATH } from './sample.js';
@@ -29,13 +26,7 @@ export interface MachineOptions {
   readonly scanAlways?: boolean;
 }
 
-/** A root that is ready to be walked. */
-export interface OpenedRoot {
-  readonly candidate: RootCandidate;
-  readonly space: Space;
-  readonly tables: TableMemory;
-  readonly loader: TableLoader;
-}
+export type { OpenedRoot };
 
 /** Which addresses a command is about. */
 export type Half = 'user' | 'kernel';
@@ -96,31 +87,19 @@ export class Machine {
         });
       }
     }
-    const facts: MachineFacts = {
-      memory,
-      elfMachine: memory.machine?.elfMachine,
-      littleEndian: memory.machine?.littleEndian,
-      bits: memory.machine?.bits,
-      notes: memory.notes,
-      vmcoreinfo: noted,
-      registers,
-    };
     // A number is one that pgtable roots gave, which looks at everything.
     scanned ??= noted.length === 0 || options.scanAlways === true || /^\d+$/.test(options.root ?? '') ? await findVmcoreinfo(memory) : [];
-    const known = new Set(noted.map(({ text }) => identity(text)));
-    const all: MachineFacts = { ...facts, vmcoreinfo: [...noted, ...scanned.filter(({ text }) => !known.has(identity(text)))] };
-    const search = await plugin.findRoots(all);
+    const facts = machineFacts(memory, { registers, scanned });
+    const search = await plugin.findRoots(facts);
     const title = options.files.length === 0 ? 'sample' : options.files.join(' ');
-    return new Machine({ title, memory, plugin, facts: all, search, symbols, recorded, rootChoice: options.root });
+    return new Machine({ title, memory, plugin, facts, search, symbols, recorded, rootChoice: options.root });
   }
 
   /** Opens a root; its tables are loaded by {@link OpenedRoot.loader}. */
   openRoot(candidate: RootCandidate): OpenedRoot {
     let opened = this.opened.get(candidate);
     if (opened === undefined) {
-      const tables = new TableMemory({ entryBytes: candidate.entryBytes });
-      const space = candidate.open(tables);
-      opened = { candidate, space, tables, loader: new TableLoader(space, this.memory) };
+      opened = openRoot(candidate, this.memory);
       this.opened.set(candidate, opened);
     }
     return opened;
@@ -197,11 +176,10 @@ export class Machine {
   async kernelOf(opened: OpenedRoot): Promise<{ vmcoreinfo: Vmcoreinfo | undefined; kernel: OpenedRoot }> {
     const kernels = this.search.candidates.filter(({ role }) => role === 'kernel');
     const texts = this.facts.vmcoreinfo;
-    const translator = new Translator(opened.space, opened.loader);
     for (const vmcoreinfo of texts.length > 1 ? texts : []) {
       const table = vmcoreinfo.symbol('init_top_pgt') ?? vmcoreinfo.symbol('swapper_pg_dir');
       if (table === undefined) continue;
-      const { status, pagePa } = await translateBatch(translator, opened.loader, Float64Array.of(Number(table & ~0xfffn)));
+      const { status, pagePa } = await translateBatch(opened.translator, opened.loader, Float64Array.of(Number(table & ~0xfffn)));
       // Not always at its beginning: arm64's TTBR1_EL1 may point inside.
       const own = BATCH_STATUSES[status[0]!] === 'mapped' ? kernels.find((candidate) => candidate.table >= pagePa[0]! && candidate.table < pagePa[0]! + TOP_TABLE_BYTES) : undefined;
       if (own !== undefined) return { vmcoreinfo, kernel: this.openRoot(own) };
@@ -284,11 +262,6 @@ function choice({ architectures = ARCHITECTURES }: MachineOptions): readonly Arc
 
 function names(architectures: readonly ArchPlugin[]): string {
   return architectures.map(({ name }) => name).join(', ');
-}
-
-/** Two VMCOREINFOs of one kernel differ at most in what is added at the crash. */
-function identity(text: string): string {
-  return text.split('\nCRASHTIME=')[0]!.trim();
 }
 
 async function readText(path: string): Promise<string> {

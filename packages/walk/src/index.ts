@@ -19,6 +19,7 @@ export type { EntryAt, MappedPtes, TableLock, WalkInstall, WalkLocks, WalkMappin
 export { walkKernelPageTableRange, walkKernelPageTableRangeLockless, walkPageRangeNovma } from './page-walk/novma-walks.js';
 export { stop, Stop, WalkAction, type EntryCallback, type MmWalkOps, type PageWalk, type WalkAnswer, type WalkData, type WalkResult } from './page-walk/ops.js';
 export { walkPageMapping, walkPageRange, walkPageRangeVma, walkPageVma } from './page-walk/vma-walks.js';
+export { machineFacts, openRoot, type FactsOptions, type OpenedRoot } from './open-root.js';
 export { checkInsecure, ptdump, type InsecureFinding, type PtdumpLine, type PtdumpOptions } from './ptdump.js';
 export { describeMissing, mergedRuns, Run, RunKind, walkRuns, type MergedRun, type RunOptions } from './runs.js';
 export { levelBelow, vaRange, wholeSpace, type Space, type VaRange } from './space.js';

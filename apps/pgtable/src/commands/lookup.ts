@@ -1,10 +1,8 @@
-import { Translator } from '@pgtable/walk';
 import type { Half, Machine, OpenedRoot } from '../machine.js';
 
 /** A root and the addresses that are looked up in it. */
 export interface Part {
   readonly opened: OpenedRoot;
-  readonly translator: Translator;
   readonly windows: readonly { readonly start: number; readonly end: number }[];
 }
 
@@ -26,8 +24,7 @@ export class Lookup {
         continue;
       }
       const windows = opened.space.root.windows.filter((window) => window.half === wanted);
-      const shared = parts.find((part) => part.opened === opened);
-      parts.push({ opened, translator: shared?.translator ?? new Translator(opened.space, opened.loader), windows });
+      parts.push({ opened, windows });
     }
     this.parts = parts;
     this.lacks = lacks;

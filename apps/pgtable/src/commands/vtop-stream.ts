@@ -145,12 +145,12 @@ class Batch {
   }
 
   private async translate(which: number): Promise<void> {
-    const { opened, translator } = this.lookup.parts[which]!;
+    const { translator, loader } = this.lookup.parts[which]!.opened;
     const pages = new Float64Array(this.lines);
     let count = 0;
     for (let at = 0; at < this.lines; at++) if (this.part[at] === which) pages[count++] = this.page[at]!;
     if (count === 0) return;
-    const { status, pagePa } = await translateBatch(translator, opened.loader, pages.subarray(0, count));
+    const { status, pagePa } = await translateBatch(translator, loader, pages.subarray(0, count));
     for (let at = 0, row = 0; row < count; at++) {
       if (this.part[at] !== which) continue;
       this.status[at] = status[row]!;

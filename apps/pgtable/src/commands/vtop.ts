@@ -1,5 +1,5 @@
 import { EntryKind, hexAddress, PgtableError } from '@pgtable/core';
-import { translateBatch, Translator, type Translation, type TranslationStatus } from '@pgtable/walk';
+import { translateBatch, type Translation, type TranslationStatus } from '@pgtable/walk';
 import { attributeWords, kernelAccess, levelTitle, nonPresentWords, size, userAccess } from '../describe.js';
 import { ExitCode } from '../exit-codes.js';
 import { Output } from '../io.js';
@@ -47,10 +47,10 @@ export async function vtop({ io, machine: options }: CommandContext, { addresses
 
 /** Loads what the address needs, then explains. */
 async function explain(part: Part, address: bigint): Promise<Translation> {
-  const { loader, space } = part.opened;
+  const { loader, translator } = part.opened;
   const plain = untag(part, address);
-  await translateBatch(part.translator, loader, Float64Array.of(Number(plain & ~0xfffn)));
-  return new Translator(space, loader).explain(plain);
+  await translateBatch(translator, loader, Float64Array.of(Number(plain & ~0xfffn)));
+  return translator.explain(plain);
 }
 
 function untag(part: Part, address: bigint): bigint {
