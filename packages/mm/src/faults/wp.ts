@@ -110,5 +110,5 @@ function wpPageCopy<H extends HandleFamily>(vmf: VmFault<H>, pte: PteVal, page: 
 
 /** `folio_mark_dirty()`, of a page of a file that is about to be written. */
 export function markDirty<H extends HandleFamily>({ kernel: { frames } }: Mm<H>, pfn: number): void {
-  Atomics.or(frames.memmap, frames.word(frames.head(pfn), FrameWord.Flags), FrameFlag.Dirty);
+  frames.changeFlags(frames.head(pfn), FrameFlag.Dirty);
 }

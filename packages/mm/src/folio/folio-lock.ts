@@ -5,7 +5,7 @@ import type { Mapping } from '../kernel/mapping.js';
 import { lockClasses } from '../locks/lock-class.js';
 import { currentThread } from '../locks/thread.js';
 import { Waiting } from '../locks/waiting.js';
-import { AccessType, isScheduled, scheduleBlocked, schedulePoint } from '../schedule-point.js';
+import { AccessType, isScheduled, scheduleBlocked, schedulePoint, scheduleTouch } from '../schedule-point.js';
 
 /*
  * The lock of a folio, and references on folios that others may give back at any time.
@@ -64,7 +64,7 @@ export function unlockFolio(frames: Frames, pfn: number): void {
 
 /** `folio_test_locked()`: whether anybody has the lock; it may be another answer a moment later. Locking: none. */
 export function isFolioLocked(frames: Frames, pfn: number): boolean {
-  return (Atomics.load(frames.memmap, flagsOf(frames, pfn)) & FrameFlag.Locked) !== 0;
+  return (frames.read(frames.head(pfn), FrameWord.Flags) & FrameFlag.Locked) !== 0;
 }
 
 /**
@@ -75,6 +75,7 @@ export function isFolioLocked(frames: Frames, pfn: number): boolean {
 export function folioMapcount(frames: Frames, pfn: number): number {
   const head = frames.head(pfn);
   const end = head + 2 ** frames.read(head, FrameWord.Order);
+  schedulePoint('count entries', frames.memmap, frames.word(head, FrameWord.Mapcount), AccessType.Read);
   let count = 0;
   for (let page = head; page < end; page++) count += frames.read(page, FrameWord.Mapcount);
   return count;
@@ -138,6 +139,8 @@ export function folioRefUnfreeze(frames: Frames, pfn: number, references: number
 }
 
 function tryBit(frames: Frames, at: number): boolean {
+  // Who was woken has only said that he looks.
+  scheduleTouch(frames.memmap, at, AccessType.Write);
   return (Atomics.or(frames.memmap, at, FrameFlag.Locked) & FrameFlag.Locked) === 0;
 }
 

@@ -83,10 +83,7 @@ export function isAnonExclusive<H extends HandleFamily>(mm: Mm<H>, pfn: number):
 
 /** `SetPageAnonExclusive()`, `ClearPageAnonExclusive()`. Locking: the lock of the table whose entry maps the page. */
 export function setAnonExclusive<H extends HandleFamily>(mm: Mm<H>, pfn: number, exclusive: boolean): void {
-  const { frames } = mm.kernel;
-  const word = frames.word(pfn, FrameWord.Flags);
-  if (exclusive) Atomics.or(frames.memmap, word, FrameFlag.AnonExclusive);
-  else Atomics.and(frames.memmap, word, ~FrameFlag.AnonExclusive);
+  mm.kernel.frames.changeFlags(pfn, exclusive ? FrameFlag.AnonExclusive : 0, exclusive ? 0 : FrameFlag.AnonExclusive);
 }
 
 /** `folio_test_anon()`, of the block that a page is in. Locking: the lock of a table whose entry maps the page, or a reference on it. */

@@ -1,7 +1,7 @@
 import { PgtableError } from '@pgtable/core';
 import { lockClasses } from '../locks/lock-class.js';
 import { spinLock, spinUnlock } from '../locks/spin-lock.js';
-import { AccessType, schedulePoint, scheduleTouch } from '../schedule-point.js';
+import { AccessType, isScheduled, schedulePoint, scheduleTouch } from '../schedule-point.js';
 import { FrameType, FrameWord, MEMMAP_WORDS, TableWord } from './memmap.js';
 
 /*
@@ -152,23 +152,40 @@ export class Frames {
   /** Reads a word of a frame. Atomic. Throws as {@link word} does. */
   read(pfn: number, word: number): number {
     const at = this.word(pfn, word);
-    // Of what a table's lock keeps nobody needs to know; references are taken without one.
+    // References are taken without a lock. Of what a table's lock keeps nobody needs to know; but a page may be in several tables, each with its own lock.
     if (word === FrameWord.Refcount) schedulePoint('look at references', this.memmap, at, AccessType.Read);
+    else this.touch(at, word, AccessType.Read);
     return Atomics.load(this.memmap, at);
   }
 
   /** Writes a word of a frame. Atomic. Throws as {@link word} does. */
   write(pfn: number, word: number, value: number): void {
-    Atomics.store(this.memmap, this.word(pfn, word), value);
+    const at = this.word(pfn, word);
+    this.touch(at, word, AccessType.Write);
+    Atomics.store(this.memmap, at, value);
   }
 
   /**
    * Adds to a word of a frame, in one step that no thread comes in between. Throws as {@link word} does.
    *
-   * @returns what it is then
+   * @returns what it is then. What is done next may not depend on that for {@link FrameWord.Mapcount}: to a scheduler two additions are the same in either order
    */
   add(pfn: number, word: number, delta: number): number {
-    return Atomics.add(this.memmap, this.word(pfn, word), delta) + delta;
+    const at = this.word(pfn, word);
+    this.touch(at, word, AccessType.Count);
+    return Atomics.add(this.memmap, at, delta) + delta;
+  }
+
+  /**
+   * Sets and clears flags of a frame, first the one and then the other; the rest stays as it is, whoever changes it. Atomic, each. Throws as {@link word} does.
+   *
+   * @param set,clear bits of FrameFlag
+   */
+  changeFlags(pfn: number, set: number, clear = 0): void {
+    const at = this.word(pfn, FrameWord.Flags);
+    this.touch(at, FrameWord.Flags, AccessType.Write);
+    if (set !== 0) Atomics.or(this.memmap, at, set);
+    if (clear !== 0) Atomics.and(this.memmap, at, ~clear);
   }
 
   /**
@@ -284,14 +301,27 @@ export class Frames {
    * @throws PgtableError `EINVAL` if the block does not have so many, and as {@link freePages} where the last one would free it: then nothing has changed
    */
   put(pfn: number, references = 1): void {
-    const block = this.headOf(this.frame(pfn));
+    this.putAll([pfn], references);
+  }
+
+  /**
+   * Gives references back on several blocks, so many on each: `folios_put_refs()` (mm/swap.c, Linux 6.12). Those of which they were the last are freed together.
+   *
+   * Locking: as {@link put}; the zone lock is taken once.
+   *
+   * @param pfns a frame of each block
+   * @throws PgtableError as {@link put}: then nothing has changed for that block, and those after it
+   */
+  putAll(pfns: readonly number[], references = 1): void {
     this.checkReferences(references);
-    const at = block * MEMMAP_WORDS + FrameWord.Refcount;
-    schedulePoint('give references back', this.memmap, at);
-    for (;;) {
-      const before = Atomics.load(this.memmap, at);
-      if (before < references) throw this.refused(`give ${plural(references, 'reference')} back on`, block, `it has ${before}`, 'give back what get() and allocPages() gave, once');
-      if (before === references ? this.putLast(block, references) : Atomics.compareExchange(this.memmap, at, before, before - references) === before) return;
+    const last: number[] = [];
+    try {
+      for (const pfn of pfns) {
+        const block = this.headOf(this.frame(pfn));
+        if (this.drop(block, references)) last.push(block);
+      }
+    } finally {
+      if (last.length > 0) this.locked(() => { for (const block of last) this.takeBack(block); });
     }
   }
 
@@ -315,6 +345,7 @@ export class Frames {
   zero(pfn: number): void {
     const words = this.pageBytes / 4;
     const first = this.frame(pfn) * words;
+    scheduleTouch(this.ram, first, AccessType.Write, words);
     this.ram.fill(0, first, first + words);
   }
 
@@ -407,6 +438,16 @@ export class Frames {
    * From here on frames are known by their number relative to the first one. What changes lists and free blocks needs the zone's lock.
    */
 
+  /**
+   * Tells a scheduler what the present step is about, if that is one of the words that threads change without a lock that they have in common: mapcounts and flags. The mapcounts of a block are one place, as large
+   * folios of the kernel have one count of all: who asks for it adds them all up.
+   */
+  private touch(at: number, word: number, access: AccessType): void {
+    if (!isScheduled()) return;
+    if (word === FrameWord.Flags) scheduleTouch(this.memmap, at, access);
+    else if (word === FrameWord.Mapcount) scheduleTouch(this.memmap, this.headOf((at - word) / MEMMAP_WORDS) * MEMMAP_WORDS + word, access);
+  }
+
   private frame(pfn: number): number {
     const frame = pfn - this.firstPfn;
     if (!Number.isInteger(frame) || frame < 0 || frame >= this.count) {
@@ -475,7 +516,10 @@ export class Frames {
       this.set(frame, FrameWord.Type, type);
     }
     this.set(block, FrameWord.Order, order);
-    Atomics.store(this.memmap, block * MEMMAP_WORDS + FrameWord.Refcount, 1);
+    const at = block * MEMMAP_WORDS + FrameWord.Refcount;
+    // Who found the frame when it was another page may try for a reference.
+    scheduleTouch(this.memmap, at, AccessType.Write);
+    Atomics.store(this.memmap, at, 1);
   }
 
   /** Puts a block that nobody uses back, joined with its buddies. */
@@ -500,16 +544,17 @@ export class Frames {
     return block < this.count && this.typeOf(block) === FrameType.Free && this.orderOf(block) === order;
   }
 
-  /** Frees a block if its last references are these. Returns whether they were. */
-  private putLast(block: number, references: number): boolean {
-    return this.locked(() => {
-      const at = block * MEMMAP_WORDS + FrameWord.Refcount;
-      this.checkFreeing(block, 'give the last reference back on');
+  /** `folio_ref_sub_and_test()`. Returns whether these were the last references: then nobody can get one any more, and the block is the caller's to free. */
+  private drop(block: number, references: number): boolean {
+    const at = block * MEMMAP_WORDS + FrameWord.Refcount;
+    schedulePoint('give references back', this.memmap, at);
+    for (;;) {
+      const before = Atomics.load(this.memmap, at);
+      if (before < references) throw this.refused(`give ${plural(references, 'reference')} back on`, block, `it has ${before}`, 'give back what get() and allocPages() gave, once');
+      if (before === references) this.checkFreeing(block, 'give the last reference back on');
       // A reader without a lock may have taken a reference meanwhile.
-      if (Atomics.compareExchange(this.memmap, at, references, 0) !== references) return false;
-      this.takeBack(block);
-      return true;
-    });
+      if (Atomics.compareExchange(this.memmap, at, before, before - references) === before) return before === references;
+    }
   }
 
   /** The kernel's `free_page_is_bad`, and what else must not be. */

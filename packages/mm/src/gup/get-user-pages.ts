@@ -5,7 +5,7 @@ import { MAX_FAULTS, throwSignal } from '../access/user-fault.js';
 import { handleMmFault } from '../faults/handle-mm-fault.js';
 import { vmaPermits } from '../faults/vm-fault.js';
 import { hugePmdBytes } from '../folio/huge.js';
-import { FrameFlag, FrameWord } from '../frames/memmap.js';
+import { FrameFlag } from '../frames/memmap.js';
 import type { Mm } from '../kernel/mm.js';
 import type { Vma } from '../kernel/vma.js';
 import { pteOffsetMapLock, pteUnmapUnlock } from '../tables/pte-offset-map.js';
@@ -51,7 +51,7 @@ export function getUserPagesFast<H extends HandleFamily>(mm: Mm<H>, address: num
 export function putPages<H extends HandleFamily>(mm: Mm<H>, pages: readonly number[], dirty = false): void {
   const { frames } = mm.kernel;
   for (const pfn of pages) {
-    if (dirty) Atomics.or(frames.memmap, frames.word(frames.head(pfn), FrameWord.Flags), FrameFlag.Dirty);
+    if (dirty) frames.changeFlags(frames.head(pfn), FrameFlag.Dirty);
     frames.put(pfn);
   }
 }

@@ -99,5 +99,5 @@ function isPage<H extends HandleFamily>({ kernel: { frames, zeroPfn } }: Mm<H>, 
 
 /** `folio_set_referenced()`. */
 function setReferenced<H extends HandleFamily>({ kernel: { frames } }: Mm<H>, pfn: number): void {
-  Atomics.or(frames.memmap, frames.word(frames.head(pfn), FrameWord.Flags), FrameFlag.Referenced);
+  frames.changeFlags(frames.head(pfn), FrameFlag.Referenced);
 }

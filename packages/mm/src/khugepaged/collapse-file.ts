@@ -53,16 +53,20 @@ export function collapseFile<H extends HandleFamily>(mapping: Mapping<H>, first:
     result = lockPages(mapping, first, order, pages);
     if (result === 'succeed') {
       tryToUnmap(mapping, first, pages);
-      result = freeze(mapping, pages) ? 'succeed' : 'pageCount';
-      if (result === 'succeed') replace(mapping, first, pages, huge);
+      const flags = freeze(mapping, pages);
+      result = flags === undefined ? 'pageCount' : 'succeed';
+      if (flags !== undefined) replace(mapping, first, pages, huge, flags);
     }
   } finally {
     unlockFolio(frames, huge);
     for (const pfn of pages) unlockFolio(frames, pfn);
   }
-  // With the reference of the cache, which came with the exchange.
-  const references = result === 'succeed' ? OWN : 1;
-  for (const pfn of pages) frames.put(pfn, references);
+  if (result === 'succeed') {
+    // With the reference of the cache, which came with the exchange.
+    frames.putAll(pages, OWN);
+    return result;
+  }
+  frames.putAll(pages);
   frames.put(huge);
   return result;
 }
@@ -147,28 +151,31 @@ function unmapTable<H extends HandleFamily>(gather: TableGather<H>, address: num
   }
 }
 
-/** Freezes the references of all pages, or of none. */
-function freeze<H extends HandleFamily>(mapping: Mapping<H>, pages: readonly number[]): boolean {
+/** Freezes the references of all pages, or of none. @returns the flags that any of them has, which nobody changes any more; undefined: none is frozen */
+function freeze<H extends HandleFamily>(mapping: Mapping<H>, pages: readonly number[]): number | undefined {
   const { frames } = mapping.kernel;
-  const refused = pages.findIndex((pfn) => !folioRefFreeze(frames, pfn, OWN));
-  if (refused < 0) return true;
+  let flags = 0;
+  const refused = pages.findIndex((pfn) => {
+    if (!folioRefFreeze(frames, pfn, OWN)) return true;
+    flags |= frames.read(pfn, FrameWord.Flags);
+    return false;
+  });
+  if (refused < 0) return flags;
   for (const pfn of pages.slice(0, refused)) folioRefUnfreeze(frames, pfn, OWN);
-  return false;
+  return undefined;
 }
 
-/** Copies the pages, and puts the huge one in their place. Cannot fail. Locking: the pages are locked, unmapped and frozen; the huge page is locked. */
-function replace<H extends HandleFamily>(mapping: Mapping<H>, first: number, pages: readonly number[], huge: number): void {
+/** Copies the pages, and puts the huge one in their place, dirty if one of them is. Cannot fail. Locking: the pages are locked, unmapped and frozen; the huge page is locked. */
+function replace<H extends HandleFamily>(mapping: Mapping<H>, first: number, pages: readonly number[], huge: number, flags: number): void {
   const { frames } = mapping.kernel;
-  let dirty = 0;
   pages.forEach((pfn, at) => {
     frames.copy(pfn, huge + at);
     frames.write(huge + at, FrameWord.Owner, mapping.id);
     frames.write(huge + at, FrameWord.Index, first + at);
-    dirty |= frames.read(pfn, FrameWord.Flags) & FrameFlag.Dirty;
   });
-  Atomics.or(frames.memmap, frames.word(huge, FrameWord.Flags), dirty);
-  // One for each page of the cache, before anybody can find it there.
-  frames.get(huge, pages.length);
+  frames.changeFlags(huge, flags & FrameFlag.Dirty);
+  // One for each page of the cache, the first of which came with the block; before anybody can find it there.
+  frames.get(huge, pages.length - 1);
   pages.forEach((_, at) => { mapping.exchangePage(first + at, huge + at); });
   // From here on who waits for a frozen page finds the huge one.
   for (const pfn of pages) folioRefUnfreeze(frames, pfn, OWN);

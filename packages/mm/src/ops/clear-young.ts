@@ -1,5 +1,5 @@
 import type { HandleFamily } from '@pgtable/core';
-import { FrameFlag, FrameWord } from '../frames/memmap.js';
+import { FrameFlag } from '../frames/memmap.js';
 import type { Mm } from '../kernel/mm.js';
 import { TableGather } from '../tables/gather.js';
 import { hugePageOf, runAt, walkPages } from './walk-pages.js';
@@ -43,5 +43,5 @@ export function clearYoung<H extends HandleFamily>(mm: Mm<H>, start: number, end
 
 /** `folio_clear_referenced()`. */
 function clearReferenced<H extends HandleFamily>({ kernel: { frames } }: Mm<H>, pfn: number): void {
-  Atomics.and(frames.memmap, frames.word(frames.head(pfn), FrameWord.Flags), ~FrameFlag.Referenced);
+  frames.changeFlags(frames.head(pfn), 0, FrameFlag.Referenced);
 }

@@ -249,14 +249,19 @@ export class Stage {
     return player;
   }
 
-  /** The step that has begun touches one more place. */
+  /** The step that has begun touches one more place. Neighbours are one: pages that are copied one after another. */
   touch(object: number, first: number, end: number, access: number): void {
     const { head, log } = this;
     const start = head[Head.LogEnd]!;
     const count = log[start + 3]!;
     let at = start + STEP;
     for (let touch = 0; touch < count; touch++, at += TOUCH) {
-      if (log[at] === object && log[at + 1]! <= first && log[at + 2]! >= end && (log[at + 3] === access || access === 0)) return;
+      if (log[at] !== object) continue;
+      if (log[at + 1]! <= first && log[at + 2]! >= end && (log[at + 3] === access || access === 0)) return;
+      if (log[at + 3] === access && (log[at + 2] === first || log[at + 1] === end)) {
+        this.write(at, object, Math.min(log[at + 1]!, first), Math.max(log[at + 2]!, end), access);
+        return;
+      }
     }
     const full = count >= MAX_TOUCHES - 1;
     if (count >= MAX_TOUCHES) return;

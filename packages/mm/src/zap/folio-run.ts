@@ -20,5 +20,5 @@ export function pagesLeftInFolio<H extends HandleFamily>(mm: Mm<H>, pfn: number)
 export function markFolio<H extends HandleFamily>(mm: Mm<H>, pfn: number, dirty: boolean, young: boolean): void {
   const { frames } = mm.kernel;
   const flags = (dirty ? FrameFlag.Dirty : 0) | (young ? FrameFlag.Referenced : 0);
-  if (flags !== 0) Atomics.or(frames.memmap, frames.word(frames.head(pfn), FrameWord.Flags), flags);
+  if (flags !== 0) frames.changeFlags(frames.head(pfn), flags);
 }
