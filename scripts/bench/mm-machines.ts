@@ -9,12 +9,18 @@ export const ALL_CHECKS: KernelChecks = { lockdep: true, staleTranslations: true
 
 export type BenchKernel = Kernel<TableHandles>;
 
-/** Runs something on a new kernel with so many bytes of memory, most of which the host need not have while nobody writes to it. */
-export function withKernel<T>(name: string, bytes: number, checks: KernelChecks, work: (kernel: BenchKernel) => T): T {
+/** A new kernel with so many bytes of memory, most of which the host need not have while nobody writes to it. This thread has joined it. */
+export function bootBench(name: string, bytes: number, checks: KernelChecks): BenchKernel {
   const configuration = ALL.find((one) => one.name === name);
   if (configuration === undefined) throw new Error(`there is no configuration ${name}`);
-  const kernel = bootKernel<TableHandles>(configuration, { bytes, checks, mms: 4, vmas: 512, mapCount: 64, journal: 96, mappings: 2, vmalloc: [vmallocRange(configuration)] });
+  const kernel = bootKernel<TableHandles>(configuration, { bytes, checks, mms: 8, vmas: 512, mapCount: 64, journal: 96, mappings: 2, vmalloc: [vmallocRange(configuration)] });
   kernel.join('bench');
+  return kernel;
+}
+
+/** Runs something on a kernel that {@link bootBench} makes. */
+export function withKernel<T>(name: string, bytes: number, checks: KernelChecks, work: (kernel: BenchKernel) => T): T {
+  const kernel = bootBench(name, bytes, checks);
   try {
     return work(kernel);
   } finally {

@@ -5,6 +5,7 @@ import {
 } from '@pgtable/mm';
 import { PageWalkLock, walkPageRange, walkRuns } from '@pgtable/walk';
 import { bestOf, type Case, type Row } from './case.js';
+import { mmChecks } from './mm-checks.js';
 import { ALL_CHECKS, bestWith, MACHINES, nanoseconds, rate, withKernel, type BenchKernel } from './mm-machines.js';
 
 const WRITE = VmaFlags.Read | VmaFlags.Write;
@@ -14,10 +15,10 @@ const GIBIBYTE = 2 ** 30;
 const TIMES = 2;
 
 /** Maps pages, writes to the first of each block, and unmaps them. Returns ns a page. */
-function mapAndUnmap(kernel: BenchKernel, pages: number, block: number): number {
+function mapAndUnmap(kernel: BenchKernel, pages: number, block: number, times = TIMES): number {
   const mm = kernel.newMm();
   const bytes = pages * mm.pageBytes;
-  const milliseconds = bestWith(TIMES, () => undefined, () => {
+  const milliseconds = bestWith(times, () => undefined, () => {
     const start = mmap(mm, { bytes, prot: WRITE, fixed: true, address: GIBIBYTE });
     for (let at = start; at < start + bytes; at += block * mm.pageBytes) writeUser(mm, at, 1);
     munmap(mm, start, bytes);
@@ -53,15 +54,55 @@ export const mmFaults: Case = {
   },
 };
 
+/** Pages, and 4 and 16 times as many. */
+const SIZES = [2048, 8192, 32768] as const;
+const GROWTH_TIMES = 5;
+
+/** ns a page by size, of what is done to so many pages. Something else comes before, so that the first size is not what warms up. */
+function growth(warm: () => void, measure: (pages: number) => number): Record<string, string> {
+  warm();
+  const found = SIZES.map(measure);
+  return Object.fromEntries([...SIZES.map((pages, at): [string, string] => [`${pages} pages, ns`, show(found[at])]), ['16x : 1x', (found[2]! / found[0]!).toFixed(2)]]);
+}
+
+/** The kernels of one machine that {@link mmGrowth} measures on: one for all sizes, so that the code is the same. */
+function growthOf(name: string): Row[] {
+  const largest = SIZES[2];
+  return withKernel(name, (2 * largest + 8192) * 4096, NO_CHECKS, (kernel) => {
+    const small = { pmd: 'never', mthp: 'never', orders: [] } as const;
+    setHugePolicy(kernel, small);
+    const faulting = (pages: number) => mapAndUnmap(kernel, pages, 1, GROWTH_TIMES);
+    const forking = (pages: number): number => {
+      const { mm } = filled(kernel, pages * 4096, false);
+      const milliseconds = bestWith(GROWTH_TIMES, () => undefined, () => { fork(mm).mmput(); }, () => undefined);
+      mm.mmput();
+      return nanoseconds(pages, milliseconds);
+    };
+    vmallocInit(kernel, { areas: 2 });
+    const protecting = (pages: number): number => {
+      const area = vmalloc(kernel, pages * 4096, { huge: false });
+      const milliseconds = bestWith(GROWTH_TIMES, () => undefined, () => {
+        setMemoryRo(kernel, area, pages);
+        setMemoryRw(kernel, area, pages);
+      }, () => undefined);
+      vfree(kernel, area);
+      purgeVmapArea(kernel);
+      return nanoseconds(2 * pages, milliseconds);
+    };
+    const rows = ([['mmap, faults, munmap', faulting], ['fork, exit', forking], ['set_memory', protecting]] as const).map(([what, measure]): Row => (
+      { what: `${name}: ${what}`, values: growth(() => { measure(largest); }, measure) }
+    ));
+    vmallocExit(kernel);
+    return rows;
+  });
+}
+
 export const mmGrowth: Case = {
   name: 'mm-growth',
   title: 'Address spaces: growth',
-  about: 'As in `mm-faults`, with pages of 4 KiB: ns a page for 1, 4 and 16 times as many. It must stay as it is.',
+  about: 'Pages of 4 KiB: ns a page for 1, 4 and 16 times as many, all on one kernel, after the largest number once that does not count. The time of a page must stay as it is.',
   run() {
-    return Promise.resolve(MACHINES.map((name): Row => {
-      const [one, four, sixteen] = [2048, 8192, 32768].map((pages) => faults(name, pages, 'page', NO_CHECKS));
-      return { what: name, values: { '2048 pages, ns': show(one), '8192 pages, ns': show(four), '32768 pages, ns': show(sixteen), '16x : 1x': times(sixteen, one) } };
-    }));
+    return Promise.resolve(MACHINES.flatMap((name) => growthOf(name)));
   },
 };
 
@@ -206,27 +247,40 @@ export const mmLocks: Case = {
   },
 };
 
+/** What was counted: nobody can leave the work out. */
 const seen = { entries: 0, runs: 0 };
+/** Where values that were read go, as bigints. */
+const sink: bigint[] = [0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n];
+const PARTS = 16;
 
 export const mmWalk: Case = {
   name: 'mm-walk',
   title: 'The page walk of an address space',
   about:
-    '1 GiB of anonymous memory in pages of 4 KiB, and the first sixteenth and quarter of it. "walk" is `walkPageRange` with `pteRange`, which maps and locks each table and counts; "runs" is the dump reader (`walkRuns`) over the same ' +
-    'tables, which compares each entry. ns an entry.',
+    '1 GiB of anonymous memory in pages of 4 KiB, and the first sixteenth and quarter of it, so often that the same number of entries is walked. `walkPageRange` maps and locks each table: "batch" is `pteRange`, one call a table, ' +
+    'whose callback counts; "each" is `pteEntry` with a callback that counts, and "read" the same with a callback that reads the entry as a bigint. "runs" is the leaf enumeration of the dump reader (`walkRuns`) over the same tables, which ' +
+    'compares each entry. ns an entry.',
   run() {
     const rows = MACHINES.flatMap((name) => withKernel(name, GIBIBYTE + 64 * MEBIBYTE, NO_CHECKS, (kernel) => {
       const { mm, start } = filled(kernel, GIBIBYTE, false);
-      const measured = [1, 4, 16].map((part): Row => {
-        const end = start + (GIBIBYTE / 16) * part;
-        const entries = (end - start) / mm.pageBytes;
+      const walkLock = PageWalkLock.Read;
+      const measured = [1, 4, PARTS].map((part): Row => {
+        const end = start + (GIBIBYTE / PARTS) * part;
+        const often = (work: () => void) => (): void => { for (let time = 0; time < PARTS / part; time++) work(); };
         mm.lock.readLock();
-        const [walk, runs] = bestOf([
-          () => { walkPageRange(mm, start, end, { walkLock: PageWalkLock.Read, pteRange: (_ptep, _address, count) => { seen.entries += count; } }); },
-          () => { walkRuns(mm, () => { seen.runs++; return undefined; }, { ranges: [{ start, end }] }); },
-        ]).map((milliseconds) => nanoseconds(entries, milliseconds)) as [number, number];
+        const [batch, each, read, runs] = bestOf([
+          often(() => { walkPageRange(mm, start, end, { walkLock, pteRange: (_ptep, _address, count) => { seen.entries += count; } }); }),
+          often(() => { walkPageRange(mm, start, end, { walkLock, pteEntry: () => { seen.entries++; } }); }),
+          often(() => { walkPageRange(mm, start, end, { walkLock, pteEntry: (ptep, _address, _next, walk) => { sink[seen.entries++ & 7] = walk.read('pte', ptep); } }); }),
+          often(() => { walkRuns(mm, () => { seen.runs++; return undefined; }, { ranges: [{ start, end }] }); }),
+        ]).map((milliseconds) => nanoseconds(GIBIBYTE / mm.pageBytes, milliseconds)) as [number, number, number, number];
         mm.lock.readUnlock();
-        return { what: `${name}, ${part * 64} MiB`, values: { 'walk, ns': walk.toFixed(2), 'runs, ns': runs.toFixed(2), 'walk : runs': (walk / runs).toFixed(2) } };
+        return {
+          what: `${name}, ${(part * GIBIBYTE) / PARTS / MEBIBYTE} MiB`,
+          values: {
+            'runs, ns': runs.toFixed(2), 'batch, ns': batch.toFixed(2), 'each, ns': each.toFixed(2), 'read, ns': read.toFixed(1), 'batch : runs': (batch / runs).toFixed(2), 'each : runs': (each / runs).toFixed(2),
+          },
+        };
       });
       mm.mmput();
       return measured;
@@ -235,4 +289,4 @@ export const mmWalk: Case = {
   },
 };
 
-export const mm: readonly Case[] = [mmFaults, mmGrowth, mmSetMemory, mmFork, mmLocks, mmWalk];
+export const mm: readonly Case[] = [mmFaults, mmGrowth, mmSetMemory, mmFork, mmLocks, mmChecks, mmWalk];
