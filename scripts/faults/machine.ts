@@ -9,7 +9,7 @@ export type Space = Mm<TableHandles>;
 
 export const READ_WRITE = VmaFlags.Read | VmaFlags.Write;
 
-const CHECKS = { lockdep: true, staleTranslations: true, flushes: true, pageTableCheck: true, writeProtect: true } as const;
+const CHECKS = { lockdep: true, staleTranslations: true, breakBeforeMake: true, flushes: true, pageTableCheck: true, writeProtect: true } as const;
 
 /** What a program works with: a kernel with all checks, and a process. */
 export interface Place {

@@ -2,6 +2,7 @@ import type { FlushRange, HandleFamily, MmContext, Tlb } from '@pgtable/core';
 import { splitHuge } from './huge/split-huge-pmd.js';
 import { Kernel, type KernelChecks, type KernelOptions, type KernelParts, type MmWatcher, type Platform, type SharedKernel } from './kernel/kernel.js';
 import { exitMmap } from './ops/exit-mmap.js';
+import { LiveChanges } from './pagetable/live-changes.js';
 import { observers } from './pagetable/observers.js';
 import { LockedEntries } from './pagetable/locked-entries.js';
 import { PageTableCheck } from './pagetable/page-table-check.js';
@@ -77,17 +78,18 @@ function archsOf<H extends HandleFamily>(kernel: Kernel<H>): ConstructorParamete
 function watched<H extends HandleFamily>(
   kernel: Kernel<H>, context: MmContext, { id, kind }: Parameters<MmWatcher>[2], checks: KernelChecks, shield: WriteProtectedTables<H> | undefined,
 ): MmContext {
-  const { lockdep, staleTranslations, pageTableCheck, writeProtect } = checks;
-  if (lockdep !== true && staleTranslations !== true && pageTableCheck !== true && writeProtect !== true) return context;
+  const { lockdep, staleTranslations, breakBeforeMake, pageTableCheck, writeProtect } = checks;
+  if (lockdep !== true && staleTranslations !== true && breakBeforeMake !== true && pageTableCheck !== true && writeProtect !== true) return context;
   let made: { readonly observer: ReturnType<typeof observers>; readonly tlb: Tlb } | undefined;
   const parts = (): NonNullable<typeof made> => {
     if (made !== undefined) return made;
     const { arch, root } = kernel.mm(id);
     const stale = staleTranslations === true ? new StaleTranslations(kernel.frames, arch, root, context.tlb) : undefined;
+    const changes = breakBeforeMake === true && arch.liveChange !== undefined ? new LiveChanges(arch, root, stale ?? context.tlb) : undefined;
     // Those that may refuse a change come first.
     const locked = lockdep === true && kind === 'user' ? new LockedEntries(kernel.pageTables, arch, root) : undefined;
     const check = pageTableCheck === true && kind !== 'init' ? new PageTableCheck(kernel.frames, arch, root) : undefined;
-    return (made = { observer: observers(locked, check, shield?.observer(arch, root), stale), tlb: stale ?? context.tlb });
+    return (made = { observer: observers(locked, changes, check, shield?.observer(arch, root), stale), tlb: changes ?? stale ?? context.tlb });
   };
   return {
     ...context,

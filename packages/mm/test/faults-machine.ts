@@ -19,7 +19,7 @@ export type Space = Mm<TableHandles>;
 export type Area = Vma<TableHandles>;
 export type File = Mapping<TableHandles>;
 
-export const CHECKS = { lockdep: true, staleTranslations: true, flushes: true, pageTableCheck: true, writeProtect: true };
+export const CHECKS = { lockdep: true, staleTranslations: true, breakBeforeMake: true, flushes: true, pageTableCheck: true, writeProtect: true };
 export const READ = VmaFlags.Read | VmaFlags.MayRead | VmaFlags.MayWrite;
 export const WRITE = READ | VmaFlags.Write;
 

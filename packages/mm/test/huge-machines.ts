@@ -35,7 +35,7 @@ export const ONE_OF_EACH: readonly Configuration[] = ARCHITECTURE_NAMES.map((nam
   return found;
 });
 
-const checks = { lockdep: true, staleTranslations: true, flushes: true, pageTableCheck: true, writeProtect: true } as const;
+const checks = { lockdep: true, staleTranslations: true, breakBeforeMake: true, flushes: true, pageTableCheck: true, writeProtect: true } as const;
 
 /** A kernel with all checks on, and one address space with one VMA of whole huge pages. */
 export class Huge {

@@ -12,7 +12,7 @@ export { ALL, ARCHITECTURE_NAMES };
 export const READ = VmaFlags.Read;
 export const WRITE = VmaFlags.Read | VmaFlags.Write;
 
-export const CHECKS = { lockdep: true, staleTranslations: true, flushes: true, pageTableCheck: true, writeProtect: true } as const;
+export const CHECKS = { lockdep: true, staleTranslations: true, breakBeforeMake: true, flushes: true, pageTableCheck: true, writeProtect: true } as const;
 
 /** A configuration by its name, so that a worker finds it. */
 export function shape(name: string): Configuration {

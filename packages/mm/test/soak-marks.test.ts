@@ -14,7 +14,7 @@ it.each(HUGE.map((machine) => [machine.name, machine] as const))('%s: marks of a
   const bytes = hugePmdBytes(mm);
   const start = map(mm, bytes / mm.pageBytes, WRITE);
   madvise(mm, start, bytes, 'hugepage');
-  writeUser(mm, start, 1);
+  writeUser(mm, BigInt(start), 1);
   const [run] = reading(mm, () => pagemapRead(mm, start, start + bytes));
   expect(run?.huge).toBe(true);
   const stale = (): number => kernel.frames.read(run!.pfn, FrameWord.Stale);

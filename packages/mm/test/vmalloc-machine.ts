@@ -5,7 +5,7 @@ import { bootKernel, copyKernelTables, freePgdRange, purgeVmapArea, TableGather,
 
 export { ALL };
 
-export const CHECKS: KernelChecks = { lockdep: true, staleTranslations: true, flushes: true, pageTableCheck: true, writeProtect: true };
+export const CHECKS: KernelChecks = { lockdep: true, staleTranslations: true, breakBeforeMake: true, flushes: true, pageTableCheck: true, writeProtect: true };
 /** A few address spaces and VMAs: these tests need none. */
 export const SMALL = { mms: 4, vmas: 16, mapCount: 4, journal: 12, mappings: 2 } as const;
 

@@ -84,6 +84,14 @@ export const ENTRIES: readonly Fault[] = [
     patches: [{ file: 'packages/arch-arm64/src/ops.ts', find: 'if (stale) mm.tlb.flush({ start: address,', replace: 'if (stale && count < 0) mm.tlb.flush({ start: address,' }],
   },
   {
+    name: 'a page that is copied takes the place of the old one in one step', program: 'forks', on: ['arm64', 's390'], says: /break-before-make: the pte entry 0x[0-9a-f]+ is live/,
+    patches: [{ file: WP, find: '      ptepClearFlush(arch, context, BigInt(address), ptep);\n', replace: '' }],
+  },
+  {
+    name: 'a page that is copied is mapped before the translation of the old one is flushed', program: 'forks', on: ['arm64'], says: /break-before-make: the pte entry 0x[0-9a-f]+ was made invalid, but may still be cached/,
+    patches: [{ file: WP, find: '      ptepClearFlush(arch, context, BigInt(address), ptep);\n', replace: '      arch.ops.pte.getAndClear(context, BigInt(address), ptep).gather(gather);\n' }],
+  },
+  {
     name: 'set_memory_ro() does not split the block that it changes a part of', program: 'set_memory', says: /the pages: /,
     patches: [
       { file: 'packages/mm/src/vmalloc/set-memory.ts', find: '        splitKernelLeaf(initMm, start);\n', replace: '' },

@@ -9,7 +9,7 @@ export const SHORT: readonly string[] = ['x86 4-level', 'arm64 4K 48-bit', 'risc
 /** All that there are. */
 export const LONG: readonly string[] = ALL.map(({ name }) => name);
 
-export const CHECKS: KernelChecks = { lockdep: true, staleTranslations: true, flushes: true, pageTableCheck: true, writeProtect: true };
+export const CHECKS: KernelChecks = { lockdep: true, staleTranslations: true, breakBeforeMake: true, flushes: true, pageTableCheck: true, writeProtect: true };
 
 /** @throws Error if there is none of that name */
 export function configurationOf(name: string): Configuration {

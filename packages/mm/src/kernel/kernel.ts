@@ -45,6 +45,8 @@ export interface KernelChecks {
   readonly writeProtect?: boolean;
   /** No frame is freed while translations to it may be cached. */
   readonly staleTranslations?: boolean;
+  /** Entries are changed as the architecture demands: what it forbids in one step is made invalid and flushed in between. Of each thread by itself; nothing where the architecture demands nothing. */
+  readonly breakBeforeMake?: boolean;
   /** No flush promise is dropped: {@link Kernel.ledger}. */
   readonly flushes?: boolean;
 }
