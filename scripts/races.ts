@@ -1,16 +1,17 @@
 import { parseArgs } from 'node:util';
 import { formatExploration } from '../packages/mm/src/schedule/explore.js';
-import type { Search } from '../packages/mm/src/index.js';
+import type { ScheduleSearch } from '../packages/mm/src/index.js';
 import type { Order, Report } from './races/main.js';
-import { CONFIGURATIONS, type Race, type Without } from './races/race.js';
+import { CONFIGURATIONS, type Needless, type Race, type Without } from './races/race.js';
 import { RACES } from './races/scenarios.js';
 import { Stadium } from './races/stadium.js';
 
 /*
  * npm run races [-- --scenario TEXT] [--arch TEXT] [--runs N] [--seed N] [--replay SCHEDULE] [--without TEXT] [--exhaustive] [--real N] [--quick] [--list]
  *
- * Runs threads of the kernel against each other, one step at a time, in every order that matters; or, with --runs, in so many that are chosen by chance, beginning with --seed. Afterwards something is left out of the
- * sources (in the bundle; the files stay as they are), and the race must be lost; the schedule that shows it is run again, and must end with the same error.
+ * Runs threads of the kernel against each other, one step at a time, in every order that matters; or, with --runs, in so many that are chosen by chance, beginning with --seed. Then something is left out of the
+ * sources (in the bundle; the files stay as they are), and the race must be lost; the schedule that shows it is run again, and must end with the same error. Of some things it is shown that they are not what keeps the
+ * threads apart: without them nothing may be lost either.
  *
  * --scenario and --arch select by a part of the name; --without none leaves the faulty sources out, and another text selects what is left out of them; --replay runs one schedule of one scenario on one
  * architecture, as it was printed, and shows each step; --exhaustive runs all interleavings also of those scenarios that take minutes for that; --real runs each scenario N times on real
@@ -39,12 +40,12 @@ function chosen<T>(what: string, all: readonly (readonly [string, T])[], part: s
   return found;
 }
 
-function searchOf({ search }: Race): Search {
+function searchOf({ search }: Race): ScheduleSearch {
   if (values.exhaustive) return { kind: 'reduced' };
   return values.runs === undefined ? search : { kind: 'priorities', runs: numberOf('runs', values.runs, 1), seed: numberOf('seed', values.seed, 0), depth: 3 };
 }
 
-function textOf(search: Search): string {
+function textOf(search: ScheduleSearch): string {
   switch (search.kind) {
     case 'reduced': return 'all interleavings, one of each class';
     case 'all': return search.preemptions === undefined ? 'all interleavings' : `all with ${search.preemptions} preemptions at most`;
@@ -82,10 +83,10 @@ function format(title: string, { found, error }: Report): string {
   return `${formatExploration(title, { ...found, outcomes: new Map(found.outcomes), failure: found.failure && { ...found.failure, listing: shortened(found.failure.listing) } })}${outcomes === '' ? '' : `\n  ${outcomes}`}`;
 }
 
-/** The race as it is: nothing may go wrong. */
-async function run(stadium: Stadium, order: Order): Promise<void> {
+/** The race as it is, or without what it does not need: nothing may go wrong. */
+async function run(stadium: Stadium, order: Order, indent = '  '): Promise<void> {
   const report = await stadium.run(order);
-  console.log(format(`  ${order.configuration}`, report));
+  console.log(format(`${indent}${order.configuration}`, report));
   if (report.found === undefined || report.found.failed > 0 || !report.found.complete) complain(`${order.race}, ${order.configuration}`);
 }
 
@@ -93,7 +94,7 @@ async function run(stadium: Stadium, order: Order): Promise<void> {
 async function lose(stadium: Stadium, order: Order, { name: what, loses, except = {} }: Without): Promise<void> {
   const exception = Object.keys(except).find((architecture) => order.configuration.startsWith(architecture));
   if (exception !== undefined) {
-    console.log(`  ${order.configuration}: left out, because ${except[exception]}`);
+    console.log(`    ${order.configuration}: nothing is lost, because ${except[exception]}`);
     return;
   }
   const { found, error } = await stadium.run(order);
@@ -104,8 +105,8 @@ async function lose(stadium: Stadium, order: Order, { name: what, loses, except 
   }
   const { replayed } = await stadium.run({ race: order.race, configuration: order.configuration, replay: failure.schedule });
   const again = replayed !== undefined && headOf(replayed.message) === headOf(failure.message);
-  console.log(`  ${order.configuration}: lost in interleaving ${found.runs + found.pruned} (${(found.milliseconds / 1000).toFixed(2)} s): ${headOf(failure.message)}`);
-  console.log(`    --replay '${failure.schedule}': ${again ? 'the same' : (replayed?.message ?? 'nothing goes wrong')}`);
+  console.log(`    ${order.configuration}: lost in interleaving ${found.runs + found.pruned} (${(found.milliseconds / 1000).toFixed(2)} s): ${headOf(failure.message)}`);
+  console.log(`      --replay '${failure.schedule}': ${again ? 'the same error again' : (replayed?.message ?? 'nothing goes wrong')}`);
   if (!loses.test(failure.message)) complain(`${order.race}, ${order.configuration}: without ${what} another error is expected: ${loses.source}`);
   if (!again) complain(`${order.race}, ${order.configuration}: the schedule does not end the same way twice`);
 }
@@ -131,10 +132,25 @@ function withoutsOf({ without = [] }: Race): readonly Without[] {
   return values.without === 'none' ? [] : without.filter(({ name }) => values.without === undefined || name.includes(values.without));
 }
 
+function needlessOf({ needless = [] }: Race): readonly Needless[] {
+  return values.without === 'none' ? [] : needless.filter(({ name }) => values.without === undefined || name.includes(values.without));
+}
+
+/** Does something in each configuration with sources that something is left out of. */
+async function inFaulty({ patches }: Pick<Without, 'patches'>, action: (faulty: Stadium, configuration: string) => Promise<void>): Promise<void> {
+  const faulty = await Stadium.open(patches);
+  try {
+    for (const [configuration] of configurations) await action(faulty, configuration);
+  } finally {
+    await faulty.close();
+  }
+}
+
 if (values.list) {
   for (const [name, race] of races) {
     console.log(`${name}: ${race.about} (${textOf(race.search)})`);
     for (const { name: what } of race.without ?? []) console.log(`  is lost without ${what}`);
+    for (const { name: what, because } of race.needless ?? []) console.log(`  is not lost without ${what}, because ${because}`);
   }
 } else if (values.replay !== undefined) {
   const [one, another] = races;
@@ -159,22 +175,20 @@ if (values.list) {
   const stadium = await Stadium.open();
   try {
     for (const [race, one] of races) {
-      console.log(`${race}: ${one.about} (${textOf(searchOf(one))})`);
-      for (const [configuration] of configurations) await run(stadium, { race, configuration, search: searchOf(one) });
+      const search = searchOf(one);
+      console.log(`${race}: ${one.about} (${textOf(search)})`);
+      for (const [configuration] of configurations) await run(stadium, { race, configuration, search });
+      for (const without of withoutsOf(one)) {
+        console.log(`  without ${without.name}: the race must be lost`);
+        await inFaulty(without, (faulty, configuration) => lose(faulty, { race, configuration, search }, without));
+      }
+      for (const needless of needlessOf(one)) {
+        console.log(`  without ${needless.name}: nothing may be lost here, because ${needless.because}`);
+        await inFaulty(needless, (faulty, configuration) => run(faulty, { race, configuration, search }, '    '));
+      }
     }
   } finally {
     await stadium.close();
-  }
-  for (const [race, one] of races) {
-    for (const without of withoutsOf(one)) {
-      console.log(`${race}, without ${without.name}:`);
-      const faulty = await Stadium.open(without.patches);
-      try {
-        for (const [configuration] of configurations) await lose(faulty, { race, configuration, search: searchOf(one) }, without);
-      } finally {
-        await faulty.close();
-      }
-    }
   }
 }
 if (!values.list) console.log(`races: ${failed === 0 ? 'all as they must be' : `${failed} FAILED`}`);

@@ -1,4 +1,4 @@
-import type { AnyScenario, Search } from '../../packages/mm/src/index.js';
+import type { AnyScenario, ScheduleSearch } from '../../packages/mm/src/index.js';
 import { scenarios as collapses } from '../../packages/mm/test/collapse-scenarios.js';
 import { scenarios as accesses } from '../../packages/mm/test/faults-scenarios.js';
 import { scenarios as areas } from '../../packages/mm/test/vmalloc-scenarios.js';
@@ -10,7 +10,7 @@ import twoCopies from './races/two-copies.js';
 /** Threads whose interleavings are explored, in one configuration. */
 export interface Interleaving {
   readonly scenario: AnyScenario;
-  readonly search: Search;
+  readonly search: ScheduleSearch;
   /** Steps that a run may have. */
   readonly limit: number;
 }

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
-import { Explorer, playThread, type Part } from '../../packages/mm/src/index.js';
+import { Explorer, playThread, type ScenarioPart } from '../../packages/mm/src/index.js';
 import { configurationOf } from '../races/race.js';
 import type { Order, Report } from './fault.js';
 import { interleavingOf } from './interleavings.js';
@@ -14,7 +14,7 @@ import { PROGRAMS } from './programs.js';
 interface Role {
   readonly name: string;
   readonly configuration: string;
-  readonly part: Part;
+  readonly part: ScenarioPart;
 }
 
 const workers: Worker[] = [];

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
-import { Explorer, playThread, type AnyScenario, type Exploration, type Failure, type Part, type Search } from '../../packages/mm/src/index.js';
+import { Explorer, playThread, type AnyScenario, type Exploration, type ScheduleFailure, type ScenarioPart, type ScheduleSearch } from '../../packages/mm/src/index.js';
 import { playLoose, runLoose, type LooseOrder, type LoosePart, type LooseReport } from './loose.js';
 import { configurationOf, type Race } from './race.js';
 import { RACES } from './scenarios.js';
@@ -15,7 +15,7 @@ export interface Order {
   readonly race: string;
   readonly configuration: string;
   /** Left out: what the race says. */
-  readonly search?: Search;
+  readonly search?: ScheduleSearch;
   /** A schedule, to be run once. */
   readonly replay?: string;
   /** Go on after a failure. */
@@ -31,7 +31,7 @@ export interface Report {
   /** Of an exploration. */
   readonly found?: Omit<Exploration, 'outcomes'> & { readonly outcomes: readonly (readonly [string, number])[] };
   /** Of a replay: what went wrong; undefined: nothing. */
-  readonly replayed?: Failure | undefined;
+  readonly replayed?: ScheduleFailure | undefined;
   /** Of real threads. */
   readonly loose?: Pick<LooseReport, 'runs' | 'milliseconds' | 'failure'>;
   /** The run could not be done. */
@@ -43,7 +43,7 @@ interface Role {
   readonly race: string;
   readonly configuration: string;
   /** Of an exploration. */
-  readonly part?: Part;
+  readonly part?: ScenarioPart;
   readonly loose?: LoosePart;
 }
 
@@ -69,7 +69,7 @@ async function endWorkers(): Promise<void> {
 
 function carryOut(order: Order): Report {
   const { race, configuration, replay, goOn = false, maxRuns } = order;
-  const company = { play: (part: Part) => { workerOf(part.player).postMessage({ race, configuration, part } satisfies Role); } };
+  const company = { play: (part: ScenarioPart) => { workerOf(part.player).postMessage({ race, configuration, part } satisfies Role); } };
   const explorer = new Explorer(scenarioOf(order), company, { limit: raceOf(race).limit ?? 3000 });
   try {
     if (replay !== undefined) return { order, replayed: explorer.replay(replay) };

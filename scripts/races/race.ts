@@ -2,7 +2,7 @@ import { geometryOf, TableMemory, type TableHandles } from '@pgtable/core';
 import { ALL, type Configuration } from '../../packages/arch-testkit/test/configurations.js';
 import {
   AccessType, assertNoneHeld, attachKernel, bootKernel, checkPageTables, FrameTables, scenario, schedulePoint, setCurrentThread, VmaFlags, withSchedulePoints,
-  type AnyScenario, type Kernel, type KernelOptions, type Mm, type NewVma, type Platform, type Search, type SharedMachine, type Vma,
+  type AnyScenario, type Kernel, type KernelOptions, type Mm, type NewVma, type Platform, type ScheduleSearch, type SharedMachine, type Vma,
 } from '../../packages/mm/src/index.js';
 import { vmallocRange } from '../../packages/mm/test/vmalloc-machine.js';
 import type { Patch } from './patched.js';
@@ -29,6 +29,11 @@ export interface Without {
   readonly except?: Readonly<Record<string, string>>;
 }
 
+/** Something that is left out of the sources, with which nothing is lost here: another rule keeps the threads apart. */
+export interface Needless extends Pick<Without, 'name' | 'patches'> {
+  readonly because: string;
+}
+
 /**
  * Threads of a kernel that are run against each other. One process exists already, with the VMAs and pages that `setup` gives it.
  *
@@ -50,12 +55,13 @@ export interface Play<D> {
   /** Is called when the process has ended: gives back what is not the process's. */
   readonly after?: (place: Place, data: D) => void;
   /** How it is searched if nothing else is asked for. */
-  readonly search: Search;
+  readonly search: ScheduleSearch;
   /** Steps that a run may have. Default 3000. */
   readonly limit?: number;
   /** Part of `npm test`. */
   readonly quick?: boolean;
   readonly without?: readonly Without[];
+  readonly needless?: readonly Needless[];
 }
 
 /** A {@link Play} of whatever its threads share. */

@@ -1,4 +1,6 @@
 import faultAgainstCollapse from './scenarios/fault-against-collapse.js';
+import faultAgainstFileCollapse from './scenarios/fault-against-file-collapse.js';
+import faultAgainstLockedCollapse from './scenarios/fault-against-locked-collapse.js';
 import faultAgainstMprotect from './scenarios/fault-against-mprotect.js';
 import faultAgainstMunmap from './scenarios/fault-against-munmap.js';
 import faultAgainstRetract from './scenarios/fault-against-retract.js';
@@ -18,7 +20,9 @@ import type { Race } from './race.js';
 
 /** All races, by name. */
 export const RACES: Readonly<Record<string, Race>> = {
-  'fault against collapse': faultAgainstCollapse,
+  'fault against collapse: anonymous memory': faultAgainstCollapse,
+  'fault against collapse: a file': faultAgainstFileCollapse,
+  'fault against collapse: a file, its page locked': faultAgainstLockedCollapse,
   'reader against collapse': readerAgainstCollapse,
   'writer against collapse': writerAgainstCollapse,
   'fault against retract': faultAgainstRetract,

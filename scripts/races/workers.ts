@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { build } from 'esbuild';
-import type { Company, Part } from '../../packages/mm/src/schedule/player.js';
+import type { ScenarioPlayers, ScenarioPart } from '../../packages/mm/src/schedule/player.js';
 
 const PLAYER = fileURLToPath(new URL('../../packages/mm/src/schedule/player.ts', import.meta.url));
 
@@ -39,8 +39,8 @@ export class RaceWorkers {
   }
 
   /** What an explorer of the scenario of that name asks for its threads. */
-  company(name: string): Company {
-    return { play: (part: Part) => { this.worker(part.player).postMessage({ name, part }); } };
+  company(name: string): ScenarioPlayers {
+    return { play: (part: ScenarioPart) => { this.worker(part.player).postMessage({ name, part }); } };
   }
 
   /** Ends the workers, wherever they are. */

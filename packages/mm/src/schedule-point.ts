@@ -32,7 +32,7 @@ export type Until = (typeof Until)[keyof typeof Until];
 export const OWNER_BITS = 0xfff;
 
 /** Where an operation takes place: a word of an array over shared memory; or, for `undefined`, the physical address of an entry. */
-export type Place = Int32Array | undefined;
+export type SchedulePlace = Int32Array | undefined;
 
 /**
  * What is told of the places at which threads may be interleaved. One thread at a time runs under a scheduler, so it may keep the caller in any method
@@ -48,9 +48,9 @@ export interface Scheduler {
    * @param until when it can be done at once; about the same word
    * @param count how many words or bytes it is about
    */
-  point(what: string, place: Place, index: number, access: AccessType, until: Until, count: number): void;
+  point(what: string, place: SchedulePlace, index: number, access: AccessType, until: Until, count: number): void;
   /** The operation that has begun is about one more place. Is called just before. */
-  touch?(place: Place, index: number, access: AccessType, count: number): void;
+  touch?(place: SchedulePlace, index: number, access: AccessType, count: number): void;
   /**
    * Is called where the thread cannot go on as long as a word of shared memory is what it is. Returns when it is worth to look again, which may be at once: the caller
    * looks, and calls again if it must.
@@ -129,14 +129,14 @@ export function scheduleBusy(entries: BusyEntries | undefined): BusyEntries | un
  * @param what the operation, in a few words
  * @param place,index,access,until,count as in {@link Scheduler.point}
  */
-export function schedulePoint(what: string, place?: Place, index = -1, access: AccessType = AccessType.Write, until: Until = Until.Always, count = 1): void {
+export function schedulePoint(what: string, place?: SchedulePlace, index = -1, access: AccessType = AccessType.Write, until: Until = Until.Always, count = 1): void {
   if (scheduler === undefined) return;
   scheduler.point(what, place, index, access, until, count);
   if (busy !== undefined) scheduler.touch?.(undefined, busy.address, AccessType.Write, busy.bytes);
 }
 
 /** Says that the present step is about one more place. Locking: none. */
-export function scheduleTouch(place: Place, index: number, access: AccessType, count = 1): void {
+export function scheduleTouch(place: SchedulePlace, index: number, access: AccessType, count = 1): void {
   if (scheduler !== undefined) scheduler.touch?.(place, index, access, count);
 }
 

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RaceWorkers } from '../../../scripts/races/workers.js';
-import { Explorer, type Exploration, type ExploreOptions, type Search } from '../src/index.js';
+import { Explorer, type Exploration, type ExploreOptions, type ScheduleSearch } from '../src/index.js';
 import { ARCHITECTURES, scenarios } from './schedule-kernel-scenarios.js';
 
 let workers: RaceWorkers;
@@ -21,7 +21,7 @@ function explore(name: string, options: ExploreOptions = {}): Exploration {
   }
 }
 
-const SEARCHES: readonly Search[] = [{ kind: 'uniform', runs: 200, seed: 1 }, { kind: 'all', preemptions: 1 }];
+const SEARCHES: readonly ScheduleSearch[] = [{ kind: 'uniform', runs: 200, seed: 1 }, { kind: 'all', preemptions: 1 }];
 
 describe.each(ARCHITECTURES)('a kernel: $name', ({ name }) => {
   it('has one table when two faults make one', () => {

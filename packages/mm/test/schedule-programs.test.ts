@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RaceWorkers } from '../../../scripts/races/workers.js';
-import { Explorer, type Exploration, type Search } from '../src/index.js';
+import { Explorer, type Exploration, type ScheduleSearch } from '../src/index.js';
 import { programScenario, programs, type Program } from './schedule-programs.js';
 
 let workers: RaceWorkers;
@@ -14,7 +14,7 @@ afterAll(async () => {
 });
 
 /** Explores a program in several ways. */
-function explored(program: Program, ...searches: readonly Search[]): Exploration[] {
+function explored(program: Program, ...searches: readonly ScheduleSearch[]): Exploration[] {
   const explorer = new Explorer(programScenario(program), workers.company('program'), { limit: 200 });
   try {
     return searches.map((search) => explorer.explore({ search, goOn: true }));

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RaceWorkers } from '../../../scripts/races/workers.js';
-import { Explorer, formatExploration, formatSchedule, parseSchedule, type Exploration, type ExploreOptions, type Failure, type Search } from '../src/index.js';
+import { Explorer, formatExploration, formatSchedule, parseSchedule, type Exploration, type ExploreOptions, type ScheduleFailure, type ScheduleSearch } from '../src/index.js';
 import { interleavings, programScenario } from './schedule-programs.js';
 import { ARCHITECTURES, scenarios } from './schedule-scenarios.js';
 
@@ -29,11 +29,11 @@ function explore(name: string, options: ExploreOptions = {}): Exploration {
   return using(name, (explorer) => explorer.explore(options), options);
 }
 
-function replay(name: string, schedule: string): Failure | undefined {
+function replay(name: string, schedule: string): ScheduleFailure | undefined {
   return using(name, (explorer) => explorer.replay(schedule));
 }
 
-const ALL: Search = { kind: 'all' };
+const ALL: ScheduleSearch = { kind: 'all' };
 const good = { failed: 0, failure: undefined, complete: true };
 
 describe('all interleavings', () => {

@@ -1,6 +1,6 @@
 import { readUser, retractPageTables, writeUser, zapPageRangeSingle } from '../../../packages/mm/src/index.js';
 import { endFile, insertFile, race, reading, same } from '../race.js';
-import { noPmdRecheck } from '../withouts.js';
+import { NO_PMD_RECHECK } from '../withouts.js';
 
 const VALUE = 0x1111;
 
@@ -29,5 +29,5 @@ export default race({
   },
   after: endFile,
   search: { kind: 'reduced' },
-  without: [noPmdRecheck(/ends, and is not empty/)],
+  without: [{ ...NO_PMD_RECHECK, loses: /ends, and is not empty/ }],
 });

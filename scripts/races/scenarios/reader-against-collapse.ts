@@ -1,7 +1,7 @@
 import { ptePfn, ptepGet, ptePresent } from '@pgtable/core';
 import { collapseHugePage, mmFindPmd, pteOffsetMapLock, pteUnmapUnlock, putPages, readUser, writeUser } from '../../../packages/mm/src/index.js';
 import { insertVma, race, same, writeFrame, type Place } from '../race.js';
-import { noPmdRecheck } from '../withouts.js';
+import { NO_PMD_RECHECK } from '../withouts.js';
 
 const BEFORE = 0x1111;
 const AFTER = 0x2222;
@@ -46,5 +46,5 @@ export default race({
     return undefined;
   },
   search: { kind: 'reduced' },
-  without: [noPmdRecheck(/the word that was written/)],
+  without: [{ ...NO_PMD_RECHECK, loses: /the word that was written/ }],
 });

@@ -1,7 +1,7 @@
 import { pfnPte, pteMkspecial, pteMkyoung, pteNone, ptepGet, setPteAt } from '@pgtable/core';
 import { collapseHugePage, mmFindPmd, pteOffsetMapLock, pteUnmapUnlock, readUser, splitHugePmd, VmaFlags, writeUser } from '../../../packages/mm/src/index.js';
 import { insertVma, race, same } from '../race.js';
-import { noPmdRecheck } from '../withouts.js';
+import { NO_PMD_RECHECK } from '../withouts.js';
 
 const FIRST = 0x1111;
 
@@ -38,5 +38,5 @@ export default race({
     return undefined;
   },
   search: { kind: 'reduced' },
-  without: [noPmdRecheck(/cannot adopt a pte table .* not empty/)],
+  without: [{ ...NO_PMD_RECHECK, loses: /cannot adopt a pte table .* not empty/ }],
 });

@@ -7,13 +7,13 @@ import type { Mm } from '../kernel/mm.js';
 export const MAX_FAULTS = 1000;
 
 /** What a process gets whose access ends badly. */
-export type Signal = 'SIGSEGV' | 'SIGBUS' | 'SIGKILL';
+export type UserFaultSignal = 'SIGSEGV' | 'SIGBUS' | 'SIGKILL';
 
 /** An access to a user's memory that could not be done. `code` is `ENOMEM` for SIGKILL, the end of who uses too much memory, else `EFAULT`. */
 export class UserFaultError extends PgtableError {
-  readonly signal: Signal;
+  readonly signal: UserFaultSignal;
 
-  constructor(signal: Signal, message: string, address: bigint, hint: string) {
+  constructor(signal: UserFaultSignal, message: string, address: bigint, hint: string) {
     super(signal === 'SIGKILL' ? 'ENOMEM' : 'EFAULT', message, { address, hint });
     this.signal = signal;
   }

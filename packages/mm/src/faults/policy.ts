@@ -5,16 +5,16 @@ import { VmaFlags } from '../kernel/vma-flags.js';
 import type { Vma } from '../kernel/vma.js';
 
 /** For which VMAs larger pages are: all but those with `NoHugePage`, those with `HugePage` (madvise), none. */
-export type When = 'always' | 'madvise' | 'never';
+export type HugePolicyWhen = 'always' | 'madvise' | 'never';
 
 /**
  * When anonymous faults map more than a page: what a kernel has in /sys/kernel/mm/transparent_hugepage, `enabled` of each `hugepages-*kB`.
  */
 export interface HugePolicy {
   /** Pages that one pmd entry maps. */
-  readonly pmd: When;
+  readonly pmd: HugePolicyWhen;
   /** Blocks between the two: mTHP. */
-  readonly mthp: When;
+  readonly mthp: HugePolicyWhen;
   /** Their sizes, as log2 of their pages: 1 and more. */
   readonly orders: readonly number[];
 }
@@ -45,7 +45,7 @@ export function hugePolicyOf<H extends HandleFamily>(kernel: Kernel<H>): HugePol
 }
 
 /** Whether a VMA is one of those. */
-export function isEligible<H extends HandleFamily>(vma: Vma<H>, when: When): boolean {
+export function isEligible<H extends HandleFamily>(vma: Vma<H>, when: HugePolicyWhen): boolean {
   if ((vma.flags & VmaFlags.NoHugePage) !== 0 || when === 'never') return false;
   return when === 'always' || (vma.flags & VmaFlags.HugePage) !== 0;
 }

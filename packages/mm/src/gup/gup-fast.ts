@@ -3,7 +3,7 @@ import {
   ptePresent, pteProtnone, pteSame, pteSpecial, pteWrite, pudOffsetLockless, pudpGetOnce, type HandleFamily, type PmdVal,
 } from '@pgtable/core';
 import { hugePmdBytes } from '../folio/huge.js';
-import { FrameFlag, FrameWord } from '../frames/memmap.js';
+import { FrameFlag } from '../frames/memmap.js';
 import type { Mm } from '../kernel/mm.js';
 
 /**

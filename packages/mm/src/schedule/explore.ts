@@ -1,5 +1,5 @@
 import { PgtableError } from '@pgtable/core';
-import type { Company } from './player.js';
+import type { ScenarioPlayers } from './player.js';
 import { findRaces, stepAt, stepsOf, type Step, type Stopped } from './races.js';
 import { formatSchedule, parseSchedule } from './schedule-text.js';
 import { sharedBuffers, type AnyScenario } from './scenario.js';
@@ -9,7 +9,7 @@ import { dependent, End, Head, MAX_CHANGES, MAX_PLAYERS, MAX_TOUCHES, Mode, next
 const STARTING = 30_000;
 
 /** Which interleavings are run. */
-export type Search =
+export type ScheduleSearch =
   /** One of each class of equivalent ones, by partial-order reduction: see races.ts. */
   | { readonly kind: 'reduced' }
   /** All, or all with so many preemptions at most: places where a thread that could go on does not. */
@@ -22,7 +22,7 @@ export type Search =
 /** How {@link Explorer.explore} goes about it. */
 export interface ExploreOptions {
   /** Default: reduced. */
-  readonly search?: Search;
+  readonly search?: ScheduleSearch;
   /** Go on after a failure, to count them all. Default false. */
   readonly goOn?: boolean;
   /** Steps that a run may have; more is a failure: nobody gets anywhere. Default 10000. */
@@ -34,7 +34,7 @@ export interface ExploreOptions {
 }
 
 /** A run that went wrong. */
-export interface Failure {
+export interface ScheduleFailure {
   readonly kind: 'thrown' | 'deadlock' | 'limit' | 'check';
   /** What was thrown, or who waits for what. */
   readonly message: string;
@@ -58,7 +58,7 @@ export interface Exploration {
   readonly deadlocks: number;
   readonly failed: number;
   /** The first. */
-  readonly failure: Failure | undefined;
+  readonly failure: ScheduleFailure | undefined;
   /** What {@link Scenario.check} said, and how often. */
   readonly outcomes: ReadonlyMap<string, number>;
   /** Whether the search came to its end: of an exhaustive one, that there is nothing else. */
@@ -70,7 +70,7 @@ export interface Exploration {
 interface Run {
   readonly end: End;
   readonly steps: readonly Step[];
-  readonly failure: Pick<Failure, 'kind' | 'message'> | undefined;
+  readonly failure: Pick<ScheduleFailure, 'kind' | 'message'> | undefined;
   readonly outcome: string | undefined;
 }
 
@@ -111,7 +111,7 @@ export class Explorer {
    *
    * @throws PgtableError `EINVAL` if it has no threads, or too many
    */
-  constructor(scenario: AnyScenario, company: Company, options: Pick<ExploreOptions, 'limit' | 'patience'> = {}) {
+  constructor(scenario: AnyScenario, company: ScenarioPlayers, options: Pick<ExploreOptions, 'limit' | 'patience'> = {}) {
     this.scenario = scenario;
     this.names = Object.keys(scenario.threads);
     const count = this.names.length;
@@ -149,10 +149,10 @@ export class Explorer {
   /**
    * Runs one schedule. After its end each thread goes on as long as it can.
    *
-   * @param text of a {@link Failure}
+   * @param text of a {@link ScheduleFailure}
    * @returns the failure, with the listing; undefined: nothing went wrong
    */
-  replay(text: string): Failure | undefined {
+  replay(text: string): ScheduleFailure | undefined {
     const run = this.run(parseSchedule(text), { trace: true });
     if (run.failure === undefined) return undefined;
     return { ...run.failure, schedule: formatSchedule(run.steps.map(({ thread }) => thread)), listing: this.listing(run.steps) };
@@ -164,7 +164,7 @@ export class Explorer {
     this.names.forEach((_, player) => { this.stage.pass(player); });
   }
 
-  private exhaust(search: Extract<Search, { kind: 'reduced' | 'all' }>, options: ExploreOptions, tally: Tally): boolean {
+  private exhaust(search: Extract<ScheduleSearch, { kind: 'reduced' | 'all' }>, options: ExploreOptions, tally: Tally): boolean {
     const reduced = search.kind === 'reduced';
     const bound = search.kind === 'all' ? (search.preemptions ?? Infinity) : Infinity;
     const path: Choice[] = [];
@@ -182,7 +182,7 @@ export class Explorer {
     }
   }
 
-  private sample(search: Extract<Search, { kind: 'uniform' | 'priorities' }>, options: ExploreOptions, tally: Tally): boolean {
+  private sample(search: Extract<ScheduleSearch, { kind: 'uniform' | 'priorities' }>, options: ExploreOptions, tally: Tally): boolean {
     if (!Number.isInteger(search.seed)) throw new PgtableError('EINVAL', `${search.seed} is no seed`, { hint: 'give a whole number' });
     // Not 0, and seeds that are near each other give numbers that are not.
     let random = nextRandom(nextRandom(Math.imul(search.seed, 0x9e3779b1) | 1));

@@ -1,11 +1,11 @@
-import { setScheduler, Until, type AccessType, type Place, type Scheduler } from '../schedule-point.js';
+import { setScheduler, Until, type AccessType, type SchedulePlace, type Scheduler } from '../schedule-point.js';
 import { rawOwner } from '../locks/raw-lock.js';
 import { currentThread } from '../locks/thread.js';
 import { sharedBuffers, type AnyScenario } from './scenario.js';
 import { ANY, bufferNumber, BUFFERS, End, Head, Mode, PHYSICAL, Stage, State, type SharedStage } from './stage.js';
 
 /** What a worker is told, so that it plays one thread of a scenario. */
-export interface Part {
+export interface ScenarioPart {
   readonly stage: SharedStage;
   /** The thread's number. */
   readonly player: number;
@@ -14,9 +14,9 @@ export interface Part {
 }
 
 /** What starts the threads of an exploration: this package knows no workers. */
-export interface Company {
+export interface ScenarioPlayers {
   /** Has a worker call {@link playThread} with the part. It goes on until the explorer says that there is no more to play. */
-  play(part: Part): void;
+  play(part: ScenarioPart): void;
 }
 
 /** Thrown out of a scheduling point when a run is given up: the thread has to go. */
@@ -25,7 +25,7 @@ export class RunGivenUp extends Error {
 }
 
 /** Plays one thread of a scenario, run after run, until the explorer has enough. Blocks meanwhile: it is for a worker that has nothing else to do. Locking: nothing may be held. */
-export function playThread(one: AnyScenario, part: Part): void {
+export function playThread(one: AnyScenario, part: ScenarioPart): void {
   new Player(one, part).play();
 }
 
@@ -37,7 +37,7 @@ class Player implements Scheduler {
   private readonly buffers: readonly Int32Array[];
   private readonly numbers: ReadonlyMap<ArrayBufferLike, number>;
 
-  constructor(one: AnyScenario, part: Part) {
+  constructor(one: AnyScenario, part: ScenarioPart) {
     this.stage = Stage.attach(part.stage);
     this.me = part.player;
     this.shared = part.shared;
@@ -61,7 +61,7 @@ class Player implements Scheduler {
     }
   }
 
-  point(what: string, place: Place, index: number, access: AccessType, until: Until, count: number): void {
+  point(what: string, place: SchedulePlace, index: number, access: AccessType, until: Until, count: number): void {
     const { stage, me } = this;
     this.refuseToGoOn();
     this.pend(what, place, index, access, count);
@@ -73,7 +73,7 @@ class Player implements Scheduler {
     this.yieldTo(what);
   }
 
-  touch(place: Place, index: number, access: AccessType, count: number): void {
+  touch(place: SchedulePlace, index: number, access: AccessType, count: number): void {
     const { stage } = this;
     if (stage.head[Head.Mode] !== Mode.Run) return;
     if (place === undefined) stage.touch(index < 0 ? ANY : PHYSICAL, index, index + count, access);
@@ -146,7 +146,7 @@ class Player implements Scheduler {
   }
 
   /** Writes down what the thread is about to touch. */
-  private pend(what: string, place: Place, index: number, access: AccessType, count: number): void {
+  private pend(what: string, place: SchedulePlace, index: number, access: AccessType, count: number): void {
     const { touches } = this.stage;
     const at = this.stage.touchesOf(this.me, false);
     const first = place === undefined ? index : place.byteOffset / 4 + index;
