@@ -32,6 +32,7 @@ const REMOVALS: Readonly<Record<string, readonly Removal[]>> = {
   'packages/mm/src/folio/folio-lock.ts': [LOCKDEP_VARIABLE, LOCKDEP],
   'packages/mm/src/frames/frames.ts': [[/ \| memmap\[at \+ FrameWord\.(?:AnonMaps|FileMaps|Stale)\]!/g, '']],
   'packages/mm/src/kernel/mapping.ts': [LOCKDEP],
+  'packages/mm/src/locks/lockdep.ts': [LOCKDEP],
   'packages/mm/src/locks/mmap-lock.ts': [LOCKDEP],
   'packages/mm/src/locks/rcu.ts': [LOCKDEP, [/taken: thread\.lockdep === undefined \? undefined : placeHere\(\)/g, 'taken: undefined']],
   'packages/mm/src/locks/rw-lock.ts': [LOCKDEP_VARIABLE, LOCKDEP],
