@@ -1,7 +1,9 @@
 import { pfnPte, pmdPfn, pmdpGetOnce, pteMkdirty, pteMkwriteNovma, setPtes, VmFlags } from '@pgtable/core';
 import { describe, expect, it } from 'vitest';
-import { collapseFile, collapsePteMappedThp, dupRmap, mmFindPmd, MmCounter, retractPageTables, splitHugePmd, VmaFlags, type Mapping } from '../src/index.js';
+import { collapseFile, collapsePteMappedThp, dupRmap, filemapGetPage, mmFindPmd, MmCounter, retractPageTables, setScheduler, splitHugePmd, VmaFlags, type Mapping } from '../src/index.js';
+import { folioRefFreeze, folioRefUnfreeze } from '../src/folio/folio-lock.js';
 import { FrameFlag, FrameType, FrameWord } from '../src/frames/memmap.js';
+import { unscheduled } from '../src/schedule-point.js';
 import type { TableHandles } from '@pgtable/core';
 import { Huge, HUGE, ONE_OF_EACH } from './huge-machines.js';
 
@@ -56,6 +58,52 @@ function close(huge: Huge, file: File): void {
 }
 
 describe.each(HUGE)('$name', (configuration) => {
+  it('lets others go on where a page is frozen, until it has references again', () => {
+    const { huge, file } = withFile(configuration);
+    const { frames } = huge.kernel;
+    const pfn = file.readPage(0);
+    expect(folioRefFreeze(frames, pfn, 1)).toBe(true);
+    const waits: string[] = [];
+    setScheduler({
+      point: () => undefined,
+      blocked(what) {
+        waits.push(what);
+        unscheduled(() => { folioRefUnfreeze(frames, pfn, 1); });
+      },
+    });
+    try {
+      expect(filemapGetPage(file, 0)).toBe(pfn);
+    } finally {
+      setScheduler(undefined);
+    }
+    expect(waits).toEqual(['wait for references']);
+    frames.put(pfn);
+    close(huge, file);
+  });
+
+  it('waits for no references of a page that was exchanged and freed before it could have one', () => {
+    const { huge, file } = withFile(configuration);
+    const { frames } = huge.kernel;
+    const [first, second] = [file.readPage(0), frames.allocPages(0, FrameType.File)];
+    let exchanged = false;
+    setScheduler({
+      point(what) {
+        if (what !== 'try for references' || exchanged) return;
+        exchanged = true;
+        unscheduled(() => { frames.put(file.exchangePage(0, second)!); });
+      },
+      blocked() { throw new Error('nobody waits'); },
+    });
+    try {
+      expect(filemapGetPage(file, 0)).toBe(second);
+    } finally {
+      setScheduler(undefined);
+    }
+    expect(frames.read(first, FrameWord.Type)).toBe(FrameType.Free);
+    frames.put(second);
+    close(huge, file);
+  });
+
   it('collapses a file that is mapped, maps the huge page by ptes, and then by a pmd entry', () => {
     const { huge, file } = withFile(configuration);
     number(huge, file);

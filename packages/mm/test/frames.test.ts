@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { isPgtableError, PgtableError } from '@pgtable/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { currentThread, Frames, FrameType, FrameWord, lockClasses, LockOrder, LockRuleError, MAX_ORDER, MEMMAP_WORDS, setCurrentThread, spinLock, Threads } from '../src/index.js';
+import {
+  AccessType, currentThread, FrameFlag, Frames, FrameType, FrameWord, lockClasses, LockOrder, LockRuleError, MAX_ORDER, MEMMAP_WORDS, setCurrentThread, setScheduler, spinLock, Threads,
+} from '../src/index.js';
 
 const PAGE = 4096;
 const BASE = 0x4000_0000;
@@ -300,6 +302,81 @@ describe('references', () => {
       expect(messageOf(() => { frames.put(pfn, count); })).toContain(`EINVAL: ${count} references`);
     }
     frames.assertWhole();
+  });
+});
+
+describe('references on several blocks', () => {
+  it('are given back together, and what has none is freed', () => {
+    const frames = framesOf(64);
+    const [one, two, three] = [frames.allocPages(0), frames.allocPages(2), frames.allocPages(1)];
+    for (const pfn of [one, two, three]) frames.get(pfn);
+    frames.get(two);
+    frames.putAll([one, two + 3, three], 2);
+    expect(frames.free).toBe(60);
+    expect(frames.read(two, FrameWord.Refcount)).toBe(1);
+    frames.putAll([]);
+    frames.putAll([two]);
+    frames.assertWhole();
+  });
+
+  it('are given back up to the block that has fewer', () => {
+    const frames = framesOf(64);
+    const pfns = [frames.allocPages(0), frames.allocPages(0), frames.allocPages(0)];
+    frames.get(pfns[0]!);
+    frames.get(pfns[2]!);
+    expect(messageOf(() => { frames.putAll(pfns, 2); })).toMatch(/^EINVAL: cannot give 2 references back on .*: it has 1$/);
+    expect(pfns.map((pfn) => frames.read(pfn, FrameWord.Refcount))).toEqual([0, 1, 2]);
+    expect(frames.free).toBe(62);
+  });
+});
+
+describe('flags', () => {
+  it('are set and cleared one by one', () => {
+    const frames = framesOf(4);
+    const pfn = frames.allocPages(0);
+    frames.changeFlags(pfn, FrameFlag.Dirty | FrameFlag.Referenced);
+    frames.changeFlags(pfn, FrameFlag.Locked, FrameFlag.Dirty);
+    expect(frames.read(pfn, FrameWord.Flags)).toBe(FrameFlag.Referenced | FrameFlag.Locked);
+  });
+});
+
+describe('a scheduler', () => {
+  it('is told of references, mapcounts, flags, and the contents of pages', () => {
+    const frames = framesOf(64);
+    const pfn = frames.allocPages(2);
+    const told: string[] = [];
+    const nameOf = (place: unknown): string => (place === frames.ram ? 'ram' : place === frames.memmap ? 'memmap' : 'zone');
+    const tell = (place: unknown, index: number, access: number, count: number): void => {
+      const at = place === frames.ram ? index / (PAGE / 4) : index - (pfn - FIRST) * MEMMAP_WORDS;
+      told.push(`${nameOf(place)} ${at} ${Object.keys(AccessType)[access]}${count === 1 ? '' : ` (${count})`}`);
+    };
+    setScheduler({
+      point: (what, place, index, access, _, count) => { tell(place, index, access, count); },
+      touch: (place, index, access, count) => { tell(place, index, access, count); },
+      blocked() { throw new Error('nobody waits'); },
+    });
+    try {
+      frames.read(pfn, FrameWord.Refcount);
+      // Those of a block are one place.
+      frames.read(pfn + 3, FrameWord.Mapcount);
+      frames.add(pfn + 2, FrameWord.Mapcount, 1);
+      frames.add(pfn + 2, FrameWord.Mapcount, -1);
+      frames.read(pfn + 1, FrameWord.Flags);
+      frames.changeFlags(pfn + 1, FrameFlag.Dirty);
+      frames.write(pfn, FrameWord.Flags, 0);
+      frames.zero(pfn);
+      frames.copy(pfn, pfn + 1);
+      // Nobody but their owner changes these.
+      frames.write(pfn, FrameWord.Owner, 7);
+      frames.read(pfn, FrameWord.Owner);
+    } finally {
+      setScheduler(undefined);
+    }
+    const words = PAGE / 4;
+    expect(told).toEqual([
+      'memmap 0 Read', 'memmap 1 Read', 'memmap 1 Count', 'memmap 1 Count', `memmap ${MEMMAP_WORDS + FrameWord.Flags} Read`, `memmap ${MEMMAP_WORDS + FrameWord.Flags} Write`, `memmap ${FrameWord.Flags} Write`,
+      `ram ${pfn - FIRST} Write (${words})`, `ram ${pfn - FIRST} Read (${words})`, `ram ${pfn + 1 - FIRST} Write (${words})`,
+    ]);
   });
 });
 

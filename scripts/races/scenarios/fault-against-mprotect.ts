@@ -1,5 +1,6 @@
 import { mprotect, readUser, UserFaultError, VmaFlags, writeUser } from '../../../packages/mm/src/index.js';
-import { insertVma, race, same } from '../race.js';
+import { race, same } from '../race.js';
+import { anonymous } from '../setups.js';
 
 const BEFORE = 0x1111;
 const AFTER = 0x2222;
@@ -7,10 +8,7 @@ const AFTER = 0x2222;
 export default race({
   about: 'a write, and mprotect, after which nobody may write',
   frames: 64,
-  setup: (place) => {
-    insertVma(place, place.base, place.base + place.mm.pageBytes);
-    writeUser(place.mm, place.base, BEFORE);
-  },
+  setup: (place) => { anonymous(place, 'a page', BEFORE); },
   threads: {
     write: ({ mm, base }) => {
       try {

@@ -1,10 +1,11 @@
 import { MmCounter, munmap, UserFaultError, writeUser } from '../../../packages/mm/src/index.js';
-import { insertVma, race, same } from '../race.js';
+import { race, same } from '../race.js';
+import { anonymous } from '../setups.js';
 
 export default race({
   about: 'a write fault that has the lock of the VMA alone, and munmap of the VMA',
   frames: 64,
-  setup: (place) => { insertVma(place, place.base, place.base + place.mm.pageBytes); },
+  setup: (place) => { anonymous(place, 'a page'); },
   threads: {
     fault: ({ mm, base }) => {
       try {

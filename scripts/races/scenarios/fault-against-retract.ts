@@ -1,5 +1,6 @@
-import { readUser, retractPageTables, writeUser, zapPageRangeSingle } from '../../../packages/mm/src/index.js';
-import { endFile, insertFile, race, reading, same } from '../race.js';
+import { readUser, retractPageTables, writeUser } from '../../../packages/mm/src/index.js';
+import { endFile, race, same } from '../race.js';
+import { emptyTable } from '../setups.js';
 import { NO_PMD_RECHECK } from '../withouts.js';
 
 const VALUE = 0x1111;
@@ -8,12 +9,7 @@ const VALUE = 0x1111;
 export default race({
   about: 'a write fault in a file, and khugepaged, which takes the empty table out that the fault puts its entry into',
   frames: 64, options: { words: 4096 },
-  setup: (place) => {
-    const file = insertFile(place, 'shared');
-    readUser(place.mm, place.base);
-    reading(place, (vma) => { zapPageRangeSingle(vma, vma.start, vma.end); });
-    return { file };
-  },
+  setup: emptyTable,
   threads: {
     fault: ({ mm, base }) => { writeUser(mm, base, VALUE); },
     retract: ({ kernel }, { file }) => {

@@ -1,6 +1,7 @@
 import { fork, readUser, writeUser } from '../../../packages/mm/src/index.js';
 import { FrameType } from '../../../packages/mm/src/frames/memmap.js';
-import { insertVma, race, readFrame, same, writeFrame } from '../race.js';
+import { race, readFrame, same, writeFrame } from '../race.js';
+import { anonymous } from '../setups.js';
 
 const BEFORE = 0x1111;
 const AFTER = 0x2222;
@@ -11,9 +12,7 @@ export default race({
   about: 'a write of the parent, and fork: what the child sees first is what it sees ever after',
   frames: 64,
   setup: (place) => {
-    const { mm, base } = place;
-    insertVma(place, base, base + mm.pageBytes);
-    writeUser(mm, base, BEFORE);
+    anonymous(place, 'a page', BEFORE);
     // Where the thread that forks says what the child saw.
     return { note: place.kernel.frames.allocPages(0, FrameType.Allocated) };
   },

@@ -1,5 +1,6 @@
-import { collapseHugePage, getUserPagesFast, putPages, readUser, writeUser } from '../../../packages/mm/src/index.js';
-import { insertVma, race, same, writeFrame } from '../race.js';
+import { getUserPagesFast, putPages, readUser } from '../../../packages/mm/src/index.js';
+import { race, same, writeFrame } from '../race.js';
+import { anonymous, collapse } from '../setups.js';
 
 const BEFORE = 0x1111;
 const AFTER = 0x2222;
@@ -7,17 +8,14 @@ const AFTER = 0x2222;
 export default race({
   about: 'one that writes to a page by its frame, which GUP-fast gave it, and khugepaged, which copies the page into a huge one',
   frames: 64, huge: 1,
-  setup: (place) => {
-    insertVma(place, place.base, place.base + place.hugeBytes);
-    writeUser(place.mm, place.base, BEFORE);
-  },
+  setup: (place) => { anonymous(place, 'a huge page', BEFORE); },
   threads: {
     gup: (place) => {
       const pages = getUserPagesFast(place.mm, place.base, 1, true);
       for (const pfn of pages) writeFrame(place, pfn, AFTER);
       putPages(place.mm, pages, true);
     },
-    collapse: ({ mm, base }) => { collapseHugePage(mm, base); },
+    collapse,
   },
   check: ({ mm, base }) => {
     same('the word that was written', readUser(mm, base), AFTER);

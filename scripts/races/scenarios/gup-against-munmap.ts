@@ -1,16 +1,14 @@
-import { munmap, putPages, writeUser } from '../../../packages/mm/src/index.js';
+import { munmap, putPages } from '../../../packages/mm/src/index.js';
 import { gupFast } from '../../../packages/mm/src/gup/gup-fast.js';
-import { insertVma, race, readFrame, same } from '../race.js';
+import { race, readFrame, same } from '../race.js';
+import { anonymous } from '../setups.js';
 
 const FIRST = 0x1111;
 
 export default race({
   about: 'GUP-fast, which takes no lock, and munmap, which frees the page and all of its tables; their memory is something else at once',
   frames: 64,
-  setup: (place) => {
-    insertVma(place, place.base, place.base + place.mm.pageBytes);
-    writeUser(place.mm, place.base, FIRST);
-  },
+  setup: (place) => { anonymous(place, 'a page', FIRST); },
   threads: {
     gup: (place) => {
       const pages: number[] = [];

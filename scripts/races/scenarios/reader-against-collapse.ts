@@ -1,6 +1,7 @@
 import { ptePfn, ptepGet, ptePresent } from '@pgtable/core';
-import { collapseHugePage, mmFindPmd, pteOffsetMapLock, pteUnmapUnlock, putPages, readUser, writeUser } from '../../../packages/mm/src/index.js';
-import { insertVma, race, same, writeFrame, type Place } from '../race.js';
+import { mmFindPmd, pteOffsetMapLock, pteUnmapUnlock, putPages, readUser, writeUser } from '../../../packages/mm/src/index.js';
+import { race, same, writeFrame, type Place } from '../race.js';
+import { anonymous, collapse } from '../setups.js';
 import { NO_PMD_RECHECK } from '../withouts.js';
 
 const BEFORE = 0x1111;
@@ -25,10 +26,7 @@ function follow({ kernel: { frames }, mm }: Place, address: number): number | un
 export default race({
   about: 'one that finds a page by pte_offset_map_lock(), with no other lock, refers to it and writes to it, and khugepaged, which makes a huge page of it',
   frames: 64, huge: 1,
-  setup: (place) => {
-    insertVma(place, place.base, place.base + place.hugeBytes);
-    writeUser(place.mm, place.base, BEFORE);
-  },
+  setup: (place) => { anonymous(place, 'a huge page', BEFORE); },
   threads: {
     reader: (place) => {
       const { mm, base } = place;
@@ -39,7 +37,7 @@ export default race({
         putPages(mm, [pfn], true);
       }
     },
-    collapse: ({ mm, base }) => { collapseHugePage(mm, base); },
+    collapse,
   },
   check: ({ mm, base }) => {
     same('the word that was written', readUser(mm, base), AFTER);

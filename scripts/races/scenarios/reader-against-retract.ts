@@ -1,16 +1,12 @@
 import { pteNone, ptepGetLockless } from '@pgtable/core';
-import { mmFindPmd, pteOffsetMap, pteUnmap, readUser, retractPageTables, zapPageRangeSingle } from '../../../packages/mm/src/index.js';
-import { endFile, insertFile, race, reading } from '../race.js';
+import { mmFindPmd, pteOffsetMap, pteUnmap, retractPageTables } from '../../../packages/mm/src/index.js';
+import { endFile, race } from '../race.js';
+import { emptyTable } from '../setups.js';
 
 export default race({
   about: 'one that looks at entries by pte_offset_map(), with no lock, and khugepaged, which takes the table out; its memory is something else after a grace period',
   frames: 64, options: { words: 4096 },
-  setup: (place) => {
-    const file = insertFile(place, 'shared');
-    readUser(place.mm, place.base);
-    reading(place, (vma) => { zapPageRangeSingle(vma, vma.start, vma.end); });
-    return { file };
-  },
+  setup: emptyTable,
   threads: {
     reader: ({ mm, base }) => {
       const pmdp = mmFindPmd(mm, base);

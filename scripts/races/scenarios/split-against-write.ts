@@ -1,5 +1,6 @@
-import { collapseHugePage, mmFindPmd, readUser, splitHugePmd, writeUser } from '../../../packages/mm/src/index.js';
-import { insertVma, race, reading, same } from '../race.js';
+import { readUser, writeUser } from '../../../packages/mm/src/index.js';
+import { race, same } from '../race.js';
+import { huge, split } from '../setups.js';
 
 const FIRST = 0x1111;
 const SECOND = 0x2222;
@@ -7,23 +8,13 @@ const SECOND = 0x2222;
 export default race({
   about: 'a read and a write of a process, and the split of the huge page that they are in',
   frames: 64, huge: 1,
-  setup: (place) => {
-    const { mm, base, hugeBytes } = place;
-    insertVma(place, base, base + hugeBytes);
-    writeUser(mm, base, FIRST);
-    same('the collapse', collapseHugePage(mm, base), 'succeed');
-  },
+  setup: (place) => { huge(place, FIRST); },
   threads: {
     write: ({ mm, base }) => {
       same('the word that was there', readUser(mm, base), FIRST);
       writeUser(mm, base + mm.pageBytes, SECOND);
     },
-    split: (place) => {
-      reading(place, (vma) => {
-        const pmdp = mmFindPmd(place.mm, place.base);
-        if (pmdp !== undefined) splitHugePmd(vma, pmdp, place.base);
-      });
-    },
+    split,
   },
   check: ({ mm, base }) => {
     same('the word that was there', readUser(mm, base), FIRST);

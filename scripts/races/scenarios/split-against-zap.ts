@@ -1,26 +1,16 @@
-import { collapseHugePage, madvise, mmFindPmd, readUser, splitHugePmd, writeUser } from '../../../packages/mm/src/index.js';
-import { insertVma, race, reading, same } from '../race.js';
+import { madvise, readUser } from '../../../packages/mm/src/index.js';
+import { race, same } from '../race.js';
+import { huge, split } from '../setups.js';
 
 const FIRST = 0x1111;
 
 export default race({
   about: 'MADV_DONTNEED of one page of a huge page, and the split of it by somebody else',
   frames: 64, huge: 1,
-  setup: (place) => {
-    const { mm, base, hugeBytes } = place;
-    insertVma(place, base, base + hugeBytes);
-    writeUser(mm, base, FIRST);
-    writeUser(mm, base + mm.pageBytes, FIRST);
-    same('the collapse', collapseHugePage(mm, base), 'succeed');
-  },
+  setup: (place) => { huge(place, FIRST, FIRST); },
   threads: {
     zap: ({ mm, base }) => { madvise(mm, base + mm.pageBytes, mm.pageBytes, 'dontneed'); },
-    split: (place) => {
-      reading(place, (vma) => {
-        const pmdp = mmFindPmd(place.mm, place.base);
-        if (pmdp !== undefined) splitHugePmd(vma, pmdp, place.base);
-      });
-    },
+    split,
   },
   check: ({ mm, base }) => {
     same('the word that was there', readUser(mm, base), FIRST);

@@ -1,6 +1,7 @@
 import { pfnPte, pteMkspecial, pteMkyoung, pteNone, ptepGet, setPteAt } from '@pgtable/core';
-import { collapseHugePage, mmFindPmd, pteOffsetMapLock, pteUnmapUnlock, readUser, splitHugePmd, VmaFlags, writeUser } from '../../../packages/mm/src/index.js';
-import { insertVma, race, same } from '../race.js';
+import { mmFindPmd, pteOffsetMapLock, pteUnmapUnlock, readUser, VmaFlags } from '../../../packages/mm/src/index.js';
+import { race, same } from '../race.js';
+import { anonymous, collapse, split } from '../setups.js';
 import { NO_PMD_RECHECK } from '../withouts.js';
 
 const FIRST = 0x1111;
@@ -8,10 +9,7 @@ const FIRST = 0x1111;
 export default race({
   about: 'one that maps the zero page by pte_offset_map_lock(), with no other lock, and khugepaged, which makes a huge page of the table and puts the table aside',
   frames: 64, huge: 1,
-  setup: (place) => {
-    insertVma(place, place.base, place.base + place.hugeBytes);
-    writeUser(place.mm, place.base, FIRST);
-  },
+  setup: (place) => { anonymous(place, 'a huge page', FIRST); },
   threads: {
     writer: ({ kernel, mm, base }) => {
       const { arch, context } = mm;
@@ -23,16 +21,12 @@ export default race({
       if (pteNone(arch, ptepGet(arch, table.ptep))) setPteAt(arch, context, BigInt(address), table.ptep, zero);
       pteUnmapUnlock(table);
     },
-    collapse: ({ mm, base }) => { collapseHugePage(mm, base); },
+    collapse,
   },
-  check: ({ mm, base }) => {
+  check: (place) => {
+    const { mm, base } = place;
     // A split takes the table that was put aside, which must be empty.
-    mm.lock.readLock();
-    const vma = mm.vmaLookup(base);
-    const pmdp = mmFindPmd(mm, base);
-    if (vma === undefined || pmdp === undefined) throw new Error('the VMA or its tables are gone');
-    splitHugePmd(vma, pmdp, base);
-    mm.lock.readUnlock();
+    split(place);
     same('the word that was there', readUser(mm, base), FIRST);
     same('a word that nobody wrote', readUser(mm, base + mm.pageBytes), 0);
     return undefined;

@@ -8,7 +8,9 @@ import { AccessType, isScheduled, scheduleBusy, schedulePoint, type BusyEntries 
  * An architecture that is another with a scheduling point before each accessor that reads or writes entries of live tables, and before a table's memory becomes a table, or is given back. The
  * code under test is given this one instead: handles are opaque, so nothing else changes.
  *
- * An accessor is one step, however many entries it is about. Entries that the hardware may map as one (a contiguous block, a NAPOT group) are one place, because an architecture may look at
+ * An accessor is one step, however many entries it is about, and however many loads and stores it makes of one: those go to memory without being told to anybody. So no interleaving has half of an entry, where
+ * entries are larger than what is read and written at once: two words of PAE, 128 bits of arm64. Accessors are held to that on real threads (`npm run soak`). Where one waits in between, for a flush, others come
+ * in, as it has points of its own there. Entries that the hardware may map as one (a contiguous block, a NAPOT group) are one place, because an architecture may look at
  * all of them for one. Tables that are not live have no points until they are linked; those that were unlinked have, for readers without a lock may still be in them.
  *
  * Without a scheduler an accessor costs one call more.
