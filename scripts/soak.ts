@@ -45,10 +45,9 @@ const plan: Plan = {
 let failed = 0;
 const { fault } = values;
 if (fault !== undefined) {
-  const { FAULTS } = await import('./faults/list.js');
-  const chosen = FAULTS.filter(({ name }) => name.includes(fault));
-  if (chosen.length === 0) throw new Error(`there is no fault whose name contains '${fault}': npm run faults -- --list`);
-  for (const one of chosen) if (!(await soakFault(one, plan))) failed++;
+  // Here, for it reads all scenarios and programs.
+  const { soakFaults } = await import('./soak/faults.js');
+  for (const one of soakFaults(fault)) if (!(await soakFault(one, plan))) failed++;
 } else {
   if (only !== 'spaces') failed += await soakAccessors(reads);
   if (only !== 'accessors') failed += await soakSpaces(plan);

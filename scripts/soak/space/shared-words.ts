@@ -135,6 +135,16 @@ export class SharedMemory {
     else this.retract();
   }
 
+  /** Empties tables of the file, and takes them out, while others fault the pages in again. */
+  retractAll(): void {
+    const { mm, orders: { regions } } = this;
+    if (!regions.hasHuge) return;
+    for (let count = 0; count < BURST / 4; count++) {
+      this.memory.done(() => { madvise(mm, regions.file, regions.huge * mm.pageBytes, 'dontneed'); });
+      this.retract();
+    }
+  }
+
   /** Takes tables of the file out, of all processes, if they are empty. */
   private retract(): void {
     const { file, mm: { kernel: { frames } } } = this;

@@ -1,5 +1,5 @@
-import type { Fault } from '../../faults/fault.js';
 import { withBundle } from '../bundle.js';
+import type { SoakFault } from '../faults.js';
 import { CHECKS, LONG, SHORT } from './machines.js';
 import { Stat } from './orders.js';
 import { runRound, type Report, type Round } from './round.js';
@@ -59,7 +59,7 @@ export async function soakSpaces(plan: Plan): Promise<number> {
  *
  * @returns whether that was before the time was over
  */
-export async function soakFault({ name, patches, on }: Pick<Fault, 'name' | 'patches' | 'on'>, { configurations = SHORT, ...plan }: Plan): Promise<boolean> {
+export async function soakFault({ name, patches, on }: SoakFault, { configurations = SHORT, ...plan }: Plan): Promise<boolean> {
   const where = configurations.filter((configuration) => on?.some((part) => configuration.startsWith(part)) ?? true);
   // One after the other, so that each round is of another architecture.
   const rounds = roundsOf({ ...plan, configurations: where }).sort((a, b) => MODES.indexOf(a.mode) - MODES.indexOf(b.mode));

@@ -16,7 +16,7 @@ import { Window } from './window.js';
 /** What a thread may do next, and how often compared with the others. */
 const WEIGHTS = {
   'map': 4, 'unmap': 2, 'protect': 3, 'move': 3, 'resize': 2, 'dontneed': 2, 'advise': 2, 'marks': 2, 'collapse': 5, 'write': 10, 'fill': 4, 'read': 6, 'gup': 6, 'fork': 2, 'exit': 2, 'policy': 1,
-  'shared add': 12, 'shared add, locked': 6, 'shared look': 6, 'shared collapse': 6, 'shared mprotect': 4, 'shared marks': 2, 'shared drop': 2, 'shared advise': 1, 'shared pin': 5,
+  'shared add': 12, 'shared add, locked': 6, 'shared look': 6, 'shared collapse': 6, 'shared mprotect': 4, 'shared marks': 2, 'shared drop': 2, 'shared advise': 1, 'shared pin': 5, 'shared retract': 3,
   'ground pin': 9, 'ground touch': 3, 'ground drop': 7, 'ground remap': 3, 'ground fork': 1, 'ground collapse': 2,
   'vmalloc': 1, 'vfree': 1, 'set_memory': 2, 'ptdump': 1,
   // Where memory is scarce.
@@ -115,6 +115,7 @@ export class SoakThread {
       case 'shared drop': shared.drop(); break;
       case 'shared advise': shared.advise(); break;
       case 'shared pin': shared.pin(); break;
+      case 'shared retract': shared.retractAll(); break;
       case 'ground pin': ground.pin(); break;
       case 'ground touch': ground.touch(); break;
       case 'ground drop': ground.drop(); break;
@@ -166,9 +167,8 @@ export class SoakThread {
     if (orders.sabotage === 'hang') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
     const { mm } = process;
     if (orders.sabotage === 'wrong counter') mm.addCounter(MmCounter.AnonPages, 1);
-    const page = process.cells.findIndex((cell, at) => cell?.own !== undefined && process.allows(at, true));
-    const pfn = page < 0 ? undefined : process.frameOf(page);
-    if (pfn === undefined || pfn === zeroPfn) return;
+    const pfn = process.cells.map((cell, at) => (cell?.own !== undefined && process.allows(at, true) ? process.frameOf(at) : undefined)).find((one) => one !== undefined && one !== zeroPfn);
+    if (pfn === undefined) return;
     if (orders.sabotage === 'leak') frames.get(pfn);
     if (orders.sabotage === 'mapcount') frames.add(pfn, FrameWord.Mapcount, 1);
     if (orders.sabotage === 'stray') frames.zero(pfn);
