@@ -33,6 +33,11 @@ export function isOrder(operator: string): boolean {
   return ORDER.has(operator);
 }
 
+/** Whether an operator asks whether two are the same. */
+export function isEquality(operator: string): boolean {
+  return operator === '===' || operator === '!==' || operator === '==' || operator === '!=';
+}
+
 /** The nodes around a node, from the innermost on. The program's own parent is null in ESLint, whatever its type says. */
 export function* ancestors(node: TSESTree.Node): Generator<TSESTree.Node, undefined> {
   for (let at = node.parent; at; at = at.parent) yield at;
@@ -47,3 +52,12 @@ export function children(node: TSESTree.Node, keys: Readonly<Record<string, read
   const properties = node as unknown as Readonly<Record<string, TSESTree.Node | readonly (TSESTree.Node | null)[] | null | undefined>>;
   return (keys[node.type] ?? []).flatMap((key) => properties[key] ?? []).filter((child) => child !== null);
 }
+
+/** Whether an expression is a number, a text, a boolean or the like, whatever its parts are: no handle, and nothing that holds one. */
+export function isPrimitive({ type }: TSESTree.Node): boolean {
+  return PRIMITIVES.has(type);
+}
+
+const PRIMITIVES: ReadonlySet<AST_NODE_TYPES> = new Set([
+  AST_NODE_TYPES.Literal, AST_NODE_TYPES.TemplateLiteral, AST_NODE_TYPES.UnaryExpression, AST_NODE_TYPES.BinaryExpression, AST_NODE_TYPES.UpdateExpression,
+]);

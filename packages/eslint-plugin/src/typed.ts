@@ -76,19 +76,30 @@ export function typed<Messages extends string>(
 /** What the rules have asked about a file, for all of them: most ask the same of the same nodes, and asking the compiler is most of what they cost. */
 const asked = new WeakMap<TSESLint.SourceCode, Map<Types, Asked>>();
 
+/** What is known of a node, or of all uses of a variable; null where the answer may be that there is none. */
+interface Facts {
+  possible: number;
+  type: ts.Type | undefined;
+  widest: ts.Type | undefined | null;
+  handle: Handle | undefined | null;
+  live: boolean | undefined;
+  symbol: ts.Symbol | undefined | null;
+  signature: ts.Signature | undefined | null;
+}
+
+/** A bit that nothing may be. */
+const UNASKED = 2 ** 30;
+
 class Asked implements Typed {
   readonly services: ParserServicesWithTypeInformation;
   readonly settings: Settings;
   readonly types: Types;
   readonly provenance: Provenance;
-  private readonly nodes = new Map<TSESTree.Node, ts.Type>();
-  private readonly handles = new Map<TSESTree.Node, Handle | undefined>();
-  private readonly lives = new Map<TSESTree.Node, boolean>();
   private readonly scopes: readonly TSESLint.Scope.Scope[];
-  private readonly symbols = new Map<TSESTree.Node | TSESLint.Scope.Variable, ts.Symbol | undefined>();
-  private readonly widest = new Map<TSESTree.Node | TSESLint.Scope.Variable, ts.Type | undefined>();
-  private readonly signatures = new Map<TSESTree.Node, ts.Signature | undefined>();
-  private possibleOf: ((type: ts.Type) => number) | undefined;
+  private readonly facts = new Map<TSESTree.Node | TSESLint.Scope.Variable, Facts>();
+  private last: TSESTree.Node | undefined;
+  private lastFacts: Facts | undefined;
+  private readonly possibleOf: (type: ts.Type) => number;
 
   constructor(services: ParserServicesWithTypeInformation, settings: Settings, types: Types, scopes: readonly TSESLint.Scope.Scope[]) {
     this.services = services;
@@ -96,14 +107,17 @@ class Asked implements Typed {
     this.settings = settings;
     this.types = types;
     this.provenance = Provenance.of(types);
+    this.possibleOf = types.remembered('what something of a type may be', (type) => possibleOf(types, type));
   }
 
   typeOf(node: TSESTree.Node): ts.Type {
-    const known = this.nodes.get(node);
-    if (known !== undefined) return known;
-    const type = this.declaredType(node) ?? ((node.type === AST_NODE_TYPES.CallExpression && !isInChain(node)) || node.type === AST_NODE_TYPES.NewExpression ? this.widestType(node) : undefined) ?? this.typeOfParts(node) ?? this.types.checker.getTypeAtLocation(this.services.esTreeNodeToTSNodeMap.get(node));
-    this.nodes.set(node, type);
-    return type;
+    const facts = this.of(node);
+    facts.type ??= this.findType(node);
+    return facts.type;
+  }
+
+  private findType(node: TSESTree.Node): ts.Type {
+    return this.declaredType(node) ?? ((node.type === AST_NODE_TYPES.CallExpression && !isInChain(node)) || node.type === AST_NODE_TYPES.NewExpression ? this.widestType(node) : undefined) ?? this.typeOfParts(node) ?? this.types.checker.getTypeAtLocation(this.services.esTreeNodeToTSNodeMap.get(node));
   }
 
   /** The type of an expression that follows from that of its parts, which are asked about more often. */
@@ -123,20 +137,22 @@ class Asked implements Typed {
   }
 
   symbolOf(name: TSESTree.Node): ts.Symbol | undefined {
+    const facts = this.ofNamed(name);
+    if (facts.symbol === null) facts.symbol = this.findSymbol(name);
+    return facts.symbol;
+  }
+
+  private findSymbol(name: TSESTree.Node): ts.Symbol | undefined {
     const of = this.named(name);
-    const known = this.symbols.get(of);
-    if (known !== undefined || this.symbols.has(of)) return known;
-    const symbol = this.types.checker.getSymbolAtLocation(this.services.esTreeNodeToTSNodeMap.get(name));
-    this.symbols.set(of, symbol);
-    return symbol;
+    // Where it is declared the compiler has it at hand; where it is used it would look for it from scope to scope.
+    const at = 'defs' in of ? of.defs[0]!.name : of;
+    return this.types.checker.getSymbolAtLocation(this.services.esTreeNodeToTSNodeMap.get(at));
   }
 
   signatureOf(call: TSESTree.CallExpression | TSESTree.NewExpression): ts.Signature | undefined {
-    const known = this.signatures.get(call);
-    if (known !== undefined || this.signatures.has(call)) return known;
-    const signature = this.types.checker.getResolvedSignature(this.services.esTreeNodeToTSNodeMap.get(call));
-    this.signatures.set(call, signature);
-    return signature;
+    const facts = this.of(call);
+    if (facts.signature === null) facts.signature = this.types.checker.getResolvedSignature(this.services.esTreeNodeToTSNodeMap.get(call));
+    return facts.signature;
   }
 
   mayBeNamed(call: TSESTree.CallExpression, test: (name: string) => boolean): boolean {
@@ -145,6 +161,26 @@ class Asked implements Typed {
     const declaration = this.signatureOf(call)?.declaration;
     const name = declaration === undefined || ts.isJSDocSignature(declaration) ? undefined : declaration.name;
     return name === undefined || !ts.isIdentifier(name) || test(name.text);
+  }
+
+  /** What is known of a node. Most questions come one after the other about the same. */
+  private of(node: TSESTree.Node): Facts {
+    if (node === this.last) return this.lastFacts!;
+    this.last = node;
+    return (this.lastFacts = this.factsOf(node));
+  }
+
+  /** What is known of all uses of a name, or of a node that is none. */
+  private ofNamed(node: TSESTree.Node): Facts {
+    return node.type === AST_NODE_TYPES.Identifier ? this.factsOf(this.named(node)) : this.of(node);
+  }
+
+  private factsOf(key: TSESTree.Node | TSESLint.Scope.Variable): Facts {
+    const known = this.facts.get(key);
+    if (known !== undefined) return known;
+    const facts: Facts = { possible: UNASKED, type: undefined, widest: null, handle: null, live: undefined, symbol: null, signature: null };
+    this.facts.set(key, facts);
+    return facts;
   }
 
   /** What a name stands for where that is known without the compiler, of which it has to be asked once; else the name itself. */
@@ -157,7 +193,7 @@ class Asked implements Typed {
   private variables(): ReadonlyMap<TSESTree.Node, TSESLint.Scope.Variable> {
     const variables = new Map<TSESTree.Node, TSESLint.Scope.Variable>();
     for (const { references } of this.scopes) {
-      for (const { identifier, resolved } of references) if (resolved !== null && resolved.defs.length > 0 && !isShorthand(identifier)) variables.set(identifier, resolved);
+      for (const { identifier, resolved } of references) if (resolved !== null && resolved.defs.length === 1 && !isShorthand(identifier)) variables.set(identifier, resolved);
     }
     return variables;
   }
@@ -165,11 +201,9 @@ class Asked implements Typed {
 
   handleOf(node: TSESTree.Node): Handle | undefined {
     if ((this.may(node) & May.Handle) === 0) return undefined;
-    const known = this.handles.get(node);
-    if (known !== undefined || this.handles.has(node)) return known;
-    const handle = this.isNoHandle(node) ? undefined : this.types.handle(this.typeOf(node));
-    this.handles.set(node, handle);
-    return handle;
+    const facts = this.of(node);
+    if (facts.handle === null) facts.handle = this.isNoHandle(node) ? undefined : this.types.handle(this.typeOf(node));
+    return facts.handle;
   }
 
   isAny(node: TSESTree.Node): boolean {
@@ -177,7 +211,7 @@ class Asked implements Typed {
   }
 
   is(node: TSESTree.Node, test: TypeTest): boolean {
-    if ((this.may(node) & test.bit) === 0) return false;
+    if (!this.mayPass(node, test)) return false;
     // To find the type of a choice the compiler checks both of its sides again.
     if (node.type === AST_NODE_TYPES.ConditionalExpression && !this.is(node.consequent, test) && !this.is(node.alternate, test)) return false;
     return passes(this.typeOf(node), test);
@@ -200,14 +234,10 @@ class Asked implements Typed {
 
   /** What an expression may be, as far as that can be told without its type: by what it is, by what its parts are, or by how it was declared. */
   private may(node: TSESTree.Node): number {
-    const of = node.type === AST_NODE_TYPES.Identifier ? this.named(node) : node;
-    const known = this.possible.get(of);
-    if (known !== undefined) return known;
-    const possible = this.findPossible(node);
-    this.possible.set(of, possible);
-    return possible;
+    const facts = this.ofNamed(node);
+    if (facts.possible === UNASKED) facts.possible = this.findPossible(node);
+    return facts.possible;
   }
-  private readonly possible = new Map<TSESTree.Node | TSESLint.Scope.Variable, number>();
 
   private findPossible(node: TSESTree.Node): number {
     switch (node.type) {
@@ -221,16 +251,16 @@ class Asked implements Typed {
       case AST_NODE_TYPES.Literal:
         return typeof node.value === 'string' ? May.Text : node.value === 0 || node.value === 0n ? May.Zero : 0;
       case AST_NODE_TYPES.ArrayExpression:
-        return node.elements.some((element) => element !== null && (element.type === AST_NODE_TYPES.SpreadElement || (this.may(element) & May.Handle) !== 0)) ? OBJECT : 0;
+        return node.elements.some((element) => element !== null && (element.type === AST_NODE_TYPES.SpreadElement || (this.may(element) & May.Handle) !== 0)) ? May.Object : 0;
       case AST_NODE_TYPES.ObjectExpression:
-        return node.properties.length === 0 ? 0 : OBJECT;
+        return node.properties.length === 0 ? 0 : May.Object;
       case AST_NODE_TYPES.ArrowFunctionExpression:
       case AST_NODE_TYPES.FunctionExpression:
       case AST_NODE_TYPES.ClassExpression:
       case AST_NODE_TYPES.ImportExpression:
       case AST_NODE_TYPES.MetaProperty:
       case AST_NODE_TYPES.Super:
-        return OBJECT;
+        return May.Object;
       case AST_NODE_TYPES.ThisExpression:
         return this.settings.handleTypes.length === 0 ? ANYTHING & ~May.Handle : ANYTHING;
       case AST_NODE_TYPES.TSNonNullExpression:
@@ -247,24 +277,45 @@ class Asked implements Typed {
         break;
     }
     const widest = this.widestType(node);
-    if (widest === undefined) return ANYTHING;
-    // With a test more it is another question.
-    this.possibleOf ??= this.types.remembered(`what something of a type may be, of ${this.types.testCount} tests`, (type) => possibleOf(this.types, type));
-    return this.possibleOf(widest);
+    if (widest !== undefined) return this.possibleOf(widest);
+    const members = this.memberTypes(node);
+    return members === undefined ? ANYTHING : members.reduce((all, type) => all | this.possibleOf(type), 0);
+  }
+
+  /** Whether an expression may pass a test, as far as that can be told without its type. */
+  private mayPass(node: TSESTree.Node, test: TypeTest): boolean {
+    if ((this.may(node) & May.Object) === 0) return false;
+    switch (node.type) {
+      case AST_NODE_TYPES.TSNonNullExpression:
+      case AST_NODE_TYPES.ChainExpression:
+        return this.mayPass(node.expression, test);
+      case AST_NODE_TYPES.ConditionalExpression:
+        return this.mayPass(node.consequent, test) || this.mayPass(node.alternate, test);
+      case AST_NODE_TYPES.LogicalExpression:
+        return this.mayPass(node.left, test) || this.mayPass(node.right, test);
+      case AST_NODE_TYPES.TSAsExpression:
+        if (isConst(node.typeAnnotation)) return this.mayPass(node.expression, test);
+        break;
+      default:
+        break;
+    }
+    const widest = this.widestType(node);
+    if (widest !== undefined) return mayPass(widest, test);
+    const members = this.memberTypes(node);
+    return members === undefined || members.some((type) => mayPass(type, test));
   }
 
   originOf(node: TSESTree.Node): Origin {
-    return this.provenance.of(this.services.esTreeNodeToTSNodeMap.get(node) as ts.Expression);
+    const expression = this.services.esTreeNodeToTSNodeMap.get(node) as ts.Expression;
+    return this.handleOf(node)?.form === 'alias' ? this.provenance.ofAlias(expression) : this.provenance.of(expression);
   }
 
   isLive(node: TSESTree.Node): boolean {
-    if ((this.may(node) & May.Handle) === 0) return false;
-    const known = this.lives.get(node);
-    if (known !== undefined) return known;
     const handle = this.handleOf(node);
-    const live = handle !== undefined && (handle.form !== 'alias' || this.originOf(node) !== 'aside');
-    this.lives.set(node, live);
-    return live;
+    if (handle === undefined) return false;
+    const facts = this.of(node);
+    facts.live ??= handle.form !== 'alias' || this.originOf(node) !== 'aside';
+    return facts.live;
   }
 
   /**
@@ -325,12 +376,9 @@ class Asked implements Typed {
 
   /** A type that takes in whatever an expression may be, but for undefined: of a variable or a property that which it is declared with, of an element that of its list. */
   private widestType(node: TSESTree.Node): ts.Type | undefined {
-    const of = node.type === AST_NODE_TYPES.Identifier ? this.named(node) : node;
-    const known = this.widest.get(of);
-    if (known !== undefined || this.widest.has(of)) return known;
-    const type = this.findWidest(node);
-    this.widest.set(of, type);
-    return type;
+    const facts = this.ofNamed(node);
+    if (facts.widest === null) facts.widest = this.findWidest(node);
+    return facts.widest;
   }
 
   private findWidest(node: TSESTree.Node): ts.Type | undefined {
@@ -373,6 +421,21 @@ class Asked implements Typed {
     return this.isNumber(property) ? this.types.checker.getIndexTypeOfType(list, ts.IndexKind.Number) : undefined;
   }
 
+  /** The types of the properties of which one is taken: `geometry[level]`. */
+  private memberTypes(node: TSESTree.Node): readonly ts.Type[] | undefined {
+    if (node.type !== AST_NODE_TYPES.MemberExpression || !node.computed) return undefined;
+    const object = this.widestType(node.object);
+    const index = this.widestType(node.property);
+    if (object === undefined || index === undefined || (object.flags & ts.TypeFlags.Object) === 0) return undefined;
+    const types: ts.Type[] = [];
+    for (const name of index.isUnion() ? index.types : [index]) {
+      const property = name.isStringLiteral() ? object.getProperty(name.value) : undefined;
+      if (property === undefined) return undefined;
+      types.push(this.types.checker.getTypeOfSymbol(property));
+    }
+    return types;
+  }
+
   /** Whether an index is a number for sure. */
   private isNumber(index: TSESTree.Node): boolean {
     if (index.type === AST_NODE_TYPES.Literal) return typeof index.value === 'number';
@@ -402,7 +465,7 @@ function isShorthand({ parent }: TSESTree.Node): boolean {
 const TYPED =
   ts.SymbolFlags.Variable | ts.SymbolFlags.Property | ts.SymbolFlags.Function | ts.SymbolFlags.Method | ts.SymbolFlags.Class | ts.SymbolFlags.Enum | ts.SymbolFlags.EnumMember | ts.SymbolFlags.GetAccessor;
 
-/** What an expression may be, besides what passes a test. */
+/** What an expression may be. */
 const May = {
   Handle: 1,
   Value: 2,
@@ -410,13 +473,11 @@ const May = {
   /** Zero, and nothing else. */
   Zero: 8,
   Text: 16,
+  /** No primitive: what passes a test is one of these. */
+  Object: 32,
 } as const;
 
-/** With the bits of all tests. */
 const ANYTHING = -1;
-
-/** What is no primitive, and neither a handle nor a value. */
-const OBJECT = ANYTHING & ~(May.Handle | May.Value | May.Any | May.Zero | May.Text);
 
 /** Whether a type passes a test. */
 function passes(type: ts.Type, test: TypeTest): boolean {
@@ -433,7 +494,13 @@ function possibleOf(types: Types, type: ts.Type): number {
   if (type.isUnion()) return type.types.reduce((all, member) => all | possibleOf(types, member), 0);
   if ((flags & PRIMITIVE) !== 0) return (flags & ts.TypeFlags.StringLike) !== 0 ? May.Text : isZeroType(type) ? May.Zero : 0;
   const isOpen = (flags & ts.TypeFlags.Instantiable) !== 0 ? May.Text | May.Zero : 0;
-  return types.passed(type) | isOpen | (types.handle(type) === undefined ? 0 : May.Handle) | (types.value(type) === undefined ? 0 : May.Value);
+  return May.Object | isOpen | (types.handle(type) === undefined ? 0 : May.Handle) | (types.value(type) === undefined ? 0 : May.Value);
+}
+
+/** Whether something of a type may pass a test. */
+function mayPass(type: ts.Type, test: TypeTest): boolean {
+  if ((type.flags & UNSAID) !== 0) return true;
+  return type.isUnion() ? type.types.some((member) => mayPass(member, test)) : passes(type, test);
 }
 
 /** Whether a type is that of zero alone. */

@@ -2,6 +2,7 @@ import { AST_NODE_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescr
 import ts from 'typescript';
 import { bare } from '../ast.js';
 import { createRule } from '../create-rule.js';
+import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
 
 const MESSAGES = {
@@ -45,7 +46,7 @@ export const explicitWalkLock = createRule<[], Messages>({
   },
   create(context) {
     const types = typed(context, { inArchitecture: true });
-    return types === undefined ? {} : listeners(context, types);
+    return types === undefined ? {} : inOneGo(context.sourceCode, listeners(context, types));
   },
 });
 
@@ -77,19 +78,28 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
 
   /** What an object is written for. */
   function expectedOf(node: TSESTree.Expression): ts.Type | undefined {
-    const expected = checker.getContextualType(toTs.get(node) as ts.Expression);
-    if (isOps(expected)) return expected;
     const call = node.parent;
-    if ((call.type === AST_NODE_TYPES.CallExpression || call.type === AST_NODE_TYPES.NewExpression) && call.arguments.includes(node)) {
-      // A type parameter has become the type of the object itself; its declaration still says what it extends.
-      const declaration = typed.signatureOf(call)?.declaration;
-      const parameter = declaration === undefined || ts.isJSDocSignature(declaration) ? undefined : declaration.parameters[call.arguments.indexOf(node)];
-      const declared = parameter === undefined ? undefined : checker.getTypeAtLocation(parameter);
-      if (isOps(declared)) return declared;
-    }
+    const isArgument = (call.type === AST_NODE_TYPES.CallExpression || call.type === AST_NODE_TYPES.NewExpression) && call.arguments.includes(node);
+    const expected = (isArgument ? parameterOf(call, node) : undefined) ?? checker.getContextualType(toTs.get(node) as ts.Expression);
+    if (!isArgument || isOps(expected)) return expected;
+    // A type parameter has become the type of the object itself; its declaration still says what it extends.
+    const declaration = typed.signatureOf(call)?.declaration;
+    const parameter = declaration === undefined || ts.isJSDocSignature(declaration) ? undefined : declaration.parameters[call.arguments.indexOf(node)];
+    const declared = parameter === undefined ? undefined : checker.getTypeAtLocation(parameter);
+    if (isOps(declared)) return declared;
     // Object.freeze({ ... }): what is expected of the call.
     const isFreeze = call.type === AST_NODE_TYPES.CallExpression && call.callee.type === AST_NODE_TYPES.MemberExpression && /^(freeze|seal|preventExtensions)$/.test(ASTUtils.getPropertyName(call.callee) ?? '');
     return isFreeze && call.arguments[0] === node ? checker.getContextualType(toTs.get(call)) : expected;
+  }
+
+  /** The type of the parameter that takes an argument, which the compiler knows already; undefined where it is not the one of that number. */
+  function parameterOf(call: TSESTree.CallExpression | TSESTree.NewExpression, argument: TSESTree.Expression): ts.Type | undefined {
+    const at = call.arguments.indexOf(argument);
+    const signature = typed.signatureOf(call);
+    const parameter = signature?.parameters[at];
+    const declared = parameter?.valueDeclaration;
+    const isOne = declared !== undefined && ts.isParameter(declared) && declared.dotDotDotToken === undefined && call.arguments.slice(0, at).every(({ type }) => type !== AST_NODE_TYPES.SpreadElement);
+    return isOne ? checker.getTypeOfSymbol(parameter!) : undefined;
   }
 
   function isNothing(type: ts.Type): boolean {
@@ -240,8 +250,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     ObjectExpression(node) {
       // What is spread into another is a part of that.
       if (node.parent.type === AST_NODE_TYPES.SpreadElement) return;
-      // Of what a variable without a type is given nothing is expected.
-      if (node.parent.type === AST_NODE_TYPES.VariableDeclarator && node.parent.id.typeAnnotation === undefined) return;
+      if (isUnexpected(node)) return;
       if (isOps(expectedOf(node))) checkOps(node);
     },
     CallExpression(node) {
@@ -267,4 +276,11 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   function isImplemented(expression: TSESTree.Expression): boolean {
     return isOps(checker.getTypeAtLocation(toTs.get(expression.parent)));
   }
+}
+
+/** Whether an object stands where nothing is expected: a variable without a type is given it, or a list or an object that it is in. */
+function isUnexpected({ parent }: TSESTree.Expression): boolean {
+  if (parent.type === AST_NODE_TYPES.VariableDeclarator) return parent.id.type === AST_NODE_TYPES.Identifier && parent.id.typeAnnotation === undefined;
+  if (parent.type === AST_NODE_TYPES.ArrayExpression) return isUnexpected(parent);
+  return parent.type === AST_NODE_TYPES.Property && parent.parent.type === AST_NODE_TYPES.ObjectExpression && isUnexpected(parent.parent);
 }

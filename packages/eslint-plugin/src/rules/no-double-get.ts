@@ -3,6 +3,7 @@ import ts from 'typescript';
 import { calledName, entryRead, isEntryWrite, isLocking, stablePath, type EntryRead } from '../accessors.js';
 import { bare, children } from '../ast.js';
 import { createRule } from '../create-rule.js';
+import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
 
 const MESSAGES = {
@@ -34,27 +35,18 @@ export const noDoubleGet = createRule<[], Messages>({
   create(context) {
     const types = typed(context);
     if (types === undefined) return {};
-    // Only functions that read twice are gone through: most read nothing.
-    const reads: number[] = [];
-    const enter = (): void => {
-      reads.push(0);
-    };
-    const leave = (body: TSESTree.Node): void => {
-      if (reads.pop()! > 1) new Paths(context, types).function(body);
-    };
-    return {
-      Program: enter,
-      'Program:exit': leave,
-      'FunctionDeclaration, FunctionExpression, ArrowFunctionExpression': enter,
-      ':matches(FunctionDeclaration, FunctionExpression, ArrowFunctionExpression):exit'(node: TSESTree.FunctionDeclaration | TSESTree.FunctionExpression | TSESTree.ArrowFunctionExpression) {
-        leave(node.body);
-      },
-      StaticBlock: enter,
-      'StaticBlock:exit': leave,
+    const reads = new Map<TSESTree.Node, number>();
+    return inOneGo(context.sourceCode, {
       CallExpression(node) {
-        if (entryRead(types, node) !== undefined) reads[reads.length - 1]!++;
+        if (entryRead(types, node) === undefined) return;
+        let around: TSESTree.Node = node;
+        while (around.type !== AST_NODE_TYPES.Program && around.type !== AST_NODE_TYPES.StaticBlock && !ASTUtils.isFunction(around)) around = around.parent!;
+        const count = (reads.get(around) ?? 0) + 1;
+        reads.set(around, count);
+        // Only functions that read twice are gone through: most read nothing.
+        if (count === 2) new Paths(context, types).function(ASTUtils.isFunction(around) ? around.body : around);
       },
-    };
+    });
   },
 });
 

@@ -1,6 +1,7 @@
 import { AST_NODE_TYPES, ASTUtils, TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import { createRule } from '../create-rule.js';
+import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
 
 const MESSAGES = {
@@ -44,7 +45,7 @@ export const noDroppedFlush = createRule<[], Messages>({
   },
   create(context) {
     const types = typed(context, { inArchitecture: true });
-    return types === undefined ? {} : listeners(context, types);
+    return types === undefined ? {} : inOneGo(context.sourceCode, listeners(context, types));
   },
 });
 
@@ -55,8 +56,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   /** Variables that are being looked through: one that only goes round in a circle is used by nobody. */
   const open = new Set<TSESLint.Scope.Variable>();
 
-  const isPromise = typed.types.test('flush promise', (type) => typed.types.isCore(type, 'FlushPromise'));
-  const makesPromises = typed.types.test('function that makes a flush promise', (type) => {
+  const isPromise = typed.types.remembered('flush promise', (type) => typed.types.isCore(type, 'FlushPromise'));
+  const makesPromises = typed.types.remembered('function that makes a flush promise', (type) => {
     const signatures = type.isUnion() ? [] : type.getCallSignatures();
     return signatures.length > 0 && signatures.every((signature) => isPromise(signature.getReturnType()));
   });

@@ -5,6 +5,7 @@ import { createRule } from '../create-rule.js';
 import { accessorName } from '../fix/names.js';
 import { archInReach, importCore } from '../fix/reach.js';
 import type { Level } from '../levels.js';
+import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
 
 const MESSAGES = {
@@ -32,7 +33,7 @@ export const noHandleArithmetic = createRule<[], Messages>({
   },
   create(context) {
     const types = typed(context);
-    return types === undefined ? {} : listeners(context, types);
+    return types === undefined ? {} : inOneGo(context.sourceCode, listeners(context, types));
   },
 });
 

@@ -1,6 +1,8 @@
 import { AST_NODE_TYPES, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
+import { isPrimitive } from '../ast.js';
 import { createRule } from '../create-rule.js';
+import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
 
 const MESSAGES = {
@@ -23,6 +25,9 @@ interface Problem {
   readonly data: Readonly<Record<string, string>>;
 }
 
+/** Whether functions are casts in disguise, for all files that call them. */
+const disguises = new WeakMap<ts.SignatureDeclaration, boolean>();
+
 /** Casts to and from handles, in every dress: `as`, angle brackets, by way of `unknown`, `any` and generics, `satisfies`, predicates. */
 export const noHandleCast = createRule<[], Messages>({
   name: 'no-handle-cast',
@@ -35,7 +40,7 @@ export const noHandleCast = createRule<[], Messages>({
   },
   create(context) {
     const types = typed(context);
-    return types === undefined ? {} : listeners(context, types);
+    return types === undefined ? {} : inOneGo(context.sourceCode, listeners(context, types));
   },
 });
 
@@ -48,7 +53,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   /** A type that is a handle, or a list, a promise or a set of handles. */
   const handleWithin = types.types.remembered('handle within', findWithin);
 
-  const isHandleWithin = types.types.test('handle within', (type) => handleWithin(type) !== undefined);
+  const isHandleWithin = types.types.remembered('whether a handle is within', (type) => handleWithin(type) !== undefined);
 
   function findWithin(type: ts.Type): { readonly level: string } | undefined {
     const own = types.types.handle(type);
@@ -158,8 +163,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** What is `any` where a handle, or a list of them, is wanted. */
   function checkAny(node: TSESTree.Expression | null | undefined): void {
-    if (node === null || node === undefined) return;
-    if (!types.isAny(node)) return;
+    if (node === null || node === undefined || isPrimitive(node) || !types.isAny(node)) return;
     const expected = checker.getContextualType(toTs.get(node) as ts.Expression);
     const handle = expected === undefined ? undefined : handleWithin(expected);
     if (handle === undefined || isToldAlready(node)) return;
@@ -184,11 +188,14 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   /** What is wrong with a call that is a cast in disguise. */
   function genericOf(node: TSESTree.CallExpression): Problem | undefined {
     const to = types.is(node, isHandleWithin) ? handleWithin(types.typeOf(node)) : undefined;
-    const given = node.arguments.findIndex((argument) => argument.type !== AST_NODE_TYPES.SpreadElement && types.handleOf(argument) !== undefined && types.isLive(argument));
-    if (to === undefined && given < 0) return undefined;
-    const declaration = checker.getResolvedSignature(toTs.get(node))?.declaration;
+    const isGiven = node.arguments.some((argument) => argument.type !== AST_NODE_TYPES.SpreadElement && types.handleOf(argument) !== undefined);
+    if (to === undefined && !isGiven) return undefined;
+    const declaration = types.signatureOf(node)?.declaration;
     if (declaration === undefined || ts.isJSDocSignature(declaration)) return undefined;
     if (to !== undefined) return returnsAnything(declaration) ? { messageId: 'generic', data: { direction: 'to', ...to } } : undefined;
+    if (node.typeArguments === undefined && !returnsAnything(declaration)) return undefined;
+    const given = node.arguments.findIndex((argument) => argument.type !== AST_NODE_TYPES.SpreadElement && types.isLive(argument));
+    if (given < 0) return undefined;
     const taken = declaration.parameters[given]?.type;
     const takenAs = taken === undefined ? undefined : checker.getTypeFromTypeNode(taken);
     // What takes a handle as such may read there what it likes.
@@ -201,6 +208,14 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** Whether the result type is a type parameter that no parameter has anything to do with: `cast<T>(x: unknown): T`. */
   function returnsAnything(declaration: ts.SignatureDeclaration): boolean {
+    const known = disguises.get(declaration);
+    if (known !== undefined) return known;
+    const found = findsAnything(declaration);
+    disguises.set(declaration, found);
+    return found;
+  }
+
+  function findsAnything(declaration: ts.SignatureDeclaration): boolean {
     const signature = checker.getSignatureFromDeclaration(declaration);
     if (signature === undefined) return false;
     let returned = checker.getNonNullableType(signature.getReturnType());
@@ -247,8 +262,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     ArrowFunctionExpression(node) {
       if (node.body.type !== AST_NODE_TYPES.BlockStatement) checkAny(node.body);
     },
-    'ObjectExpression > Property'(node: TSESTree.Property) {
-      checkAny(node.value as TSESTree.Expression);
+    Property(node) {
+      if (node.parent.type === AST_NODE_TYPES.ObjectExpression) checkAny(node.value as TSESTree.Expression);
     },
     ArrayExpression(node) {
       for (const element of node.elements) if (element !== null && element.type !== AST_NODE_TYPES.SpreadElement) checkAny(element);

@@ -1,7 +1,7 @@
-import { dirname, extname } from 'node:path';
-import { AST_NODE_TYPES, ASTUtils, TSESLint, type ParserServicesWithTypeInformation, type TSESTree } from '@typescript-eslint/utils';
+import { AST_NODE_TYPES, ASTUtils, TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import { createRule } from '../create-rule.js';
+import { inOneGo } from '../in-one-go.js';
 import { settingsOf } from '../settings.js';
 import { isDeclaredIn, isOrIsIn, packageOfFile } from '../types/packages.js';
 import { CORE } from '../types/types.js';
@@ -30,16 +30,26 @@ export const noPrivilegedImport = createRule<[], keyof typeof MESSAGES>({
   create(context) {
     // An architecture may, and so may the package itself.
     if (settingsOf(context).isArchitecture(context.filename, context.cwd) || packageOfFile(context.filename) === CORE) return {};
-    return listeners(context);
+    return inOneGo(context.sourceCode, listeners(context));
   },
 });
 
 function listeners(context: Context): TSESLint.RuleListener {
   const services = context.sourceCode.parserServices;
-  const passedOn = services?.program === undefined || services.program === null ? undefined : PassedOn.of(services as ParserServicesWithTypeInformation);
+  const passedOn = services?.program === undefined || services.program === null ? undefined : PassedOn.of(services.program);
+  const ofFolder = passedOn?.ofFolder(context.filename.replaceAll('\\', '/')) ?? new Map<string, ts.Symbol>();
 
   /** What requires says so: `require`, `createRequire`. */
-  const mayRequire = /[rR]equire\b/.test(context.sourceCode.text);
+  const mayRequire = context.sourceCode.text.includes('equire');
+
+  function moduleOf(specifier: TSESTree.Node): ts.Symbol | undefined {
+    return passedOn?.moduleOf(services?.esTreeNodeToTSNodeMap?.get(specifier), ofFolder);
+  }
+
+  /** What a module passes on of the privileged entry point. */
+  function namesOf(specifier: TSESTree.Node): ReadonlySet<string> | undefined {
+    return passedOn?.namesOf(moduleOf(specifier));
+  }
 
   function reportModule(node: TSESTree.Node): void {
     context.report({ node, messageId: 'module', data: { core: CORE } });
@@ -51,7 +61,7 @@ function listeners(context: Context): TSESLint.RuleListener {
 
   function isPrivileged(specifier: TSESTree.Node): boolean {
     const text = specifier.type === AST_NODE_TYPES.Literal ? specifier.value : ASTUtils.getStringIfConstant(specifier, context.sourceCode.getScope(specifier));
-    return typeof text === 'string' && (isOrIsIn(text, PRIVILEGED) || passedOn?.isPrivilegedModule(specifier) === true);
+    return typeof text === 'string' && (isOrIsIn(text, PRIVILEGED) || passedOn?.isPrivilegedModule(moduleOf(specifier)) === true);
   }
 
   /** Reports a module. Returns: whether it did. */
@@ -84,7 +94,7 @@ function listeners(context: Context): TSESLint.RuleListener {
 
   /** What is awaited or required, and taken apart at once or used at once. */
   function checkTaken(module: TSESTree.Expression, specifier: TSESTree.Node): void {
-    const names = passedOn?.namesOf(specifier);
+    const names = namesOf(specifier);
     if (names === undefined || names.size === 0) return;
     const taken = module.parent.type === AST_NODE_TYPES.AwaitExpression ? module.parent : module;
     const { parent } = taken;
@@ -127,7 +137,7 @@ function listeners(context: Context): TSESLint.RuleListener {
   return {
     ImportDeclaration(node) {
       if (checkModule(node.source, node)) return;
-      const names = passedOn?.namesOf(node.source);
+      const names = namesOf(node.source);
       if (names === undefined || names.size === 0) return;
       for (const specifier of node.specifiers) {
         if (specifier.type === AST_NODE_TYPES.ImportNamespaceSpecifier) checkUses(specifier.local, names);
@@ -139,7 +149,7 @@ function listeners(context: Context): TSESLint.RuleListener {
     },
     ExportNamedDeclaration(node) {
       if (node.source === null || checkModule(node.source, node)) return;
-      const names = passedOn?.namesOf(node.source);
+      const names = namesOf(node.source);
       for (const specifier of node.specifiers) {
         const name = nameOf(specifier.local);
         if (names?.has(name) === true) reportName(specifier, name);
@@ -147,7 +157,7 @@ function listeners(context: Context): TSESLint.RuleListener {
     },
     ExportAllDeclaration(node) {
       if (checkModule(node.source, node)) return;
-      const [name] = passedOn?.namesOf(node.source) ?? [];
+      const [name] = namesOf(node.source) ?? [];
       if (name !== undefined) reportName(node, name);
     },
     ImportExpression(node) {
@@ -157,18 +167,22 @@ function listeners(context: Context): TSESLint.RuleListener {
       const { source } = node;
       if (checkModule(source, node)) return;
       const [first] = node.qualifier === null ? [] : namesIn(node.qualifier);
-      if (first !== undefined && passedOn?.namesOf(source)?.has(first) === true) reportName(node, first);
+      if (first !== undefined && namesOf(source)?.has(first) === true) reportName(node, first);
     },
     TSExternalModuleReference(node) {
       if (checkModule(node.expression, node.parent)) return;
-      const names = passedOn?.namesOf(node.expression);
+      const names = namesOf(node.expression);
       if (names !== undefined && names.size > 0 && node.parent.type === AST_NODE_TYPES.TSImportEqualsDeclaration) checkUses(node.parent.id, names);
     },
-    CallExpression(node) {
-      const [specifier] = node.arguments;
-      if (specifier === undefined || !mayRequire || !isRequire(node.callee)) return;
-      if (!checkModule(specifier, node)) checkTaken(node, specifier);
-    },
+    ...(mayRequire
+      ? {
+          CallExpression(node: TSESTree.CallExpression) {
+            const [specifier] = node.arguments;
+            if (specifier === undefined || !isRequire(node.callee)) return;
+            if (!checkModule(specifier, node)) checkTaken(node, specifier);
+          },
+        }
+      : {}),
   };
 }
 
@@ -184,48 +198,47 @@ function namesIn(node: TSESTree.EntityName): string[] {
 
 /** Which modules of a program pass on what only the privileged entry point exports. */
 class PassedOn {
-  private readonly services: ParserServicesWithTypeInformation;
+  private readonly program: ts.Program;
   private readonly checker: ts.TypeChecker;
   /** What the privileged entry point exports and the other does not. */
   private readonly symbols: ReadonlySet<ts.Symbol>;
   private readonly byModule = new Map<ts.Symbol, ReadonlySet<string>>();
-  private readonly bySpecifier = new Map<string, ts.Symbol>();
+  private readonly byFolder = new Map<string, Map<string, ts.Symbol>>();
+  private readonly privileged = new Map<ts.Symbol, boolean>();
 
   private static readonly made = new WeakMap<ts.Program, PassedOn>();
 
-  static of(services: ParserServicesWithTypeInformation): PassedOn {
-    const known = PassedOn.made.get(services.program);
-    // The nodes of another file are found by the services of that file; the rest is the program's.
-    const made = new PassedOn(services, known);
-    if (known === undefined) PassedOn.made.set(services.program, made);
-    return made;
+  static of(program: ts.Program): PassedOn {
+    const known = PassedOn.made.get(program) ?? new PassedOn(program);
+    PassedOn.made.set(program, known);
+    return known;
   }
 
-  private constructor(services: ParserServicesWithTypeInformation, known: PassedOn | undefined) {
-    this.services = services;
-    this.checker = services.program.getTypeChecker();
-    this.symbols = known?.symbols ?? this.privilegedSymbols();
-    this.byModule = known?.byModule ?? this.byModule;
-    this.bySpecifier = known?.bySpecifier ?? this.bySpecifier;
+  private constructor(program: ts.Program) {
+    this.program = program;
+    this.checker = program.getTypeChecker();
+    this.symbols = this.privilegedSymbols();
   }
 
-  /** Whether a specifier leads to the privileged entry point, by whatever path. */
-  isPrivilegedModule(specifier: TSESTree.Node): boolean {
-    const module = this.moduleOf(specifier);
-    return module !== undefined && isEntry(module, 'arch');
+  /** Whether a module is the privileged entry point. */
+  isPrivilegedModule(module: ts.Symbol | undefined): boolean {
+    if (module === undefined) return false;
+    const known = this.privileged.get(module);
+    if (known !== undefined) return known;
+    const found = isEntry(module, 'arch');
+    this.privileged.set(module, found);
+    return found;
   }
 
   /** The exports of a module of the project that come from the privileged entry point. */
-  namesOf(specifier: TSESTree.Node): ReadonlySet<string> | undefined {
-    if (this.symbols.size === 0) return undefined;
-    const module = this.moduleOf(specifier);
-    if (module === undefined) return undefined;
+  namesOf(module: ts.Symbol | undefined): ReadonlySet<string> | undefined {
+    if (this.symbols.size === 0 || module === undefined) return undefined;
     const known = this.byModule.get(module);
     if (known !== undefined) return known;
     const names = new Set<string>();
     const isElsewhere = (module.declarations ?? []).some((declaration) => {
       const file = declaration.getSourceFile();
-      return this.services.program.isSourceFileFromExternalLibrary(file) || packageOfFile(file.fileName) === CORE;
+      return this.program.isSourceFileFromExternalLibrary(file) || packageOfFile(file.fileName) === CORE;
     });
     if (!isElsewhere) {
       for (const exported of this.checker.getExportsOfModule(module)) if (this.symbols.has(this.original(exported))) names.add(exported.name);
@@ -234,17 +247,22 @@ class PassedOn {
     return names;
   }
 
-  private moduleOf(specifier: TSESTree.Node): ts.Symbol | undefined {
-    const node = this.services.esTreeNodeToTSNodeMap.get(specifier) as ts.Node | undefined;
+  /** What the specifiers of the modules of a folder lead to, in all files of one kind there, wherever they say no more than that. */
+  ofFolder(fileName: string): Map<string, ts.Symbol> {
+    const folder = fileName.slice(0, fileName.lastIndexOf('/') + 1) + fileName.slice(fileName.lastIndexOf('.'));
+    const known = this.byFolder.get(folder) ?? new Map<string, ts.Symbol>();
+    this.byFolder.set(folder, known);
+    return known;
+  }
+
+  /** The module that a specifier leads to. */
+  moduleOf(node: ts.Node | undefined, ofFolder: Map<string, ts.Symbol>): ts.Symbol | undefined {
     if (node === undefined || !ts.isStringLiteralLike(node)) return undefined;
-    // In a folder a specifier means the same in all files of one kind, wherever it says no more than that.
-    const { fileName } = node.getSourceFile();
     const isPlain = (ts.isImportDeclaration(node.parent) || ts.isExportDeclaration(node.parent)) && node.parent.attributes === undefined;
-    const key = isPlain ? `${dirname(fileName)}/${extname(fileName)}/${node.text}` : undefined;
-    const known = key === undefined ? undefined : this.bySpecifier.get(key);
+    const known = isPlain ? ofFolder.get(node.text) : undefined;
     if (known !== undefined) return known;
     const module = this.checker.getSymbolAtLocation(node);
-    if (key !== undefined && module !== undefined) this.bySpecifier.set(key, module);
+    if (isPlain && module !== undefined) ofFolder.set(node.text, module);
     return module;
   }
 
@@ -254,7 +272,7 @@ class PassedOn {
 
   private privilegedSymbols(): ReadonlySet<ts.Symbol> {
     const modules = [
-      ...this.services.program.getSourceFiles().filter(({ fileName }) => packageOfFile(fileName) === CORE).map((file) => this.checker.getSymbolAtLocation(file)),
+      ...this.program.getSourceFiles().filter(({ fileName }) => packageOfFile(fileName) === CORE).map((file) => this.checker.getSymbolAtLocation(file)),
       ...this.checker.getAmbientModules(),
     ].filter((symbol) => symbol !== undefined);
     const of = (entry: 'arch' | 'index'): ts.Symbol[] =>

@@ -1,8 +1,9 @@
 import { AST_NODE_TYPES, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
-import { bare, isArithmetic, isOrder } from '../ast.js';
+import { bare, isArithmetic, isOrder, isPrimitive } from '../ast.js';
 import { createRule } from '../create-rule.js';
 import { accessorName } from '../fix/names.js';
+import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
 import { AccessorFixes, type AccessorChange } from './raw-deref-fix.js';
 import { launders, Places } from './raw-deref-places.js';
@@ -44,7 +45,7 @@ export const noRawDeref = createRule<[], Messages>({
   },
   create(context) {
     const types = typed(context);
-    return types === undefined ? {} : listeners(context, types);
+    return types === undefined ? {} : inOneGo(context.sourceCode, listeners(context, types));
   },
 });
 
@@ -53,6 +54,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   const toTs = typed.services.esTreeNodeToTSNodeMap;
   const places = new Places(typed);
   const fixes = new AccessorFixes(context, typed, places);
+  // In JavaScript a comment may say what type a variable has.
+  const isScript = /\.[cm]?jsx?$/.test(context.filename);
 
   function report(node: TSESTree.Node, messageId: Messages, handle: TSESTree.Node | ts.Type, more: More = {}): void {
     const level = ('flags' in handle ? typed.types.handle(handle) : typed.handleOf(handle))?.level;
@@ -93,7 +96,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   }
 
   function checkPlace(expression: TSESTree.Expression | null | undefined): void {
-    if (expression === null || expression === undefined) return;
+    if (expression === null || expression === undefined || isPrimitive(expression)) return;
     const handle = places.live(expression);
     const expected = handle === undefined ? places.launderingWithin(expression) : places.laundering(handle);
     if (expected === undefined) return;
@@ -110,6 +113,9 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
         if (expected !== undefined) report(argument, 'launder', places.liveWithin(argument.argument)!, { data: { expected } });
         continue;
       }
+      if (isPrimitive(argument)) continue;
+      // What a place takes is known at once; where a handle came from may take a look around.
+      if (typed.handleOf(argument) !== undefined && places.laundering(argument) === undefined) continue;
       const handle = places.live(argument);
       if (handle !== undefined) {
         const expected = places.laundering(handle);
@@ -245,7 +251,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     },
     BinaryExpression(node) {
       const { left, operator, right } = node;
-      if (left.type === AST_NODE_TYPES.PrivateIdentifier) return;
+      if (left.type === AST_NODE_TYPES.PrivateIdentifier || (operator !== '+' && operator !== 'in' && !isOrder(operator))) return;
       const handle = places.live(left) ?? places.live(right);
       if (handle === undefined) {
         const list = operator === '+' && (typed.isText(left) || typed.isText(right)) ? (places.liveWithin(left) ?? places.liveWithin(right)) : undefined;
@@ -267,7 +273,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     },
     'ObjectPattern, ArrayPattern': checkPattern,
     VariableDeclarator(node) {
-      if (node.id.type === AST_NODE_TYPES.Identifier) checkPlace(node.init);
+      // A variable without a type takes that of what it is given, but for a choice that comes out as a number.
+      if (node.id.type === AST_NODE_TYPES.Identifier && (node.id.typeAnnotation !== undefined || isScript || isChoice(node.init))) checkPlace(node.init);
     },
     AssignmentExpression(node) {
       const { left, operator, right } = node;
@@ -308,4 +315,9 @@ function nameOf(node: TSESTree.Expression | TSESTree.PrivateIdentifier): string 
   if (node.type === AST_NODE_TYPES.Identifier) return node.name;
   if (node.type !== AST_NODE_TYPES.MemberExpression || node.computed || node.object.type !== AST_NODE_TYPES.Identifier || node.property.type !== AST_NODE_TYPES.Identifier) return '';
   return `${node.object.name}.${node.property.name}`;
+}
+
+/** Whether the compiler finds the type of an expression from more than one. */
+function isChoice(node: TSESTree.Expression | null): boolean {
+  return node?.type === AST_NODE_TYPES.ConditionalExpression || node?.type === AST_NODE_TYPES.LogicalExpression || node?.type === AST_NODE_TYPES.SequenceExpression;
 }

@@ -1,6 +1,8 @@
 import { AST_NODE_TYPES, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
+import { isEquality, isPrimitive } from '../ast.js';
 import { createRule } from '../create-rule.js';
+import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
 import type { Types } from '../types/types.js';
 import type { Origin } from '../types/provenance.js';
@@ -26,7 +28,7 @@ interface Part {
 const MAX_PROPERTIES = 24;
 
 /** Their parts are looked at where they are written. */
-const LITERALS: ReadonlySet<string> = new Set([AST_NODE_TYPES.ArrayExpression, AST_NODE_TYPES.ObjectExpression, AST_NODE_TYPES.ArrowFunctionExpression, AST_NODE_TYPES.FunctionExpression, AST_NODE_TYPES.Literal]);
+const LITERALS: ReadonlySet<string> = new Set([AST_NODE_TYPES.ArrayExpression, AST_NODE_TYPES.ObjectExpression, AST_NODE_TYPES.ArrowFunctionExpression, AST_NODE_TYPES.FunctionExpression]);
 
 /**
  * The bug class of the proposal of opaque handles: under the alias, a live entry and a copy of one on the stack have the same type, and what was meant for the
@@ -43,7 +45,7 @@ export const noStackHandle = createRule<[], Messages>({
   },
   create(context) {
     const types = typed(context);
-    return types === undefined ? {} : listeners(context, types);
+    return types === undefined ? {} : inOneGo(context.sourceCode, listeners(context, types));
   },
 });
 
@@ -58,12 +60,12 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   partsByType.set(types.types, parts);
 
   /** Whether a type is one of functions that take pointers. */
-  const takesPointers = types.types.test('function that takes pointers', (type) => {
+  const takesPointers = types.types.remembered('function that takes pointers', (type) => {
     const [signature] = (type.flags & ts.TypeFlags.Object) === 0 ? [] : type.getCallSignatures();
     return signature?.parameters.some((parameter) => types.types.handle(checker.getTypeOfSymbol(parameter))?.form === 'alias') === true;
   });
 
-  const hasParts = types.types.test('list or object with pointers', (type) => partsOf(type).length > 0);
+  const hasParts = types.types.remembered('list or object with pointers', (type) => partsOf(type).length > 0);
 
   /** Where a pointer came from; undefined for what is none. */
   function originOf(node: TSESTree.Node): Origin | undefined {
@@ -73,7 +75,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   }
 
   function check(node: TSESTree.Node | null | undefined): void {
-    if (node === null || node === undefined) return;
+    if (node === null || node === undefined || isPrimitive(node) || LITERALS.has(node.type)) return;
     // Both ways of a choice are looked at where they stand.
     if (node.type === AST_NODE_TYPES.ConditionalExpression) {
       check(node.consequent);
@@ -86,7 +88,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       return;
     }
     const origin = originOf(node);
-    if (origin === undefined && !LITERALS.has(node.type)) checkParts(node, node);
+    if (origin === undefined) checkParts(node, node);
     if (origin === undefined || origin === 'unknown') return;
     report(node, origin, provenance.ofPlace(toTs.get(node) as ts.Expression), types.handleOf(node)?.level);
   }
@@ -150,7 +152,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     CallExpression: checkCall,
     NewExpression: checkCall,
     VariableDeclarator(node) {
-      check(node.init);
+      // A variable without a type is meant for whatever it is given.
+      if (node.id.typeAnnotation !== undefined) check(node.init);
     },
     AssignmentExpression(node) {
       check(node.right);
@@ -164,8 +167,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     YieldExpression(node) {
       if (!node.delegate) check(node.argument);
     },
-    'ObjectExpression > Property'(node: TSESTree.Property) {
-      check(node.value);
+    Property(node) {
+      if (node.parent.type === AST_NODE_TYPES.ObjectExpression) check(node.value);
     },
     ArrayExpression(node) {
       for (const element of node.elements) if (element?.type !== AST_NODE_TYPES.SpreadElement) check(element);
@@ -188,7 +191,9 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       if (origins.includes('live') && origins.includes('aside')) context.report({ node: node.test, messageId: 'compared', data: { level: types.handleOf(node.test)?.level ?? 'page-table' } });
     },
     BinaryExpression(node) {
-      if (!/^[!=]==?$/.test(node.operator) || node.left.type === AST_NODE_TYPES.PrivateIdentifier) return;
+      if (!isEquality(node.operator) || node.left.type === AST_NODE_TYPES.PrivateIdentifier) return;
+      // The right side is the one that says most often that there is nothing to compare.
+      if (isPrimitive(node.right) || types.handleOf(node.right) === undefined || types.handleOf(node.left) === undefined) return;
       const origins = [originOf(node.left), originOf(node.right)];
       if (origins.includes('live') && origins.includes('aside')) context.report({ node, messageId: 'compared', data: { level: types.handleOf(node.left)?.level ?? 'page-table' } });
     },

@@ -6,6 +6,7 @@ import { createRule } from '../create-rule.js';
 import { accessorName } from '../fix/names.js';
 import { archInReach, importCore } from '../fix/reach.js';
 import type { Level } from '../levels.js';
+import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
 
 const MESSAGES = {
@@ -38,7 +39,7 @@ export const noZeroEntry = createRule<[], Messages>({
   },
   create(context) {
     const types = typed(context);
-    return types === undefined ? {} : listeners(context, types);
+    return types === undefined ? {} : inOneGo(context.sourceCode, listeners(context, types));
   },
 });
 
@@ -237,7 +238,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   return {
     BinaryExpression(node) {
       const { left, operator, right } = node;
-      if (!/^([!=]==?|[<>]=?)$/.test(operator) || left.type === AST_NODE_TYPES.PrivateIdentifier) return;
+      if (!COMPARISONS.has(operator) || left.type === AST_NODE_TYPES.PrivateIdentifier) return;
       const value = isZero(right) ? left : isZero(left) ? right : undefined;
       const entry = value === undefined ? undefined : entryOf(value);
       if (value === undefined || entry === undefined) return;
@@ -307,7 +308,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     },
     // A zero where an entry is expected, by `any` or against the compiler's will.
     Literal(node) {
-      if (!('bigint' in node) || node.bigint !== '0') return;
+      if (node.value !== 0n || !('bigint' in node)) return;
       let at: TSESTree.Expression = node;
       while (at.parent.type === AST_NODE_TYPES.TSAsExpression || at.parent.type === AST_NODE_TYPES.TSTypeAssertion || at.parent.type === AST_NODE_TYPES.TSSatisfiesExpression) {
         if (types.types.value(types.typeOf(at.parent)) !== undefined) return;
@@ -377,6 +378,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 function isOfLanguage(name: string): boolean {
   return name === 'is' || name === 'Boolean' || /^(?:store|exchange|compareExchange|and)$/.test(name);
 }
+
+const COMPARISONS: ReadonlySet<string> = new Set(['==', '!=', '===', '!==', '<', '>', '<=', '>=']);
 
 /** How far a variable is followed to what it was read from. */
 const MAX_DEPTH = 4;

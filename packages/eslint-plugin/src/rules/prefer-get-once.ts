@@ -4,6 +4,7 @@ import { calledName, entryRead, isEntryWrite, stablePath, type EntryRead } from 
 import { ancestors, bare } from '../ast.js';
 import { createRule } from '../create-rule.js';
 import { importCore } from '../fix/reach.js';
+import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
 
 const MESSAGES = {
@@ -35,7 +36,7 @@ export const preferGetOnce = createRule<[], Messages>({
   },
   create(context) {
     const types = typed(context, { inArchitecture: true });
-    return types === undefined ? {} : listeners(context, types);
+    return types === undefined ? {} : inOneGo(context.sourceCode, listeners(context, types));
   },
 });
 

@@ -1,6 +1,7 @@
-import { AST_NODE_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
+import { AST_NODE_TYPES, ASTUtils, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import { createRule } from '../create-rule.js';
+import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed } from '../typed.js';
 import type { Finding } from './pte-offset-map/findings.js';
 import { MapNames } from './pte-offset-map/names.js';
@@ -36,12 +37,14 @@ export const pteOffsetMapResult = createRule<[], Messages>({
     if (types === undefined) return {};
     const names = new MapNames(types);
     const byFunction = new Map<TSESTree.Node, TSESTree.CallExpression[]>();
-    const listeners: TSESLint.RuleListener = {
-      CallExpression(node) {
-        if (!mayBeMapped(types.typeOf(node)) || !names.isMap(node)) return;
-        const made = functionOf(node);
-        byFunction.set(made, [...(byFunction.get(made) ?? []), node]);
-      },
+    return {
+      ...inOneGo(context.sourceCode, {
+        CallExpression(node) {
+          if (!mayBeMapped(types.typeOf(node)) || !names.isMap(node)) return;
+          const made = functionOf(node);
+          byFunction.set(made, [...(byFunction.get(made) ?? []), node]);
+        },
+      }),
       'Program:exit'() {
         for (const [made, calls] of byFunction) {
           for (const { kind, node, call, line } of findPaths(new Subject(context, types, names, made, calls))) {
@@ -50,7 +53,6 @@ export const pteOffsetMapResult = createRule<[], Messages>({
         }
       },
     };
-    return listeners;
   },
 });
 

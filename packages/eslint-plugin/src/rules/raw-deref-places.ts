@@ -42,8 +42,8 @@ export class Places {
   constructor(typed: Typed) {
     this.typed = typed;
     this.checker = typed.types.checker;
-    this.holdsHandles = typed.types.test('holds handles', (type) => this.held(type).some((part) => typed.types.handle(part) !== undefined));
-    this.isCalled = typed.types.test('called', isCalled);
+    this.holdsHandles = typed.types.remembered('holds handles', (type) => this.held(type).some((part) => typed.types.handle(part) !== undefined));
+    this.isCalled = typed.types.remembered('called', isCalled);
   }
 
   private ts(node: TSESTree.Node): ts.Expression {

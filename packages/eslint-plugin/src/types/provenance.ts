@@ -16,13 +16,38 @@ export type Origin = 'live' | 'aside' | 'mixed' | 'unknown';
 type Path = readonly string[];
 
 /** What type parameters stand for. */
-type Env = ReadonlyMap<ts.Symbol, (path: Path, step: number) => Origin>;
+type Meanings = ReadonlyMap<ts.Symbol, (path: Path, step: number) => Origin>;
+
+/** The type parameters around a written type, and what they stand for, found out where one of them is met. */
+class Env {
+  private readonly names: ReadonlySet<string>;
+  private readonly find: () => Meanings;
+  private found: Meanings | undefined;
+
+  constructor(names: ReadonlySet<string>, find: () => Meanings) {
+    this.names = names;
+    this.find = find;
+  }
+
+  get(symbol: ts.Symbol): ((path: Path, step: number) => Origin) | undefined {
+    if (!this.names.has(symbol.name)) return undefined;
+    this.found ??= this.find();
+    return this.found.get(symbol);
+  }
+
+  /** Whether any of them may be written in a type. */
+  isMentioned(written: ReadonlySet<string>): boolean {
+    for (const name of this.names) if (written.has(name)) return true;
+    return false;
+  }
+}
 
 const WHOLE: Path = [];
-const NONE: Env = new Map();
+const NONE = new Env(new Set(), () => new Map());
 
 /** Deep enough for real code, and an end for code that leads back to itself. */
 const MAX_STEPS = 48;
+const MAX_PARTS = 8;
 
 /**
  * Follows values to where they came from, and annotations to what was written. Under the alias both kinds of pointers have one type, and what
@@ -31,7 +56,9 @@ const MAX_STEPS = 48;
 export class Provenance {
   private readonly types: Types;
   private readonly checker: ts.TypeChecker;
-  private readonly known = new WeakMap<ts.Node, Map<string, Origin>>();
+  private readonly wholes = new Map<ts.Node, Origin>();
+  private readonly parts = new Map<ts.Node, Map<string, Origin>>();
+  private readonly mentioned = new Map<ts.TypeNode, ReadonlySet<string>>();
 
   private static readonly made = new WeakMap<Types, Provenance>();
 
@@ -49,6 +76,11 @@ export class Provenance {
   /** Where the value of an expression came from. */
   of(expression: ts.Expression): Origin {
     return this.expression(expression, WHOLE, 0);
+  }
+
+  /** The same of one whose type is known to be the alias of both kinds. */
+  ofAlias(expression: ts.Expression): Origin {
+    return this.remember(expression, WHOLE, 0, () => this.traced(expression, WHOLE, 1));
   }
 
   /** What a parameter, field or variable is meant for, as it was declared: by its annotation, or else by what it begins with. */
@@ -111,16 +143,11 @@ export class Provenance {
   }
 
   private remember(node: ts.Node, path: Path, step: number, find: () => Origin): Origin {
-    const ofNode = this.known.get(node) ?? new Map<string, Origin>();
-    this.known.set(node, ofNode);
-    const key = path.join('/');
-    const known = ofNode.get(key);
-    if (known !== undefined) return known;
-    if (step > MAX_STEPS || path.length > 8) return 'unknown';
-    ofNode.set(key, 'unknown');
-    const origin = find();
-    ofNode.set(key, origin);
-    return origin;
+    if (path.length === 0) return remember(this.wholes, node, step, find);
+    if (path.length > MAX_PARTS) return 'unknown';
+    const ofNode = this.parts.get(node) ?? new Map<string, Origin>();
+    this.parts.set(node, ofNode);
+    return remember(ofNode, path.join('/'), step, find);
   }
 
   private expression(node: ts.Expression, path: Path, step: number): Origin {
@@ -325,33 +352,36 @@ export class Provenance {
     const declaration = this.checker.getResolvedSignature(call)?.declaration;
     const ofClass = ts.isNewExpression(call) ? (this.checker.getTypeAtLocation(call).symbol as ts.Symbol | undefined)?.declarations?.find(ts.isClassLike)?.typeParameters : undefined;
     const own = (declaration === undefined || ts.isJSDocSignature(declaration) ? undefined : declaration.typeParameters) ?? ofClass ?? [];
-    const env = new Map<ts.Symbol, (path: Path, step: number) => Origin>();
-    const parameters = declaration === undefined || ts.isJSDocSignature(declaration) ? [] : declaration.parameters;
-    own.forEach((parameter, at) => {
-      const symbol = this.checker.getSymbolAtLocation(parameter.name);
-      if (symbol === undefined) return;
-      const written = call.typeArguments?.[at];
-      env.set(symbol, (path, step) => {
-        if (written !== undefined) return this.typeNode(written, path, NONE, step + 1);
-        return parameters
-          .flatMap(({ type, dotDotDotToken }, index) => {
-            const given = call.arguments?.[index];
-            if (type === undefined || given === undefined || dotDotDotToken !== undefined || ts.isSpreadElement(given)) return [];
-            return this.waysTo(type, symbol, 0).map((way) => this.expression(given, [...way, ...path], step + 1));
-          })
-          .reduce<Origin>(either, 'unknown');
-      });
-    });
     const around = declaration?.parent;
-    if (around !== undefined && (ts.isInterfaceDeclaration(around) || ts.isClassLike(around)) && ts.isCallExpression(call) && ts.isPropertyAccessExpression(call.expression)) {
-      const object = call.expression.expression;
-      const kind = around.name?.text ?? '';
-      (around.typeParameters ?? []).forEach((parameter, at) => {
+    const object = around !== undefined && (ts.isInterfaceDeclaration(around) || ts.isClassLike(around)) && ts.isCallExpression(call) && ts.isPropertyAccessExpression(call.expression) ? call.expression.expression : undefined;
+    const ofObject = object === undefined ? [] : ((around as ts.InterfaceDeclaration | ts.ClassLikeDeclaration).typeParameters ?? []);
+    if (own.length === 0 && ofObject.length === 0) return NONE;
+    return new Env(new Set([...own, ...ofObject].map(({ name }) => name.text)), () => {
+      const meanings = new Map<ts.Symbol, (path: Path, step: number) => Origin>();
+      const parameters = declaration === undefined || ts.isJSDocSignature(declaration) ? [] : declaration.parameters;
+      own.forEach((parameter, at) => {
         const symbol = this.checker.getSymbolAtLocation(parameter.name);
-        if (symbol !== undefined) env.set(symbol, (path, step) => this.expression(object, [this.isLib(around) ? stepInto(kind, at) : `%${at}`, ...path], step + 1));
+        if (symbol === undefined) return;
+        const written = call.typeArguments?.[at];
+        meanings.set(symbol, (path, step) => {
+          if (written !== undefined) return this.typeNode(written, path, NONE, step + 1);
+          return parameters
+            .flatMap(({ type, dotDotDotToken }, index) => {
+              const given = call.arguments?.[index];
+              if (type === undefined || given === undefined || dotDotDotToken !== undefined || ts.isSpreadElement(given)) return [];
+              return this.waysTo(type, symbol, 0).map((way) => this.expression(given, [...way, ...path], step + 1));
+            })
+            .reduce<Origin>(either, 'unknown');
+        });
       });
-    }
-    return env;
+      ofObject.forEach((parameter, at) => {
+        const symbol = this.checker.getSymbolAtLocation(parameter.name);
+        const { parent } = parameter;
+        const kind = ts.isInterfaceDeclaration(parent) || ts.isClassLike(parent) ? (parent.name?.text ?? '') : '';
+        if (symbol !== undefined) meanings.set(symbol, (path, step) => this.expression(object!, [this.isLib(parent) ? stepInto(kind, at) : `%${at}`, ...path], step + 1));
+      });
+      return meanings;
+    });
   }
 
   /** The ways from a value of a written type to what a type parameter stands for. */
@@ -397,9 +427,22 @@ export class Provenance {
   }
 
   private typeNode(node: ts.TypeNode, path: Path, env: Env, step: number): Origin {
-    const find = (): Origin => this.written(node, path, env, step + 1);
-    if (env.size === 0) return this.remember(node, path, step, find);
-    return step > MAX_STEPS || path.length > 8 ? 'unknown' : find();
+    if (env === NONE || !env.isMentioned(this.namesIn(node))) return this.remember(node, path, step, () => this.written(node, path, NONE, step + 1));
+    return step > MAX_STEPS || path.length > MAX_PARTS ? 'unknown' : this.written(node, path, env, step + 1);
+  }
+
+  /** The names that stand in a written type. */
+  private namesIn(node: ts.TypeNode): ReadonlySet<string> {
+    const known = this.mentioned.get(node);
+    if (known !== undefined) return known;
+    const names = new Set<string>();
+    const visit = (part: ts.Node): void => {
+      if (ts.isIdentifier(part)) names.add(part.text);
+      ts.forEachChild(part, visit);
+    };
+    visit(node);
+    this.mentioned.set(node, names);
+    return names;
   }
 
   private written(node: ts.TypeNode, path: Path, env: Env, step: number): Origin {
@@ -489,16 +532,19 @@ export class Provenance {
 
   /** What the type parameters of something that is written with type arguments stand for. */
   private parametersOf(symbol: ts.Symbol, written: readonly ts.TypeNode[], env: Env): Env {
-    const inner = new Map<ts.Symbol, (path: Path, step: number) => Origin>();
-    for (const declaration of symbol.declarations ?? []) {
-      if (!ts.isTypeAliasDeclaration(declaration) && !ts.isInterfaceDeclaration(declaration) && !ts.isClassLike(declaration)) continue;
-      (declaration.typeParameters ?? []).forEach((parameter, at) => {
-        const own = this.checker.getSymbolAtLocation(parameter.name);
-        const given = written[at] ?? parameter.default;
-        if (own !== undefined && given !== undefined) inner.set(own, (path, step) => this.typeNode(given, path, env, step + 1));
-      });
-    }
-    return inner;
+    const generic = (symbol.declarations ?? []).filter((one) => ts.isTypeAliasDeclaration(one) || ts.isInterfaceDeclaration(one) || ts.isClassLike(one)).flatMap(({ typeParameters = [] }) => [typeParameters]);
+    if (generic.every((parameters) => parameters.length === 0)) return NONE;
+    return new Env(new Set(generic.flatMap((parameters) => parameters.map(({ name }) => name.text))), () => {
+      const meanings = new Map<ts.Symbol, (path: Path, step: number) => Origin>();
+      for (const parameters of generic) {
+        parameters.forEach((parameter, at) => {
+          const own = this.checker.getSymbolAtLocation(parameter.name);
+          const given = written[at] ?? parameter.default;
+          if (own !== undefined && given !== undefined) meanings.set(own, (path, step) => this.typeNode(given, path, env, step + 1));
+        });
+      }
+      return meanings;
+    });
   }
 
   /** A part of a class or an interface. */
@@ -656,6 +702,17 @@ const ASSIGNMENTS: ReadonlySet<ts.SyntaxKind> = new Set([
 function stepInto(name: string, at: number): string {
   if (name.endsWith('Map')) return at === 0 ? '%key' : '%value';
   return name.startsWith('Promise') ? '%await' : '*';
+}
+
+/** What was found before, or is found now. What leads back to itself is not found on that way. */
+function remember<K>(known: Map<K, Origin>, key: K, step: number, find: () => Origin): Origin {
+  const before = known.get(key);
+  if (before !== undefined) return before;
+  if (step > MAX_STEPS) return 'unknown';
+  known.set(key, 'unknown');
+  const origin = find();
+  known.set(key, origin);
+  return origin;
 }
 
 function isElement(step: string): boolean {

@@ -29,22 +29,15 @@ export const PRIMITIVE =
   ts.TypeFlags.NumberLike | ts.TypeFlags.BigIntLike | ts.TypeFlags.StringLike | ts.TypeFlags.BooleanLike | ts.TypeFlags.Undefined | ts.TypeFlags.Null | ts.TypeFlags.Void | ts.TypeFlags.ESSymbolLike;
 
 /** Whether something of a type is what a rule looks for. No primitive is, and a union is where one of its members is. */
-export interface TypeTest {
-  (type: ts.Type): boolean;
-  /** The test's own bit among those of all tests of the program. */
-  readonly bit: number;
-}
-
-/** The bits that no test has: they are for what all rules ask. */
-const BITS_BEFORE_TESTS = 5;
+export type TypeTest = (type: ts.Type) => boolean;
 
 /** What the rules ask about types, for one program. Answers are remembered by type. */
 export class Types {
   readonly checker: ts.TypeChecker;
   private readonly services: ParserServicesWithTypeInformation;
   private readonly declared: readonly HandleTypeSetting[];
-  private readonly handles = new WeakMap<ts.Type, { readonly handle: Handle | undefined }>();
-  private readonly values = new WeakMap<ts.Type, { readonly value: Value | undefined }>();
+  private readonly handles = new Map<ts.Type, { readonly handle: Handle | undefined }>();
+  private readonly values = new Map<ts.Type, { readonly value: Value | undefined }>();
 
   private static readonly made = new WeakMap<ts.Program, Map<Settings, Types>>();
 
@@ -93,32 +86,6 @@ export class Types {
     return question;
   }
   private readonly questions = new Map<string, (type: ts.Type) => unknown>();
-
-  /**
-   * A question of yes or no, by which most expressions can be left alone. Rules make theirs when they are created, before anything is asked.
-   *
-   * @param name of the question, as of one that is remembered
-   */
-  test(name: string, find: (type: ts.Type) => boolean): TypeTest {
-    const known = this.tests.get(name);
-    if (known !== undefined) return known;
-    const test = Object.assign((type: ts.Type) => find(type), { bit: 1 << (BITS_BEFORE_TESTS + this.tests.size) });
-    this.tests.set(name, test);
-    return test;
-  }
-  private readonly tests = new Map<string, TypeTest>();
-
-  /** How many tests there are by now. */
-  get testCount(): number {
-    return this.tests.size;
-  }
-
-  /** The bits of the tests that a type passes which is no union. */
-  passed(type: ts.Type): number {
-    let bits = 0;
-    for (const test of this.tests.values()) if (test(type)) bits |= test.bit;
-    return bits;
-  }
 
   /** What a type says of handles; for a union, what the first of its members that says anything does. */
   handle(type: ts.Type): Handle | undefined {
@@ -225,6 +192,19 @@ export class Types {
 
   /** Whether a type is, or extends, a class or interface of `@pgtable/core` with one of these names. */
   isCore(type: ts.Type, ...names: readonly string[]): boolean {
+    const question = names.length === 1 ? names[0]! : names.join();
+    const answers = this.core.get(question) ?? new Map<ts.Type, boolean>();
+    this.core.set(question, answers);
+    const known = answers.get(type);
+    if (known !== undefined) return known;
+    const found = this.findCore(type, names);
+    answers.set(type, found);
+    return found;
+  }
+  private readonly core = new Map<string, Map<ts.Type, boolean>>();
+
+  private findCore(type: ts.Type, names: readonly string[]): boolean {
+    if ((type.flags & PRIMITIVE) !== 0) return false;
     if (type.isUnionOrIntersection()) return type.types.some((member) => this.isCore(member, ...names));
     const constraint = type.flags & ts.TypeFlags.TypeParameter ? this.checker.getBaseConstraintOfType(type) : undefined;
     if (constraint !== undefined && constraint !== type) return this.isCore(constraint, ...names);
@@ -253,9 +233,12 @@ export class Types {
   }
 
   private brand(type: ts.Type, name: string): ts.Symbol | undefined {
-    // The property of a unique symbol is called __@name@number.
-    const prefix = `__@${name}@`;
-    return type.getProperties().find((property) => property.name.startsWith(prefix) && isDeclaredIn(property, CORE));
+    for (const property of type.getProperties()) {
+      // The property of a unique symbol is called __@name@number. What has its name by a computation is rare, and to find out the name of a property as it is written takes longer.
+      const escapedName = property.escapedName as string;
+      if (escapedName[2] === '@' && escapedName.startsWith(`__@${name}@`) && isDeclaredIn(property, CORE)) return property;
+    }
+    return undefined;
   }
 
   private levelOf(type: ts.Type): Level | undefined {

@@ -1,0 +1,45 @@
+import type { TSESLint, TSESTree } from '@typescript-eslint/utils';
+
+/**
+ * Listeners that are called for the nodes of a file, one kind after the other, and in the order of the file within each, before any other listener is.
+ *
+ * A rule that looks at every call and every name is called a thousand times a file, and ESLint takes about as long to call it as it takes to see that there is nothing to
+ * do: with eleven rules that was a fifth of what they cost. So they share one list of the nodes.
+ *
+ * @param listeners by kinds of nodes, several of them with commas between; nothing else that a selector may be
+ */
+export function inOneGo(sourceCode: Readonly<TSESLint.SourceCode>, listeners: TSESLint.RuleListener): TSESLint.RuleListener {
+  const byKind = Object.entries(listeners).flatMap(([kinds, listener]) => kinds.split(', ').map((kind) => [kind, listener as (node: TSESTree.Node) => void] as const));
+  return {
+    Program() {
+      const nodes = nodesOf(sourceCode);
+      for (const [kind, listener] of byKind) for (const node of nodes.get(kind) ?? []) listener(node);
+    },
+  };
+}
+
+const found = new WeakMap<Readonly<TSESLint.SourceCode>, ReadonlyMap<string, readonly TSESTree.Node[]>>();
+
+/** The nodes of a file by their kind. */
+function nodesOf(sourceCode: Readonly<TSESLint.SourceCode>): ReadonlyMap<string, readonly TSESTree.Node[]> {
+  const known = found.get(sourceCode);
+  if (known !== undefined) return known;
+  const nodes = new Map<string, TSESTree.Node[]>();
+  // The types of typescript-eslint leave out what ESLint calls to go through a file, and keeps.
+  for (const step of (sourceCode as Readonly<TSESLint.SourceCode> & Traversed).traverse()) {
+    if (step.kind !== VISIT || step.phase !== ENTER) continue;
+    const ofKind = nodes.get(step.target.type);
+    if (ofKind === undefined) nodes.set(step.target.type, [step.target]);
+    else ofKind.push(step.target);
+  }
+  found.set(sourceCode, nodes);
+  return nodes;
+}
+
+/** @see https://eslint.org/docs/latest/extend/languages */
+interface Traversed {
+  traverse(): Iterable<{ readonly kind: typeof VISIT; readonly phase: 1 | 2; readonly target: TSESTree.Node } | { readonly kind: 2; readonly phase?: undefined }>;
+}
+
+const VISIT = 1;
+const ENTER = 1;
