@@ -7,21 +7,20 @@ import { RACES } from './races/scenarios.js';
 import { Stadium } from './races/stadium.js';
 
 /*
- * npm run races [-- --scenario TEXT] [--arch TEXT] [--runs N] [--seed N] [--replay SCHEDULE] [--without TEXT] [--exhaustive] [--real N] [--quick] [--list]
+ * npm run races [-- --scenario TEXT] [--arch TEXT] [--runs N] [--seed N] [--replay SCHEDULE] [--without TEXT] [--real N] [--quick] [--list]
  *
  * Runs threads of the kernel against each other, one step at a time, in every order that matters; or, with --runs, in so many that are chosen by chance, beginning with --seed. Then something is left out of the
  * sources (in the bundle; the files stay as they are), and the race must be lost; the schedule that shows it is run again, and must end with the same error. Of some things it is shown that they are not what keeps the
  * threads apart: without them nothing may be lost either.
  *
- * --scenario and --arch select by a part of the name; --without none leaves the faulty sources out, and another text selects what is left out of them; --replay runs one schedule of one scenario on one
- * architecture, as it was printed, and shows each step; --exhaustive runs all interleavings also of those scenarios that take minutes for that; --real runs each scenario N times on real
- * threads, with small delays and no scheduler; --quick takes the scenarios that take seconds.
+ * --scenario and --arch select by the name, or a part of it; --without none leaves the faulty sources out, and another text selects what is left out of them; --replay runs one schedule of one scenario on one
+ * architecture, as it was printed, and shows each step; --real runs each scenario N times on real threads, with small delays and no scheduler; --quick takes the scenarios that take seconds.
  */
 const { values } = parseArgs({
   args: process.argv.slice(2).filter((argument) => argument !== '--'),
   options: {
     scenario: { type: 'string' }, arch: { type: 'string' }, runs: { type: 'string' }, seed: { type: 'string', default: '1' }, replay: { type: 'string' }, without: { type: 'string' },
-    real: { type: 'string' }, exhaustive: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false }, list: { type: 'boolean', default: false },
+    real: { type: 'string' }, quick: { type: 'boolean', default: false }, list: { type: 'boolean', default: false },
   },
 });
 
@@ -33,15 +32,15 @@ function numberOf(name: string, text: string, least: number): number {
   throw new Error(`--${name} ${text}: a whole number from ${least} up is expected`);
 }
 
-/** Those whose name contains a text. */
+/** The one of that name, or those whose name contains a text. */
 function chosen<T>(what: string, all: readonly (readonly [string, T])[], part: string | undefined): (readonly [string, T])[] {
-  const found = all.filter(([name]) => part === undefined || name.includes(part));
+  const exact = all.filter(([name]) => name === part);
+  const found = exact.length > 0 ? exact : all.filter(([name]) => part === undefined || name.includes(part));
   if (found.length === 0) throw new Error(`no ${what} has '${part}' in its name; there are: ${all.map(([name]) => name).join(', ')}`);
   return found;
 }
 
 function searchOf({ search }: Race): ScheduleSearch {
-  if (values.exhaustive) return { kind: 'reduced' };
   return values.runs === undefined ? search : { kind: 'priorities', runs: numberOf('runs', values.runs, 1), seed: numberOf('seed', values.seed, 0), depth: 3 };
 }
 
@@ -77,16 +76,16 @@ function shortened(listing: string): string {
   return short.join('\n');
 }
 
-function format(title: string, { found, error }: Report): string {
-  if (found === undefined) return `${title}: ${error ?? 'nothing was found out'}`;
+function format(indent: string, title: string, { found, error }: Report): string {
+  if (found === undefined) return `${indent}${title}: ${error ?? 'nothing was found out'}`;
   const outcomes = found.outcomes.map(([outcome, count]) => `${count} ${outcome}`).join(', ');
-  return `${formatExploration(title, { ...found, outcomes: new Map(found.outcomes), failure: found.failure && { ...found.failure, listing: shortened(found.failure.listing) } })}${outcomes === '' ? '' : `\n  ${outcomes}`}`;
+  return `${formatExploration(`${indent}${title}`, { ...found, outcomes: new Map(found.outcomes), failure: found.failure && { ...found.failure, listing: shortened(found.failure.listing) } })}${outcomes === '' ? '' : `\n${indent}  in the end: ${outcomes}`}`;
 }
 
 /** The race as it is, or without what it does not need: nothing may go wrong. */
 async function run(stadium: Stadium, order: Order, indent = '  '): Promise<void> {
   const report = await stadium.run(order);
-  console.log(format(`${indent}${order.configuration}`, report));
+  console.log(format(indent, order.configuration, report));
   if (report.found === undefined || report.found.failed > 0 || !report.found.complete) complain(`${order.race}, ${order.configuration}`);
 }
 

@@ -1,10 +1,10 @@
-import { collapseFile, collapsePteMappedThp, madvise, readUser, writeUser } from '../../../packages/mm/src/index.js';
+import { collapseFile, collapsePteMappedThp, faultIn, madvise, readUser, writeUser } from '../../../packages/mm/src/index.js';
 import { endFile, insertFile, race, same } from '../race.js';
 
 const SECOND = 0x2222;
 
 export default race({
-  about: 'a write to a private mapping of a huge page of a file, which makes a copy, and khugepaged, which takes the table away that maps the huge page by ptes',
+  about: 'a write fault in a private mapping of a huge page of a file, which makes a copy, and khugepaged, which takes the table away that maps the huge page by ptes',
   frames: 64, huge: 2, options: { words: 4096 },
   setup: (place) => {
     const { kernel, mm, base } = place;
@@ -17,7 +17,8 @@ export default race({
     return { file };
   },
   threads: {
-    write: ({ mm, base }) => { writeUser(mm, base, SECOND); },
+    // Only the fault: with the access, which comes when all is done, there are many times as many interleavings (15,315 on s390), and nothing more is found.
+    write: ({ mm, base }) => { faultIn(mm, base, true); },
     collapse: ({ mm, base }) => {
       mm.lock.readLock();
       collapsePteMappedThp(mm, base, true);
@@ -26,6 +27,7 @@ export default race({
   },
   check: ({ kernel, mm, base }, { file }) => {
     const { frames } = kernel;
+    writeUser(mm, base, SECOND);
     const head = kernel.mapping(file).page(0)!;
     same('the word of the file', frames.ram[(head - frames.firstPfn) * frames.pageBytes / 4], 0);
     same('the word that was written', readUser(mm, base), SECOND);
@@ -33,7 +35,7 @@ export default race({
     return undefined;
   },
   after: endFile,
-  search: { kind: 'priorities', runs: 100, seed: 1, depth: 3 },
+  search: { kind: 'reduced' },
   without: [{
     name: 'the look at the entries under both locks', loses: /ends, and is not empty/,
     patches: [{
