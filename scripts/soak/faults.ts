@@ -10,10 +10,6 @@ const SCARCE: readonly SoakFault[] = [
     name: 'a fork that runs out of memory leaves its child',
     patches: [{ file: 'packages/mm/src/ops/fork.ts', find: '    child.mmput();\n', replace: '' }],
   },
-  {
-    name: 'a move that runs out of memory does not bring back what it has moved',
-    patches: [{ file: 'packages/mm/src/ops/mremap.ts', find: 'const back = movePageTables(target, to, part, start, done);', replace: 'const back = done;' }],
-  },
 ];
 
 /** Faults whose name contains a text: those of `npm run faults` that are put into the sources of packages/mm, and those of the soak alone. @throws Error if there is none */
