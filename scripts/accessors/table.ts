@@ -30,7 +30,7 @@ const FAMILIES: readonly Family[] = [
     generic: [TableLevelOps.prototype, BasicLevelOps.prototype],
     inner: new Set([
       'constructor', 'load', 'exchange', 'compareExchange', 'unlinked', 'childLevel', 'childIndex', 'childAt', 'replace', 'change', 'promise', 'withNotesOf', 'withFlagsOf',
-      'withoutIgnored', 'value', 'wrprotectRun', 'gatherRun', 'orRun', 'unwatched', 'fillRun', 'anyValid', 'stepOf',
+      'withoutIgnored', 'value', 'wrprotectRun', 'gatherRun', 'orRun', 'writer', 'exchangeMade', 'unwatched', 'fillRun', 'anyValid', 'stepOf',
     ]),
     of: (arch, level) => arch.ops[level],
   },

@@ -43,9 +43,10 @@ async function run(machine: string, checks: KernelChecks, duties: readonly (read
   const places = [counters + 64 * page, counters + 129 * page] as const;
   map(mm, PAGES, WRITE, { address: places[0], fixed: true });
   for (let at = 0; at < PAGES; at++) writeUser(mm, places[0] + at * page, at + 1);
-  const stop = new Int32Array(new SharedArrayBuffer(4));
+  const stop = new Int32Array(new SharedArrayBuffer(8));
+  const endless = duties.filter(([, rounds]) => rounds === 0).length;
   const ends = duties.map(([role, rounds], number) => new Promise<Done>((resolve, reject) => {
-    const orders: Orders = { role, rounds, seed: number + 1, machine, kernel: kernel.share(), mm: mm.id, counters, changing, places, stop };
+    const orders: Orders = { role, rounds, seed: number + 1, machine, kernel: kernel.share(), mm: mm.id, counters, changing, places, stop, endless };
     const thread = new Worker(worker, { workerData: orders });
     thread.once('message', resolve);
     thread.once('error', reject);

@@ -23,7 +23,10 @@ export interface Orders {
   readonly counters: number;
   readonly changing: number;
   readonly places: readonly [number, number];
+  /** Whether to stop; how many threads that run until they are stopped have begun. */
   readonly stop: Int32Array;
+  /** How many such threads there are: the others wait for them, so that all run at once however late a thread starts. */
+  readonly endless: number;
 }
 
 /** What a thread reports. */
@@ -39,7 +42,7 @@ export interface Done {
 const RIGHTS = VmaFlags.Read | VmaFlags.Write;
 
 // What the tests beside this file post.
-const { role, rounds, seed, machine, kernel: image, mm: mmId, counters, changing, places, stop } = workerData as Orders;
+const { role, rounds, seed, machine, kernel: image, mm: mmId, counters, changing, places, stop, endless } = workerData as Orders;
 const kernel = attachKernel<TableHandles>(image, shape(machine));
 kernel.join(`${role} ${seed}`);
 setHugePolicy(kernel, { pmd: 'never', mthp: 'always', orders: [2] });
@@ -135,9 +138,14 @@ const roles: Readonly<Record<Role, () => void>> = {
 
 let error = '';
 try {
+  while (rounds > 0 && Atomics.load(stop, 1) < endless && Atomics.load(stop, 0) === 0) {
+    kernel.rcu.poll();
+    Atomics.wait(stop, 1, Atomics.load(stop, 1), 1);
+  }
   for (let round = 0; (rounds === 0 || round < rounds) && Atomics.load(stop, 0) === 0; round++) {
     roles[role]();
     kernel.rcu.poll();
+    if (rounds === 0 && round === 0) Atomics.add(stop, 1, 1);
   }
   kernel.rcu.barrier();
   kernel.leave();
