@@ -40,7 +40,6 @@ export default race({
   },
   after: endFile,
   limit: 20_000,
-  quick: true,
   search: { kind: 'reduced' },
   without: [{
     name: 'the frozen references, and the look into the cache once the folio is locked', loses: /the word in the file/,
