@@ -142,6 +142,17 @@ describe('vmalloc', () => {
     quiet(kernel);
   });
 
+  it('purges by itself when those that wait have all slots', () => {
+    const kernel = boot(MACHINE, {}, 2);
+    vfree(kernel, vmalloc(kernel, 4096));
+    const first = vmalloc(kernel, 4096);
+    const second = vmalloc(kernel, 4096);
+    expect(() => vmalloc(kernel, 4096)).toThrow(refused('ENOMEM', 'there are 2 vmalloc areas already'));
+    vfree(kernel, first);
+    vfree(kernel, second);
+    quiet(kernel);
+  });
+
   it('refuses what cannot be', () => {
     const kernel = boot(MACHINE, {}, 1);
     const address = vmalloc(kernel, 4096);

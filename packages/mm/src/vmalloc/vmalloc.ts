@@ -153,9 +153,9 @@ function allocate<H extends HandleFamily>(kernel: Kernel<H>, bytes: number, step
   const { frames } = kernel;
   const pages = (Math.ceil(bytes / step) * step) / frames.pageBytes;
   const attributes = { huge: step > frames.pageBytes, name };
-  let area = areas.alloc(pages, step, kernel.vmalloc, attributes);
+  let area = tryAlloc(() => areas.alloc(pages, step, kernel.vmalloc, attributes));
   if (area === undefined) {
-    // Addresses that wait for a flush are addresses too.
+    // Areas that wait for a flush have addresses and slots too.
     purgeVmapArea(kernel);
     area = areas.alloc(pages, step, kernel.vmalloc, attributes);
   }
