@@ -67,10 +67,13 @@ export function typed<Messages extends string>(
   const complete = services as ParserServicesWithTypeInformation;
   const types = Types.of(complete, settings);
   if (!types.relevant) return undefined;
-  const known = asked.get(context.sourceCode)?.get(types) ?? new Asked(complete, settings, types, context.sourceCode.scopeManager?.scopes ?? []);
-  const bySettings = asked.get(context.sourceCode) ?? new Map<Types, Asked>();
-  asked.set(context.sourceCode, bySettings.set(types, known));
-  return known;
+  const bySettings = asked.get(context.sourceCode);
+  const known = bySettings?.get(types);
+  if (known !== undefined) return known;
+  const made = new Asked(complete, settings, types, context.sourceCode.scopeManager?.scopes ?? []);
+  if (bySettings === undefined) asked.set(context.sourceCode, new Map([[types, made]]));
+  else bySettings.set(types, made);
+  return made;
 }
 
 /** What the rules have asked about a file, for all of them: most ask the same of the same nodes, and asking the compiler is most of what they cost. */
@@ -189,15 +192,24 @@ class Asked implements Typed {
     return this.byName.get(name) ?? name;
   }
 
-  /** The variables that names in expressions stand for. */
-  private variables(): ReadonlyMap<TSESTree.Node, TSESLint.Scope.Variable> {
-    const variables = new Map<TSESTree.Node, TSESLint.Scope.Variable>();
+  /** The variables that names in expressions stand for; of names that the file does not declare, the first use of each. */
+  private variables(): ReadonlyMap<TSESTree.Node, TSESLint.Scope.Variable | TSESTree.Node> {
+    const variables = new Map<TSESTree.Node, TSESLint.Scope.Variable | TSESTree.Node>();
+    const globals = new Map<string, TSESTree.Node>();
     for (const { references } of this.scopes) {
-      for (const { identifier, resolved } of references) if (resolved !== null && resolved.defs.length === 1 && !isShorthand(identifier)) variables.set(identifier, resolved);
+      for (const { identifier, resolved, isValueReference } of references) {
+        if (isShorthand(identifier)) continue;
+        if (resolved?.defs.length === 1) variables.set(identifier, resolved);
+        else if ((resolved === null || resolved.defs.length === 0) && isValueReference && identifier.type === AST_NODE_TYPES.Identifier) {
+          const first = globals.get(identifier.name);
+          if (first === undefined) globals.set(identifier.name, identifier);
+          else variables.set(identifier, first);
+        }
+      }
     }
     return variables;
   }
-  private byName: ReadonlyMap<TSESTree.Node, TSESLint.Scope.Variable> | undefined;
+  private byName: ReadonlyMap<TSESTree.Node, TSESLint.Scope.Variable | TSESTree.Node> | undefined;
 
   handleOf(node: TSESTree.Node): Handle | undefined {
     if ((this.may(node) & May.Handle) === 0) return undefined;

@@ -86,10 +86,12 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   }
 
   function problemOf(node: Cast, inner: TSESTree.Expression, steps: readonly Cast[]): Problem | undefined {
-    const before = types.typeOf(inner);
     const after = types.typeOf(node);
-    const from = handleWithin(before);
     const to = handleWithin(after);
+    // Most casts of numbers and texts make others of them.
+    if (to === undefined && isPrimitive(inner) && steps.length === 1) return undefined;
+    const before = types.typeOf(inner);
+    const from = handleWithin(before);
     if (from === undefined && to === undefined) {
       // number -> handle -> number: a handle on the way only.
       const between = steps.map(({ typeAnnotation }) => handleWithin(types.typeOf(typeAnnotation))).find((found) => found !== undefined);

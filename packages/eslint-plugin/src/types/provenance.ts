@@ -63,9 +63,11 @@ export class Provenance {
   private static readonly made = new WeakMap<Types, Provenance>();
 
   static of(types: Types): Provenance {
-    const provenance = Provenance.made.get(types) ?? new Provenance(types);
-    Provenance.made.set(types, provenance);
-    return provenance;
+    const known = Provenance.made.get(types);
+    if (known !== undefined) return known;
+    const made = new Provenance(types);
+    Provenance.made.set(types, made);
+    return made;
   }
 
   private constructor(types: Types) {

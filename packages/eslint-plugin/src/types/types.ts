@@ -43,9 +43,10 @@ export class Types {
 
   static of(services: ParserServicesWithTypeInformation, settings: Settings): Types {
     const bySettings = Types.made.get(services.program) ?? new Map<Settings, Types>();
-    Types.made.set(services.program, bySettings);
-    const types = bySettings.get(settings) ?? new Types(services, settings);
-    bySettings.set(settings, types);
+    const known = bySettings.get(settings);
+    if (known !== undefined) return known;
+    const types = new Types(services, settings);
+    Types.made.set(services.program, bySettings.set(settings, types));
     return types;
   }
 
