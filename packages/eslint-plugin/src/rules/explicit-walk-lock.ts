@@ -261,17 +261,20 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
       if (symbol === undefined || !isWalk(typed.types.resolved(symbol).name)) return;
       for (const argument of node.arguments) if (argument.type !== AST_NODE_TYPES.SpreadElement) checkArgument(argument);
     },
-    'ClassDeclaration, ClassExpression'(node: TSESTree.ClassDeclaration | TSESTree.ClassExpression) {
-      if (node.abstract || !node.implements.some(({ expression }) => isImplemented(expression))) return;
-      const own = checker.getTypeAtLocation(toTs.get(node)).getProperty(LOCK);
-      if (own === undefined) context.report({ node: node.id ?? node, messageId: 'missing' });
-    },
+    ClassDeclaration: checkClass,
+    ClassExpression: checkClass,
     SwitchStatement(node) {
       const byDefault = node.cases.find(({ test }) => test === null);
       if (byDefault === undefined || !isMode(toTs.get(node.discriminant) as ts.Expression)) return;
       if (!demandsAll(bare(node.discriminant) as TSESTree.Expression, byDefault.consequent)) context.report({ node: byDefault, messageId: 'byDefault' });
     },
   };
+
+  function checkClass(node: TSESTree.ClassDeclaration | TSESTree.ClassExpression): void {
+    if (node.abstract || !node.implements.some(({ expression }) => isImplemented(expression))) return;
+    const own = checker.getTypeAtLocation(toTs.get(node)).getProperty(LOCK);
+    if (own === undefined) context.report({ node: node.id ?? node, messageId: 'missing' });
+  }
 
   function isImplemented(expression: TSESTree.Expression): boolean {
     return isOps(checker.getTypeAtLocation(toTs.get(expression.parent)));

@@ -237,6 +237,10 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     return !ofParameters && !ofOthers;
   }
 
+  function checkField({ value }: TSESTree.PropertyDefinition | TSESTree.AccessorProperty): void {
+    checkAny(value);
+  }
+
   return {
     TSAsExpression: checkCast,
     TSTypeAssertion: checkCast,
@@ -270,9 +274,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     ArrayExpression(node) {
       for (const element of node.elements) if (element !== null && element.type !== AST_NODE_TYPES.SpreadElement) checkAny(element);
     },
-    'PropertyDefinition, AccessorProperty'(node: TSESTree.PropertyDefinition | TSESTree.AccessorProperty) {
-      checkAny(node.value);
-    },
+    PropertyDefinition: checkField,
+    AccessorProperty: checkField,
     AssignmentPattern(node) {
       checkAny(node.right);
     },

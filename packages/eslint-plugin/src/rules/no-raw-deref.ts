@@ -220,6 +220,14 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     }
   }
 
+  function checkLoop({ right }: TSESTree.ForInStatement | TSESTree.ForOfStatement): void {
+    if (typed.isLive(right)) report(right, 'spread', right);
+  }
+
+  function checkField({ value }: TSESTree.PropertyDefinition | TSESTree.AccessorProperty): void {
+    checkPlace(value);
+  }
+
   return {
     MemberExpression(node) {
       if (typed.isLive(node.object)) {
@@ -271,7 +279,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     JSXExpressionContainer(node) {
       if (node.expression.type !== AST_NODE_TYPES.JSXEmptyExpression) checkPlace(node.expression);
     },
-    'ObjectPattern, ArrayPattern': checkPattern,
+    ObjectPattern: checkPattern,
+    ArrayPattern: checkPattern,
     VariableDeclarator(node) {
       // A variable without a type takes that of what it is given, but for a choice that comes out as a number.
       if (node.id.type === AST_NODE_TYPES.Identifier && (node.id.typeAnnotation !== undefined || isScript || isChoice(node.init))) checkPlace(node.init);
@@ -282,9 +291,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
       const isPattern = left.type === AST_NODE_TYPES.ObjectPattern || left.type === AST_NODE_TYPES.ArrayPattern;
       if (!isPattern && /^(\?\?|\|\||&&)?=$/.test(operator)) checkPlace(right);
     },
-    'ForOfStatement, ForInStatement'(node: TSESTree.ForInStatement | TSESTree.ForOfStatement) {
-      if (typed.isLive(node.right)) report(node.right, 'spread', node.right);
-    },
+    ForOfStatement: checkLoop,
+    ForInStatement: checkLoop,
     ReturnStatement(node) {
       checkPlace(node.argument);
     },
@@ -301,9 +309,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     ArrayExpression(node) {
       for (const element of node.elements) if (element !== null && element.type !== AST_NODE_TYPES.SpreadElement) checkPlace(element);
     },
-    'PropertyDefinition, AccessorProperty'(node: TSESTree.PropertyDefinition | TSESTree.AccessorProperty) {
-      checkPlace(node.value);
-    },
+    PropertyDefinition: checkField,
+    AccessorProperty: checkField,
     AssignmentPattern(node) {
       checkPlace(node.right);
     },

@@ -148,6 +148,10 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     }
   }
 
+  function checkField({ value }: TSESTree.PropertyDefinition | TSESTree.AccessorProperty): void {
+    check(value);
+  }
+
   return {
     CallExpression: checkCall,
     NewExpression: checkCall,
@@ -176,9 +180,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     SpreadElement(node) {
       if (node.parent.type !== AST_NODE_TYPES.ObjectExpression) checkParts(node.argument, node);
     },
-    'PropertyDefinition, AccessorProperty'(node: TSESTree.PropertyDefinition | TSESTree.AccessorProperty) {
-      check(node.value);
-    },
+    PropertyDefinition: checkField,
+    AccessorProperty: checkField,
     AssignmentPattern(node) {
       check(node.right);
     },

@@ -235,6 +235,16 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     report(node, 'write', entry, canFix ? (fixer) => fixer.replaceText(node, apart(node, `${arch}.values.${level}.empty`)) : undefined);
   }
 
+  function checkTest({ test }: TSESTree.IfStatement | TSESTree.ConditionalExpression | TSESTree.WhileStatement | TSESTree.DoWhileStatement | TSESTree.ForStatement): void {
+    checkTruth(test);
+  }
+
+  function checkCast(node: TSESTree.TSAsExpression | TSESTree.TSTypeAssertion): void {
+    if (node.parent.type === AST_NODE_TYPES.TSAsExpression || node.parent.type === AST_NODE_TYPES.TSTypeAssertion || isCompared(node)) return;
+    const value = types.valueOf(node);
+    if (value !== undefined) checkWrite(node, node, { ...value, isValue: true });
+  }
+
   return {
     BinaryExpression(node) {
       const { left, operator, right } = node;
@@ -255,11 +265,11 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     UnaryExpression(node) {
       if (node.operator === '!') checkTruth(node.argument);
     },
-    'IfStatement, ConditionalExpression, WhileStatement, DoWhileStatement, ForStatement'(
-      node: TSESTree.IfStatement | TSESTree.ConditionalExpression | TSESTree.WhileStatement | TSESTree.DoWhileStatement | TSESTree.ForStatement,
-    ) {
-      checkTruth(node.test);
-    },
+    IfStatement: checkTest,
+    ConditionalExpression: checkTest,
+    WhileStatement: checkTest,
+    DoWhileStatement: checkTest,
+    ForStatement: checkTest,
     LogicalExpression(node) {
       if (node.operator === '??') return;
       // What `a && b` is where its value counts is a's, so that a boolean in its place need not compile.
@@ -301,11 +311,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
         if (at >= 0 && written !== undefined && types.types.value(types.typeOf(written)) === undefined) checkWrite(written, written, { level: types.handleOf(node.arguments[at]!)?.level, isValue: false });
       }
     },
-    'TSAsExpression, TSTypeAssertion'(node: TSESTree.TSAsExpression | TSESTree.TSTypeAssertion) {
-      if (node.parent.type === AST_NODE_TYPES.TSAsExpression || node.parent.type === AST_NODE_TYPES.TSTypeAssertion || isCompared(node)) return;
-      const value = types.valueOf(node);
-      if (value !== undefined) checkWrite(node, node, { ...value, isValue: true });
-    },
+    TSAsExpression: checkCast,
+    TSTypeAssertion: checkCast,
     // A zero where an entry is expected, by `any` or against the compiler's will.
     Literal(node) {
       if (node.value !== 0n || !('bigint' in node)) return;
