@@ -60,7 +60,7 @@ export class TableEditor<H extends HandleFamily> {
     for (const edge of [part.start, part.end]) {
       const window = this.windowOf(edge);
       if (window === undefined || edge === window.start) continue;
-      const place = this.placeOf(edge);
+      const place = this.placeOf(edge, 'pte', true);
       if (place === undefined || place.kind === EntryKind.None || place.kind === EntryKind.Table) continue;
       const { level } = place.table;
       const bytes = this.bytesOf(level) * this.groupOf(place);
@@ -117,9 +117,10 @@ export class TableEditor<H extends HandleFamily> {
   /**
    * The entry that ends the walk of an address, or, with a level, the one of that level if the walk gets there.
    *
-   * Returns: undefined outside of the root's windows and past the end of a table.
+   * @param atEdge ends at a table that the address is the first one of: no page below begins before it, and the table may be another thread's, which takes it out meanwhile
+   * @returns undefined outside of the root's windows and past the end of a table
    */
-  placeOf(va: number, level: Level = 'pte'): Place<H> | undefined {
+  placeOf(va: number, level: Level = 'pte', atEdge = false): Place<H> | undefined {
     if (this.windowOf(va) === undefined) return undefined;
     let part = this.rootPart(va, this.page);
     for (;;) {
@@ -130,7 +131,7 @@ export class TableEditor<H extends HandleFamily> {
       const buffer = new ScanBuffer(1);
       scanTable(this.space.arch, table, index, index + 1, KINDS, buffer);
       const kind = buffer.kind[0] as EntryKind;
-      if (kind !== EntryKind.Table || table.level === level) return { table, index, va: part.va + index * bytes, kind };
+      if (kind !== EntryKind.Table || table.level === level || (atEdge && part.va + index * bytes === va)) return { table, index, va: part.va + index * bytes, kind };
       part = this.childPart(part, index, buffer.lo[0]!, buffer.hi[0]!);
     }
   }
