@@ -64,10 +64,10 @@ class Player implements Scheduler {
   point(what: string, place: SchedulePlace, index: number, access: AccessType, until: Until, count: number): void {
     const { stage, me } = this;
     this.refuseToGoOn();
+    const alone = until === Until.Always || place === undefined;
+    // A thread that would wait for itself is told by an error. That is no step: nobody else can change it, and who waits for the same could not have come first.
+    if (!alone && (until === Until.Unowned ? rawOwner(Atomics.load(place, index)) === currentThread().id : Atomics.load(place, index) === -currentThread().id)) return;
     this.pend(what, place, index, access, count);
-    // A thread that waits for itself does so in its own way: by an error.
-    const alone = until === Until.Always || place === undefined || (until === Until.Unowned && rawOwner(Atomics.load(place, index)) === currentThread().id)
-      || (until !== Until.Unowned && Atomics.load(place, index) === -currentThread().id);
     if (alone) stage.park(me, Until.Always, 0, 0, 0);
     else stage.park(me, until, bufferNumber(this.numbers, place.buffer, what), place.byteOffset / 4 + index, 0);
     this.yieldTo(what);
