@@ -92,7 +92,7 @@ export const ENTRIES: readonly Fault[] = [
     patches: [{ file: WP, find: '      ptepClearFlush(arch, context, BigInt(address), ptep);\n', replace: '      arch.ops.pte.getAndClear(context, BigInt(address), ptep).gather(gather);\n' }],
   },
   {
-    name: 'set_memory_ro() does not split the block that it changes a part of', program: 'set_memory', says: /the pages: /,
+    name: 'set_memory_ro() does not split the block that it changes a part of', program: 'set_memory', says: /the pages: |s390 changes a valid entry by IPTE/,
     patches: [
       { file: 'packages/mm/src/vmalloc/set-memory.ts', find: '        splitKernelLeaf(initMm, start);\n', replace: '' },
       { file: 'packages/mm/src/vmalloc/set-memory.ts', find: '        splitKernelLeaf(initMm, end);\n', replace: '' },
