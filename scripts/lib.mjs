@@ -1,6 +1,7 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 /** The folder of the repository. */
@@ -22,9 +23,47 @@ export function run(command, args, env = {}) {
   return status === 0;
 }
 
+/** How many lines {@link watch} keeps of those that say that something is wrong, and of the last ones. */
+const KEPT = 25;
+const WRONG = /\b(FAILED|ERROR|NOT|MISSED|Error)\b/;
+
+/** Runs a command like {@link run}. Resolves to whether it ended well, and to those of its lines that say the most. */
+export function watch(command, args, env = {}) {
+  const colour = process.stdout.isTTY ? { FORCE_COLOR: '1' } : {};
+  const child = spawn(command, args, { cwd: ROOT, stdio: ['inherit', 'pipe', 'pipe'], env: { ...ENV, ...colour, ...env }, shell: process.platform === 'win32' });
+  const wrong = [];
+  const last = [];
+  for (const [from, to] of [[child.stdout, process.stdout], [child.stderr, process.stderr]]) {
+    from.pipe(to, { end: false });
+    createInterface({ input: from }).on('line', (line) => {
+      last.push(line);
+      const before = last.length > KEPT ? last.shift() : '';
+      if (WRONG.test(before) && wrong.length < KEPT) wrong.push(before);
+    });
+  }
+  return new Promise((resolve) => {
+    child.on('error', (error) => {
+      console.error(`cannot run ${command}: ${error.message}`);
+      resolve({ ok: false, lines: [error.message] });
+    });
+    child.on('close', (status) => {
+      resolve({ ok: status === 0, lines: [...wrong, ...last] });
+    });
+  });
+}
+
+function pathOf(name) {
+  return join(BIN, process.platform === 'win32' ? `${name}.cmd` : name);
+}
+
 /** Runs an installed tool: turbo, vitest, eslint. */
 export function tool(name, args) {
-  return run(join(BIN, process.platform === 'win32' ? `${name}.cmd` : name), args);
+  return run(pathOf(name), args);
+}
+
+/** Runs an installed tool, and keeps the last lines of what it printed. */
+export function watchTool(name, args) {
+  return watch(pathOf(name), args);
 }
 
 /** The pnpm that package.json names, by npx: nothing is installed yet. */

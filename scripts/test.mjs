@@ -1,55 +1,68 @@
-// npm test: installs, builds, lints and runs every test. Its last line counts them.
+// npm test: installs, builds, lints and runs every test. Its last line counts them; above it stands again what failed, and why.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { FIXTURES, HAS_FIXTURES, installAndBuild, run, tool } from './lib.mjs';
+import { join, relative } from 'node:path';
+import { FIXTURES, HAS_FIXTURES, installAndBuild, ROOT, watch, watchTool } from './lib.mjs';
 
 const counts = { passed: 0, failed: 0 };
+/** What failed, with the lines that say why: the log is long. */
+const failures = [];
 
 /** One check that either holds or not; it counts as one test. */
-function check(title, ok) {
+function check(title, { ok, lines }) {
   console.log(`${ok ? 'ok    ' : 'FAILED'} ${title}`);
   counts[ok ? 'passed' : 'failed']++;
+  if (!ok) failures.push({ title, lines });
   return ok;
 }
 
-function unitTests() {
+async function unitTests() {
   const folder = mkdtempSync(join(tmpdir(), 'pgtable-test-'));
-  const report = join(folder, 'report.json');
-  const ok = tool('vitest', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]);
+  const path = join(folder, 'report.json');
+  const { ok, lines } = await watchTool('vitest', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${path}`]);
   try {
-    const { numPassedTests, numFailedTests, numPendingTests, numTotalTestSuites, numFailedTestSuites } = JSON.parse(readFileSync(report, 'utf8'));
+    const report = JSON.parse(readFileSync(path, 'utf8'));
+    const { numPassedTests, numFailedTests, numPendingTests, numTotalTestSuites, numFailedTestSuites } = report;
     counts.passed += numPassedTests;
     counts.failed += numFailedTests;
+    for (const { name, assertionResults } of report.testResults) {
+      for (const { status, fullName, failureMessages } of assertionResults) {
+        if (status === 'failed') failures.push({ title: `${relative(ROOT, name)}: ${fullName}`, lines: failureMessages.join('\n').split('\n').slice(0, 30) });
+      }
+    }
     console.log(`unit tests: ${numPassedTests} passed, ${numFailedTests} failed, ${numPendingTests} skipped, ${numTotalTestSuites} suites`);
     // A suite that cannot even be loaded has no failed test in it.
-    if (!ok && numFailedTests === 0) check(`unit tests ran (${numFailedTestSuites} suites failed)`, false);
+    if (!ok && numFailedTests === 0) check(`unit tests ran (${numFailedTestSuites} suites failed)`, { ok, lines });
   } catch (error) {
-    check(`unit tests ran (${error.message})`, false);
+    check(`unit tests ran (${error.message})`, { ok: false, lines });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-const SOURCES = ['--conditions=@pgtable/source', '--import', 'tsx'];
+/** A script of the repository that is written in TypeScript. */
+function script(name, ...args) {
+  return watch(process.execPath, ['--conditions=@pgtable/source', '--import', 'tsx', `scripts/${name}.ts`, ...args]);
+}
 
-if (check('install and build', installAndBuild())) {
-  check('types', tool('turbo', ['run', 'typecheck', '--output-logs=errors-only']));
-  check('lint', tool('eslint', ['.', '--max-warnings', '0']));
-  check('corpus of the lint rules', run(process.execPath, [...SOURCES, 'scripts/lint-corpus.ts']));
-  check('a program that the lint converts', run(process.execPath, [...SOURCES, 'scripts/downstream.ts']));
-  check('layers', run(process.execPath, ['scripts/check-layers.mjs']));
-  unitTests();
-  check('fuzz', run(process.execPath, [...SOURCES, 'scripts/fuzz.ts', '--runs', '20000']));
-  check('threads that share tables', run(process.execPath, [...SOURCES, 'scripts/soak.ts', '--only', 'accessors', '--reads', '20000000']));
-  check('threads that share address spaces', run(process.execPath, [...SOURCES, 'scripts/soak.ts', '--only', 'spaces', '--seconds', '60']));
-  check('faults of the model are found', run(process.execPath, [...SOURCES, 'scripts/faults.ts', '--quick']));
-  check('threads in every interleaving', run(process.execPath, [...SOURCES, 'scripts/races.ts', '--quick']));
-  check("QEMU's translation of what was written", run(process.execPath, [...SOURCES, 'scripts/qemu.ts']));
-  check('publishing', run(process.execPath, ['scripts/check-publish.mjs']));
-  check('browser', run(process.execPath, [...SOURCES, 'scripts/browser.ts']));
-  if (HAS_FIXTURES) check(`oracles in ${FIXTURES}`, run(process.execPath, [...SOURCES, 'scripts/oracle.ts']));
+if (check('install and build', { ok: installAndBuild(), lines: [] })) {
+  check('types', await watchTool('turbo', ['run', 'typecheck', '--output-logs=errors-only']));
+  check('lint', await watchTool('eslint', ['.', '--max-warnings', '0']));
+  check('corpus of the lint rules', await script('lint-corpus'));
+  check('a program that the lint converts', await script('downstream'));
+  check('layers', await watch(process.execPath, ['scripts/check-layers.mjs']));
+  await unitTests();
+  check('fuzz', await script('fuzz', '--runs', '20000'));
+  check('threads that share tables', await script('soak', '--only', 'accessors', '--reads', '20000000'));
+  check('threads that share address spaces', await script('soak', '--only', 'spaces', '--seconds', '60'));
+  check('faults of the model are found', await script('faults', '--quick'));
+  check('threads in every interleaving', await script('races', '--quick'));
+  check("QEMU's translation of what was written", await script('qemu'));
+  check('publishing', await watch(process.execPath, ['scripts/check-publish.mjs']));
+  check('browser', await script('browser'));
+  if (HAS_FIXTURES) check(`oracles in ${FIXTURES}`, await script('oracle'));
   else console.log('left out: the oracles over whole guests, because there is no ../shared/fixtures (the small dumps in the repository were used)');
 }
+for (const { title, lines } of failures) console.log(['', `FAILED ${title}`, ...lines.map((line) => `    ${line}`)].join('\n'));
 console.log(`tests: ${counts.passed} passed, ${counts.failed} failed`);
 process.exitCode = counts.failed === 0 ? 0 : 1;
