@@ -48,8 +48,9 @@ export class Crews {
     const threads = new Threads();
     const order = options.checked === true ? new LockOrder() : undefined;
     const rcu = new Rcu();
+    const endless = duties.filter(({ rounds }) => rounds === 0).length;
     const ends = duties.map(({ role, rounds }, number) => new Promise<Done>((resolve, reject) => {
-      const orders: Orders = { role, rounds, crew: duties.length, name: `${role} ${number}`, threads: threads.share(), order: order?.share(), rcu: rcu.share(), memory };
+      const orders: Orders = { role, rounds, crew: duties.length, endless, name: `${role} ${number}`, threads: threads.share(), order: order?.share(), rcu: rcu.share(), memory };
       const worker = new Worker(file, { workerData: orders });
       worker.once('message', resolve);
       worker.once('error', reject);

@@ -17,6 +17,8 @@ export interface Orders {
   readonly rounds: number;
   /** How many threads there are: all begin together. */
   readonly crew: number;
+  /** How many of them have no number of rounds: the others begin when each of these has done one. */
+  readonly endless: number;
   readonly threads: SharedThreads;
   /** Checks the thread's locks. */
   readonly order: SharedLockOrder | undefined;
@@ -40,7 +42,7 @@ export interface Done {
 const FREE = 1;
 
 // What the tests beside this file post.
-const { role, name, rounds, crew, threads: threadsImage, order, rcu: rcuImage, memory } = workerData as Orders;
+const { role, name, rounds, crew, endless, threads: threadsImage, order, rcu: rcuImage, memory } = workerData as Orders;
 const threads = Threads.attach(threadsImage);
 const thread = threads.join(name, order === undefined ? undefined : LockOrder.attach(order));
 setCurrentThread(thread);
@@ -257,12 +259,18 @@ try {
   Atomics.add(memory, at.begun, 1);
   while (Atomics.load(memory, at.begun) < crew) pause(1);
   const step = steps[role];
+  if (rounds > 0) while (Atomics.load(memory, at.atWork) < endless) pause(1);
   // Those without a number of rounds go on until they are stopped.
-  while (round < (rounds === 0 ? Infinity : rounds) && Atomics.load(memory, at.stop) === 0) step(round++);
+  while (round < (rounds === 0 ? Infinity : rounds) && Atomics.load(memory, at.stop) === 0) {
+    step(round++);
+    if (rounds === 0 && round === 1) Atomics.add(memory, at.atWork, 1);
+  }
   if (role === 'deferring updater') rcu.barrier();
   threads.leave(thread);
 } catch (thrown) {
   error = thrown instanceof Error ? thrown.message : String(thrown);
+  // Nobody waits for it.
+  Atomics.add(memory, at.atWork, 1);
 }
 const done: Done = { role, rounds: round, wrong, other, error };
 parentPort?.postMessage(done);
