@@ -23,7 +23,8 @@ const METHODS: ReadonlyMap<string, EntryRead['way']> = new Map([['get', 'plain']
 
 /** What a call reads, if it is a getter: of `@pgtable/core`, of an architecture's accessors, or one that the settings name. */
 export function entryRead(types: Typed, node: TSESTree.CallExpression): EntryRead | undefined {
-  if (isOther(types, node)) return undefined;
+  // Most calls are none of a getter for sure.
+  if (!types.mayGiveHandle(node)) return undefined;
   const known = reads.get(node);
   if (known !== undefined) return known.read;
   const read = findRead(types, node);
@@ -33,14 +34,6 @@ export function entryRead(types: Typed, node: TSESTree.CallExpression): EntryRea
 
 /** What calls read, for all rules that ask. A node is of one file, and a file of one project. */
 const reads = new WeakMap<TSESTree.Node, { readonly read: EntryRead | undefined }>();
-
-/** Whether a call is none of a getter for sure, which most are. */
-function isOther(types: Typed, node: TSESTree.CallExpression): boolean {
-  const { name } = calledName(node) ?? { name: '' };
-  const { get, getOnce } = types.settings.accessors;
-  const [, handle] = node.arguments;
-  return !METHODS.has(name) && !get.has(name) && !getOnce.has(name) && (handle === undefined || handle.type === AST_NODE_TYPES.SpreadElement || (types.handleOf(handle) === undefined && !types.isAny(handle)));
-}
 
 function findRead(types: Typed, node: TSESTree.CallExpression): EntryRead | undefined {
   const name = calledName(node);
@@ -80,6 +73,7 @@ export function calledName(node: TSESTree.CallExpression | TSESTree.NewExpressio
 export function isEntryWrite(types: Typed, node: TSESTree.CallExpression): boolean {
   const name = calledName(node)?.name ?? '';
   if (types.settings.accessors.set.has(name)) return true;
+  if (!types.mayGiveHandle(node)) return false;
   const given = node.arguments.filter((argument) => argument.type !== AST_NODE_TYPES.SpreadElement);
   return given.some((argument) => types.handleOf(argument) !== undefined) && given.some((argument) => types.types.isCore(types.typeOf(argument), 'MmContext'));
 }

@@ -14,7 +14,7 @@ export function inOneGo(sourceCode: Readonly<TSESLint.SourceCode>, listeners: TS
       const nodes = nodesOf(sourceCode);
       for (const kind in listeners) {
         const listener = listeners[kind] as (node: TSESTree.Node) => void;
-        for (const node of nodes.get(kind) ?? []) listener(node);
+        for (const node of nodes.get(kind) ?? NONE) listener(node);
       }
     },
   };
@@ -43,5 +43,6 @@ interface Traversed {
   traverse(): Iterable<{ readonly kind: typeof VISIT; readonly phase: 1 | 2; readonly target: TSESTree.Node } | { readonly kind: 2; readonly phase?: undefined }>;
 }
 
+const NONE: readonly TSESTree.Node[] = [];
 const VISIT = 1;
 const ENTER = 1;

@@ -63,13 +63,20 @@ function checked(given: Readonly<Record<string, unknown>>): Settings {
   const names = (key: keyof AccessorNames): ReadonlySet<string> => new Set(strings(`settings.pgtable.accessors.${key}`, accessors[key]));
   const globs = strings('settings.pgtable.architecture', given.architecture);
   const matches = globs.length === 0 ? () => false : picomatch([...globs], { dot: true });
+  let lastFile: string | undefined;
+  let lastCwd: string | undefined;
+  let wasArchitecture = false;
   return {
     accessors: { get: names('get'), getOnce: names('getOnce'), set: names('set'), map: names('map'), unmap: names('unmap') },
     handleTypes: handleTypes(given.handleTypes),
     isArchitecture(filename, cwd) {
+      // Every rule asks the same of a file.
+      if (filename === lastFile && cwd === lastCwd) return wasArchitecture;
+      lastFile = filename;
+      lastCwd = cwd;
       const path = filename.replaceAll('\\', '/');
       const folder = `${cwd.replaceAll('\\', '/').replace(/\/$/, '')}/`;
-      return matches(path.startsWith(folder) ? path.slice(folder.length) : path);
+      return (wasArchitecture = matches(path.startsWith(folder) ? path.slice(folder.length) : path));
     },
   };
 }

@@ -3,7 +3,7 @@ import ts from 'typescript';
 import { bare, isArithmetic } from './ast.js';
 import { settingsOf, type Settings } from './settings.js';
 import { Provenance, type Origin } from './types/provenance.js';
-import { PRIMITIVE, Types, type Handle, type TypeTest, type Value } from './types/types.js';
+import { PRIMITIVE, Types, UNSAID, type Handle, type Known, type TypeTest, type Value } from './types/types.js';
 
 /** What every rule that asks for types gets. */
 export interface Typed {
@@ -17,6 +17,10 @@ export interface Typed {
   handleOf(node: TSESTree.Node): Handle | undefined;
   /** Whether an expression is `any`. */
   isAny(node: TSESTree.Node): boolean;
+  /** Whether one of the arguments of a call may be a handle, as far as that can be told without their types. What is `any` may be. */
+  mayGiveHandle(call: TSESTree.CallExpression | TSESTree.NewExpression): boolean;
+  /** Whether one of the arguments of a call may be `any`, as far as that can be told without their types. */
+  mayGiveAny(call: TSESTree.CallExpression | TSESTree.NewExpression): boolean;
   /** Whether an expression's type passes a test. */
   is(node: TSESTree.Node, test: TypeTest): boolean;
   /** Whether an expression's type is one of texts. */
@@ -48,11 +52,13 @@ export const NO_TYPES = {
 /**
  * The type information of a file.
  *
+ * @param names those that the rule looks for, where it goes by names and not by types of core
+ *
  * Returns: undefined if the rule has nothing to look for: there are no types, which is reported once a file and not once a rule; the program knows
- * nothing of handles; or the file is an architecture's, where `inArchitecture` is false.
+ * nothing of handles; the file is an architecture's, where `inArchitecture` is false; or nothing in the file can have a type of core, or a name that is looked for.
  */
 export function typed<Messages extends string>(
-  context: Readonly<TSESLint.RuleContext<Messages | 'noTypes', readonly unknown[]>>, { inArchitecture = false }: { readonly inArchitecture?: boolean } = {},
+  context: Readonly<TSESLint.RuleContext<Messages | 'noTypes', readonly unknown[]>>, { inArchitecture = false, names }: { readonly inArchitecture?: boolean; readonly names?: (name: string, settings: Settings) => boolean } = {},
 ): Typed | undefined {
   const settings = settingsOf(context);
   if (!inArchitecture && settings.isArchitecture(context.filename, context.cwd)) return undefined;
@@ -66,7 +72,9 @@ export function typed<Messages extends string>(
   }
   const complete = services as ParserServicesWithTypeInformation;
   const types = Types.of(complete, settings);
-  if (!types.relevant) return undefined;
+  const file = complete.esTreeNodeToTSNodeMap.get(context.sourceCode.ast);
+  const isInReach = names === undefined ? types.reachesCore(file) : types.reachesName(file, context.id, (name) => names(name, settings));
+  if (!types.relevant || !isInReach) return undefined;
   const bySettings = asked.get(context.sourceCode);
   const known = bySettings?.get(types);
   if (known !== undefined) return known;
@@ -81,9 +89,13 @@ const asked = new WeakMap<TSESLint.SourceCode, Map<Types, Asked>>();
 
 /** What is known of a node, or of all uses of a variable; null where the answer may be that there is none. */
 interface Facts {
+  /** The node, or where the variable is declared: there the compiler has its symbol at hand, and where it is used it would look for it from scope to scope. */
+  readonly node: TSESTree.Node;
   possible: number;
+  /** The same of all arguments of a call. */
+  given: number;
   type: ts.Type | undefined;
-  widest: ts.Type | undefined | null;
+  widest: Known | undefined | null;
   handle: Handle | undefined | null;
   live: boolean | undefined;
   symbol: ts.Symbol | undefined | null;
@@ -93,16 +105,19 @@ interface Facts {
 /** A bit that nothing may be. */
 const UNASKED = 2 ** 30;
 
+function newFacts(node: TSESTree.Node): Facts {
+  return { node, possible: UNASKED, given: UNASKED, type: undefined, widest: null, handle: null, live: undefined, symbol: null, signature: null };
+}
+
 class Asked implements Typed {
   readonly services: ParserServicesWithTypeInformation;
   readonly settings: Settings;
   readonly types: Types;
   readonly provenance: Provenance;
   private readonly scopes: readonly TSESLint.Scope.Scope[];
-  private readonly facts = new Map<TSESTree.Node | TSESLint.Scope.Variable, Facts>();
+  private readonly facts = new Map<TSESTree.Node, Facts>();
   private last: TSESTree.Node | undefined;
   private lastFacts: Facts | undefined;
-  private readonly possibleOf: (type: ts.Type) => number;
 
   constructor(services: ParserServicesWithTypeInformation, settings: Settings, types: Types, scopes: readonly TSESLint.Scope.Scope[]) {
     this.services = services;
@@ -110,7 +125,6 @@ class Asked implements Typed {
     this.settings = settings;
     this.types = types;
     this.provenance = Provenance.of(types);
-    this.possibleOf = types.remembered('what something of a type may be', (type) => possibleOf(types, type));
   }
 
   typeOf(node: TSESTree.Node): ts.Type {
@@ -141,15 +155,8 @@ class Asked implements Typed {
 
   symbolOf(name: TSESTree.Node): ts.Symbol | undefined {
     const facts = this.ofNamed(name);
-    if (facts.symbol === null) facts.symbol = this.findSymbol(name);
+    if (facts.symbol === null) facts.symbol = this.types.checker.getSymbolAtLocation(this.services.esTreeNodeToTSNodeMap.get(facts.node));
     return facts.symbol;
-  }
-
-  private findSymbol(name: TSESTree.Node): ts.Symbol | undefined {
-    const of = this.named(name);
-    // Where it is declared the compiler has it at hand; where it is used it would look for it from scope to scope.
-    const at = 'defs' in of ? of.defs[0]!.name : of;
-    return this.types.checker.getSymbolAtLocation(this.services.esTreeNodeToTSNodeMap.get(at));
   }
 
   signatureOf(call: TSESTree.CallExpression | TSESTree.NewExpression): ts.Signature | undefined {
@@ -173,43 +180,43 @@ class Asked implements Typed {
     return (this.lastFacts = this.factsOf(node));
   }
 
-  /** What is known of all uses of a name, or of a node that is none. */
-  private ofNamed(node: TSESTree.Node): Facts {
-    return node.type === AST_NODE_TYPES.Identifier ? this.factsOf(this.named(node)) : this.of(node);
-  }
-
-  private factsOf(key: TSESTree.Node | TSESLint.Scope.Variable): Facts {
-    const known = this.facts.get(key);
+  private factsOf(node: TSESTree.Node): Facts {
+    const known = this.facts.get(node);
     if (known !== undefined) return known;
-    const facts: Facts = { possible: UNASKED, type: undefined, widest: null, handle: null, live: undefined, symbol: null, signature: null };
-    this.facts.set(key, facts);
+    const facts = newFacts(node);
+    this.facts.set(node, facts);
     return facts;
   }
 
-  /** What a name stands for where that is known without the compiler, of which it has to be asked once; else the name itself. */
-  private named(name: TSESTree.Node): TSESTree.Node | TSESLint.Scope.Variable {
-    this.byName ??= this.variables();
-    return this.byName.get(name) ?? name;
+  /** What is known of all uses of a name, or of a node that is none. */
+  private ofNamed(node: TSESTree.Node): Facts {
+    if (node.type !== AST_NODE_TYPES.Identifier) return this.of(node);
+    this.ofNames ??= this.names();
+    return this.ofNames.get(node) ?? this.of(node);
   }
 
-  /** The variables that names in expressions stand for; of names that the file does not declare, the first use of each. */
-  private variables(): ReadonlyMap<TSESTree.Node, TSESLint.Scope.Variable | TSESTree.Node> {
-    const variables = new Map<TSESTree.Node, TSESLint.Scope.Variable | TSESTree.Node>();
-    const globals = new Map<string, TSESTree.Node>();
+  /** For the names in expressions, what is known of the variables that they stand for; of names that the file does not declare, the first use of each stands for all. */
+  private names(): ReadonlyMap<TSESTree.Node, Facts> {
+    const names = new Map<TSESTree.Node, Facts>();
+    const variables = new Map<TSESLint.Scope.Variable, Facts>();
+    const globals = new Map<string, Facts>();
+    const shared = <K>(all: Map<K, Facts>, key: K, node: TSESTree.Node): Facts => {
+      const known = all.get(key);
+      if (known !== undefined) return known;
+      const facts = newFacts(node);
+      all.set(key, facts);
+      return facts;
+    };
     for (const { references } of this.scopes) {
       for (const { identifier, resolved, isValueReference } of references) {
         if (isShorthand(identifier)) continue;
-        if (resolved?.defs.length === 1) variables.set(identifier, resolved);
-        else if ((resolved === null || resolved.defs.length === 0) && isValueReference && identifier.type === AST_NODE_TYPES.Identifier) {
-          const first = globals.get(identifier.name);
-          if (first === undefined) globals.set(identifier.name, identifier);
-          else variables.set(identifier, first);
-        }
+        if (resolved?.defs.length === 1) names.set(identifier, shared(variables, resolved, resolved.defs[0]!.name));
+        else if ((resolved === null || resolved.defs.length === 0) && isValueReference && identifier.type === AST_NODE_TYPES.Identifier) names.set(identifier, shared(globals, identifier.name, identifier));
       }
     }
-    return variables;
+    return names;
   }
-  private byName: ReadonlyMap<TSESTree.Node, TSESLint.Scope.Variable | TSESTree.Node> | undefined;
+  private ofNames: ReadonlyMap<TSESTree.Node, Facts> | undefined;
 
   handleOf(node: TSESTree.Node): Handle | undefined {
     if ((this.may(node) & May.Handle) === 0) return undefined;
@@ -222,11 +229,29 @@ class Asked implements Typed {
     return (this.may(node) & May.Any) !== 0 && (this.typeOf(node).flags & ts.TypeFlags.Any) !== 0;
   }
 
+  mayGiveHandle(call: TSESTree.CallExpression | TSESTree.NewExpression): boolean {
+    return (this.given(call) & May.Handle) !== 0;
+  }
+
+  mayGiveAny(call: TSESTree.CallExpression | TSESTree.NewExpression): boolean {
+    return (this.given(call) & May.Any) !== 0;
+  }
+
+  private given(call: TSESTree.CallExpression | TSESTree.NewExpression): number {
+    if (call.arguments.length === 0) return 0;
+    const facts = this.of(call);
+    if (facts.given === UNASKED) {
+      facts.given = 0;
+      for (const argument of call.arguments) facts.given |= argument.type === AST_NODE_TYPES.SpreadElement ? ANYTHING : this.may(argument);
+    }
+    return facts.given;
+  }
+
   is(node: TSESTree.Node, test: TypeTest): boolean {
     if (!this.mayPass(node, test)) return false;
     // To find the type of a choice the compiler checks both of its sides again.
     if (node.type === AST_NODE_TYPES.ConditionalExpression && !this.is(node.consequent, test) && !this.is(node.alternate, test)) return false;
-    return passes(this.typeOf(node), test);
+    return this.types.passes(this.typeOf(node), test);
   }
 
   isText(node: TSESTree.Node): boolean {
@@ -246,6 +271,7 @@ class Asked implements Typed {
 
   /** What an expression may be, as far as that can be told without its type: by what it is, by what its parts are, or by how it was declared. */
   private may(node: TSESTree.Node): number {
+    if (node.type === AST_NODE_TYPES.Literal) return typeof node.value === 'string' ? May.Text : node.value === 0 || node.value === 0n ? May.Zero : 0;
     const facts = this.ofNamed(node);
     if (facts.possible === UNASKED) facts.possible = this.findPossible(node);
     return facts.possible;
@@ -260,8 +286,6 @@ class Asked implements Typed {
       case AST_NODE_TYPES.UnaryExpression:
       case AST_NODE_TYPES.UpdateExpression:
         return 0;
-      case AST_NODE_TYPES.Literal:
-        return typeof node.value === 'string' ? May.Text : node.value === 0 || node.value === 0n ? May.Zero : 0;
       case AST_NODE_TYPES.ArrayExpression:
         return node.elements.some((element) => element !== null && (element.type === AST_NODE_TYPES.SpreadElement || (this.may(element) & May.Handle) !== 0)) ? May.Object : 0;
       case AST_NODE_TYPES.ObjectExpression:
@@ -288,10 +312,14 @@ class Asked implements Typed {
       default:
         break;
     }
-    const widest = this.widestType(node);
+    const widest = this.widestOf(node);
     if (widest !== undefined) return this.possibleOf(widest);
     const members = this.memberTypes(node);
-    return members === undefined ? ANYTHING : members.reduce((all, type) => all | this.possibleOf(type), 0);
+    return members === undefined ? ANYTHING : members.reduce((all, type) => all | this.possibleOf(this.types.of(type)), 0);
+  }
+
+  private possibleOf(known: Known): number {
+    return (known.possible ??= findPossible(this.types, known.type));
   }
 
   /** Whether an expression may pass a test, as far as that can be told without its type. */
@@ -311,10 +339,10 @@ class Asked implements Typed {
       default:
         break;
     }
-    const widest = this.widestType(node);
-    if (widest !== undefined) return mayPass(widest, test);
+    const widest = this.widestOf(node);
+    if (widest !== undefined) return this.types.mayPass(widest, test);
     const members = this.memberTypes(node);
-    return members === undefined || members.some((type) => mayPass(type, test));
+    return members === undefined || members.some((type) => this.types.mayPass(this.types.of(type), test));
   }
 
   originOf(node: TSESTree.Node): Origin {
@@ -388,8 +416,15 @@ class Asked implements Typed {
 
   /** A type that takes in whatever an expression may be, but for undefined: of a variable or a property that which it is declared with, of an element that of its list. */
   private widestType(node: TSESTree.Node): ts.Type | undefined {
+    return this.widestOf(node)?.type;
+  }
+
+  private widestOf(node: TSESTree.Node): Known | undefined {
     const facts = this.ofNamed(node);
-    if (facts.widest === null) facts.widest = this.findWidest(node);
+    if (facts.widest === null) {
+      const type = this.findWidest(node);
+      facts.widest = type === undefined ? undefined : this.types.of(type);
+    }
     return facts.widest;
   }
 
@@ -491,28 +526,14 @@ const May = {
 
 const ANYTHING = -1;
 
-/** Whether a type passes a test. */
-function passes(type: ts.Type, test: TypeTest): boolean {
-  return (type.flags & PRIMITIVE) === 0 && test(type);
-}
-
-/** Types that may turn out to be anything. */
-const UNSAID = ts.TypeFlags.Any | ts.TypeFlags.Unknown | ts.TypeFlags.NonPrimitive;
-
 /** What something of a type may be. */
-function possibleOf(types: Types, type: ts.Type): number {
+function findPossible(types: Types, type: ts.Type): number {
   const { flags } = type;
   if ((flags & UNSAID) !== 0) return ANYTHING;
-  if (type.isUnion()) return type.types.reduce((all, member) => all | possibleOf(types, member), 0);
+  if (type.isUnion()) return type.types.reduce((all, member) => all | findPossible(types, member), 0);
   if ((flags & PRIMITIVE) !== 0) return (flags & ts.TypeFlags.StringLike) !== 0 ? May.Text : isZeroType(type) ? May.Zero : 0;
   const isOpen = (flags & ts.TypeFlags.Instantiable) !== 0 ? May.Text | May.Zero : 0;
   return May.Object | isOpen | (types.handle(type) === undefined ? 0 : May.Handle) | (types.value(type) === undefined ? 0 : May.Value);
-}
-
-/** Whether something of a type may pass a test. */
-function mayPass(type: ts.Type, test: TypeTest): boolean {
-  if ((type.flags & UNSAID) !== 0) return true;
-  return type.isUnion() ? type.types.some((member) => mayPass(member, test)) : passes(type, test);
 }
 
 /** Whether a type is that of zero alone. */

@@ -4,6 +4,7 @@ import { bare } from '../ast.js';
 import { createRule } from '../create-rule.js';
 import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
+import { PRIMITIVE } from '../types/types.js';
 
 const MESSAGES = {
   ...NO_TYPES,
@@ -45,7 +46,7 @@ export const explicitWalkLock = createRule<[], Messages>({
     defaultOptions: [],
   },
   create(context) {
-    const types = typed(context, { inArchitecture: true });
+    const types = typed(context, { inArchitecture: true, names: (name) => OPS.has(name) || MODES.has(name) || WALKS.has(name) || name === LOCK });
     return types === undefined ? {} : inOneGo(context.sourceCode, listeners(context, types));
   },
 });
@@ -58,9 +59,14 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
 
   const hasCallbacks = typed.types.remembered('callbacks of a walk', (type) => CALLBACKS.some((name) => type.getProperty(name) !== undefined));
 
+  const ops = typed.types.remembered('operations of a walk', findOps);
+
   /** Whether something of this type is expected to say its lock. */
   function isOps(type: ts.Type | undefined): boolean {
-    if (type === undefined) return false;
+    return type !== undefined && (type.flags & PRIMITIVE) === 0 && ops(type);
+  }
+
+  function findOps(type: ts.Type): boolean {
     // An object that is only a part of the operations may leave it to the others.
     if (type.aliasSymbol?.name === 'Partial') return false;
     if (type.isUnion()) {

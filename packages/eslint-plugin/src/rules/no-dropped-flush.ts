@@ -56,10 +56,10 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   /** Variables that are being looked through: one that only goes round in a circle is used by nobody. */
   const open = new Set<TSESLint.Scope.Variable>();
 
-  const isPromise = typed.types.remembered('flush promise', (type) => typed.types.isCore(type, 'FlushPromise'));
-  const makesPromises = typed.types.remembered('function that makes a flush promise', (type) => {
+  const isPromise = typed.types.test('flush promise', (type) => typed.types.isCore(type, 'FlushPromise'));
+  const makesPromises = typed.types.test('function that makes a flush promise', (type) => {
     const signatures = type.isUnion() ? [] : type.getCallSignatures();
-    return signatures.length > 0 && signatures.every((signature) => isPromise(signature.getReturnType()));
+    return signatures.length > 0 && signatures.every((signature) => typed.types.passes(signature.getReturnType(), isPromise));
   });
 
   /** Looks at an expression that makes a promise: a call, `new`, what an await gives. */
@@ -83,7 +83,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     if (name !== 'map' && name !== 'flatMap' && name !== 'from') return false;
     const type = typed.typeOf(source);
     const element = checker.isArrayType(type) ? checker.getTypeArguments(type as ts.TypeReference)[0] : undefined;
-    return element !== undefined && isPromise(element);
+    return element !== undefined && typed.types.passes(element, isPromise);
   }
 
   /**
@@ -264,12 +264,12 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     const [reason] = call.arguments;
     if (callee.type !== AST_NODE_TYPES.MemberExpression || propertyName(callee) !== 'ignore' || reason === undefined || reason.type === AST_NODE_TYPES.SpreadElement) return;
     const type = typed.typeOf(reason);
-    if (type.isStringLiteral() && type.value.trim() === '' && isPromise(typed.typeOf(callee.object))) context.report({ node: reason, messageId: 'emptyReason' });
+    if (type.isStringLiteral() && type.value.trim() === '' && typed.types.passes(typed.typeOf(callee.object), isPromise)) context.report({ node: reason, messageId: 'emptyReason' });
   }
 
   /** Whether the code still compiles, and does the same otherwise, when the promise is flushed where it is made. */
   function canFlush(source: TSESTree.Expression, fate: End): boolean {
-    if (!isPromise(typed.typeOf(source)) || (source.type === AST_NODE_TYPES.NewExpression && !context.sourceCode.getText(source).endsWith(')'))) return false;
+    if (!typed.types.passes(typed.typeOf(source), isPromise) || (source.type === AST_NODE_TYPES.NewExpression && !context.sourceCode.getText(source).endsWith(')'))) return false;
     // `when && clear();` is no other than clear() where it comes to that. Of `a || b` and `when ? a : b` only a part would be flushed.
     const isGuarded = fate.at.type === AST_NODE_TYPES.LogicalExpression && fate.at.operator === '&&' && fate.at.right === source;
     const { parent } = fate.at === source || !isGuarded ? source : fate.at;

@@ -53,7 +53,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   /** A type that is a handle, or a list, a promise or a set of handles. */
   const handleWithin = types.types.remembered('handle within', findWithin);
 
-  const isHandleWithin = types.types.remembered('whether a handle is within', (type) => handleWithin(type) !== undefined);
+  const isHandleWithin = types.types.test('whether a handle is within', (type) => handleWithin(type) !== undefined);
 
   function findWithin(type: ts.Type): { readonly level: string } | undefined {
     const own = types.types.handle(type);
@@ -182,7 +182,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   }
 
   function checkCall(node: TSESTree.CallExpression | TSESTree.NewExpression): void {
-    for (const argument of node.arguments) if (argument.type !== AST_NODE_TYPES.SpreadElement) checkAny(argument);
+    if (types.mayGiveAny(node)) for (const argument of node.arguments) if (argument.type !== AST_NODE_TYPES.SpreadElement) checkAny(argument);
     const problem = node.type === AST_NODE_TYPES.CallExpression ? genericOf(node) : undefined;
     if (problem !== undefined) context.report({ node, ...problem });
   }
@@ -190,7 +190,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   /** What is wrong with a call that is a cast in disguise. */
   function genericOf(node: TSESTree.CallExpression): Problem | undefined {
     const to = types.is(node, isHandleWithin) ? handleWithin(types.typeOf(node)) : undefined;
-    const isGiven = node.arguments.some((argument) => argument.type !== AST_NODE_TYPES.SpreadElement && types.handleOf(argument) !== undefined);
+    const isGiven = types.mayGiveHandle(node) && node.arguments.some((argument) => argument.type !== AST_NODE_TYPES.SpreadElement && types.handleOf(argument) !== undefined);
     if (to === undefined && !isGiven) return undefined;
     const declaration = types.signatureOf(node)?.declaration;
     if (declaration === undefined || ts.isJSDocSignature(declaration)) return undefined;

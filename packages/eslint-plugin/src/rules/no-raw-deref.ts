@@ -137,6 +137,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
 
   /** DataView and Atomics, by what is called and not by what it is called by. */
   function checkAccess(node: TSESTree.CallExpression): boolean {
+    if (node.arguments.length === 0 || !typed.mayBeNamed(node, isAccess)) return false;
     const handle = node.arguments.map((argument) => (argument.type === AST_NODE_TYPES.SpreadElement ? undefined : handleIn(argument))).find((found) => found !== undefined);
     if (handle === undefined) return false;
     const declaration = typed.signatureOf(node)?.declaration;
@@ -316,6 +317,13 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     },
   };
 }
+
+/** Whether a name is that of a method of DataView or Atomics. */
+function isAccess(name: string): boolean {
+  return ACCESSES.has(name);
+}
+
+const ACCESSES: ReadonlySet<string> = new Set([DataView.prototype, Atomics].flatMap((one) => Object.getOwnPropertyNames(one)).concat('waitAsync', 'pause', 'getFloat16', 'setFloat16'));
 
 /** `JSON.stringify`, `Number`: a callee by what is written. */
 function nameOf(node: TSESTree.Expression | TSESTree.PrivateIdentifier): string {

@@ -60,12 +60,12 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   partsByType.set(types.types, parts);
 
   /** Whether a type is one of functions that take pointers. */
-  const takesPointers = types.types.remembered('function that takes pointers', (type) => {
+  const takesPointers = types.types.test('function that takes pointers', (type) => {
     const [signature] = (type.flags & ts.TypeFlags.Object) === 0 ? [] : type.getCallSignatures();
     return signature?.parameters.some((parameter) => types.types.handle(checker.getTypeOfSymbol(parameter))?.form === 'alias') === true;
   });
 
-  const hasParts = types.types.remembered('list or object with pointers', (type) => partsOf(type).length > 0);
+  const hasParts = types.types.test('list or object with pointers', (type) => partsOf(type).length > 0);
 
   /** Where a pointer came from; undefined for what is none. */
   function originOf(node: TSESTree.Node): Origin | undefined {

@@ -38,12 +38,15 @@ export class Places {
   private readonly checker: ts.TypeChecker;
   private readonly holdsHandles: TypeTest;
   private readonly isCalled: TypeTest;
+  /** Functions that are called with handles. */
+  private readonly givesHandles: TypeTest;
 
   constructor(typed: Typed) {
     this.typed = typed;
     this.checker = typed.types.checker;
-    this.holdsHandles = typed.types.remembered('holds handles', (type) => this.held(type).some((part) => typed.types.handle(part) !== undefined));
-    this.isCalled = typed.types.remembered('called', isCalled);
+    this.holdsHandles = typed.types.test('holds handles', (type) => this.held(type).some((part) => typed.types.handle(part) !== undefined));
+    this.isCalled = typed.types.test('called', isCalled);
+    this.givesHandles = typed.types.test('called with handles', (type) => type.getCallSignatures()[0]?.parameters.some((parameter) => typed.types.handle(this.checker.getTypeOfSymbol(parameter)) !== undefined) === true);
   }
 
   private ts(node: TSESTree.Node): ts.Expression {
@@ -125,8 +128,9 @@ export class Places {
     if (!this.mayTake(expression)) return undefined;
     const node = this.ts(expression);
     const expected = this.checker.getContextualType(node);
-    const wanted = expected === undefined ? undefined : this.checker.getNonNullableType(expected).getCallSignatures()[0];
-    if (wanted === undefined) return undefined;
+    const called = expected === undefined ? undefined : this.checker.getNonNullableType(expected);
+    if (called === undefined || !this.typed.types.passes(called, this.givesHandles)) return undefined;
+    const wanted = called.getCallSignatures()[0]!;
     for (const [at, parameter] of wanted.parameters.entries()) {
       const handle = this.typed.types.handle(this.checker.getTypeOfSymbolAtLocation(parameter, node));
       if (handle === undefined || (handle.form === 'alias' && this.isAside(parameter, node))) continue;

@@ -3,6 +3,7 @@ import ts from 'typescript';
 import { isLevel, LEVELS, type Level } from '../levels.js';
 import type { HandleTypeSetting, Settings } from '../settings.js';
 import { isDeclaredIn, packageOfFile } from './packages.js';
+import { mentions, Reach, speaksOf } from './reach.js';
 
 /** The package whose types are meant. Nothing is imported from it: the rules know its types by name and by where they are declared. */
 export const CORE = '@pgtable/core';
@@ -28,16 +29,39 @@ export interface Value {
 export const PRIMITIVE =
   ts.TypeFlags.NumberLike | ts.TypeFlags.BigIntLike | ts.TypeFlags.StringLike | ts.TypeFlags.BooleanLike | ts.TypeFlags.Undefined | ts.TypeFlags.Null | ts.TypeFlags.Void | ts.TypeFlags.ESSymbolLike;
 
-/** Whether something of a type is what a rule looks for. No primitive is, and a union is where one of its members is. */
-export type TypeTest = (type: ts.Type) => boolean;
+/** A question whether something of a type is what a rule looks for. No primitive is. */
+export interface TypeTest {
+  /** Its own, so that all answers for a type are two numbers. */
+  readonly bit: number;
+  readonly find: (type: ts.Type) => boolean;
+}
+
+/** What is known of a type, by whoever asked for it. */
+export interface Known {
+  readonly type: ts.Type;
+  /** What something of the type may be, in the terms of whoever asks; -1 where that is anything, undefined if nobody has asked. */
+  possible: number | undefined;
+  /** Null while nobody has asked. */
+  handle: Handle | undefined | null;
+  value: Value | undefined | null;
+  /** The tests that were made, and those of them that the type passes. */
+  tested: number;
+  passed: number;
+  /** The same of what something of the type may turn out to be. */
+  guessed: number;
+  possibly: number;
+}
+
+/** Types that may turn out to be anything. */
+export const UNSAID = ts.TypeFlags.Any | ts.TypeFlags.Unknown | ts.TypeFlags.NonPrimitive;
 
 /** What the rules ask about types, for one program. Answers are remembered by type. */
 export class Types {
   readonly checker: ts.TypeChecker;
   private readonly services: ParserServicesWithTypeInformation;
   private readonly declared: readonly HandleTypeSetting[];
-  private readonly handles = new Map<ts.Type, { readonly handle: Handle | undefined }>();
-  private readonly values = new Map<ts.Type, { readonly value: Value | undefined }>();
+  private readonly core: Reach;
+  private readonly known = new Map<ts.Type, Known>();
 
   private static readonly made = new WeakMap<ts.Program, Map<Settings, Types>>();
 
@@ -54,6 +78,7 @@ export class Types {
     this.services = services;
     this.checker = services.program.getTypeChecker();
     this.declared = settings.handleTypes;
+    this.core = new Reach(services.program, (file) => speaksOf(file, CORE));
   }
 
   /** Whether any file of the program can have handles. Where none can, no rule looks at anything. */
@@ -65,6 +90,23 @@ export class Types {
     return this.knowsCore;
   }
   private knowsCore: boolean | undefined;
+
+  /** Whether anything in a file can have a type of core, or one that the settings name. */
+  reachesCore(file: ts.SourceFile): boolean {
+    return this.declared.length > 0 || this.core.from(file);
+  }
+
+  /**
+   * Whether anything in a file can have been declared with a name that passes a test.
+   *
+   * @param what the name of the test: whoever asks one of that name asks the same
+   */
+  reachesName(file: ts.SourceFile, what: string, test: (name: string) => boolean): boolean {
+    const reach = this.names.get(what) ?? new Reach(this.services.program, (one) => mentions(one, test));
+    this.names.set(what, reach);
+    return reach.from(file);
+  }
+  private readonly names = new Map<string, Reach>();
 
   /**
    * A question about types, answered once for each type, for all files of the program.
@@ -88,16 +130,58 @@ export class Types {
   }
   private readonly questions = new Map<string, (type: ts.Type) => unknown>();
 
+  /** What is known of a type. */
+  of(type: ts.Type): Known {
+    const known = this.known.get(type);
+    if (known !== undefined) return known;
+    const made: Known = { type, possible: undefined, handle: null, value: null, tested: 0, passed: 0, guessed: 0, possibly: 0 };
+    this.known.set(type, made);
+    return made;
+  }
+
+  /** A test of that name, the same for all who ask for it. */
+  test(name: string, find: (type: ts.Type) => boolean): TypeTest {
+    const known = this.tests.get(name);
+    if (known !== undefined) return known;
+    const test = { bit: 2 ** this.tests.size, find };
+    this.tests.set(name, test);
+    return test;
+  }
+  private readonly tests = new Map<string, TypeTest>();
+
+  /** Whether a type passes a test. */
+  passes(type: ts.Type, test: TypeTest): boolean {
+    if ((type.flags & PRIMITIVE) !== 0) return false;
+    const known = this.of(type);
+    if ((known.tested & test.bit) === 0) {
+      const passes = test.find(type);
+      known.tested |= test.bit;
+      if (passes) known.passed |= test.bit;
+    }
+    return (known.passed & test.bit) !== 0;
+  }
+
+  /** Whether something of a type may turn out to be of one that passes a test: as one of the members of a union, or of what may be anything. */
+  mayPass(known: Known, test: TypeTest): boolean {
+    if ((known.guessed & test.bit) === 0) {
+      const { type } = known;
+      const may = (type.flags & UNSAID) !== 0 || (type.isUnion() ? type.types.some((member) => (member.flags & PRIMITIVE) === 0 && this.mayPass(this.of(member), test)) : this.passes(type, test));
+      known.guessed |= test.bit;
+      if (may) known.possibly |= test.bit;
+    }
+    return (known.possibly & test.bit) !== 0;
+  }
+
   /** What a type says of handles; for a union, what the first of its members that says anything does. */
   handle(type: ts.Type): Handle | undefined {
     if ((type.flags & PRIMITIVE) !== 0) return undefined;
-    const known = this.handles.get(type);
-    if (known !== undefined) return known.handle;
-    // A type that leads back to itself is no handle on that way.
-    this.handles.set(type, { handle: undefined });
-    const handle = this.find(type);
-    this.handles.set(type, { handle });
-    return handle;
+    const known = this.of(type);
+    if (known.handle === null) {
+      // A type that leads back to itself is no handle on that way.
+      known.handle = undefined;
+      known.handle = this.find(type);
+    }
+    return known.handle;
   }
 
   private find(type: ts.Type): Handle | undefined {
@@ -168,12 +252,12 @@ export class Types {
   /** Whether a type is a value of an entry, `EntryVal`: of which level, or of some. */
   value(type: ts.Type): Value | undefined {
     if ((type.flags & PRIMITIVE) !== 0) return undefined;
-    const known = this.values.get(type);
-    if (known !== undefined) return known.value;
-    this.values.set(type, { value: undefined });
-    const value = this.findValue(type);
-    this.values.set(type, { value });
-    return value;
+    const known = this.of(type);
+    if (known.value === null) {
+      known.value = undefined;
+      known.value = this.findValue(type);
+    }
+    return known.value;
   }
 
   private findValue(type: ts.Type): Value | undefined {
@@ -194,15 +278,15 @@ export class Types {
   /** Whether a type is, or extends, a class or interface of `@pgtable/core` with one of these names. */
   isCore(type: ts.Type, ...names: readonly string[]): boolean {
     const question = names.length === 1 ? names[0]! : names.join();
-    const answers = this.core.get(question) ?? new Map<ts.Type, boolean>();
-    this.core.set(question, answers);
+    const answers = this.ofCore.get(question) ?? new Map<ts.Type, boolean>();
+    this.ofCore.set(question, answers);
     const known = answers.get(type);
     if (known !== undefined) return known;
     const found = this.findCore(type, names);
     answers.set(type, found);
     return found;
   }
-  private readonly core = new Map<string, Map<ts.Type, boolean>>();
+  private readonly ofCore = new Map<string, Map<ts.Type, boolean>>();
 
   private findCore(type: ts.Type, names: readonly string[]): boolean {
     if ((type.flags & PRIMITIVE) !== 0) return false;

@@ -1,6 +1,7 @@
 import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import { calledName } from '../../accessors.js';
+import type { Settings } from '../../settings.js';
 import type { Typed } from '../../typed.js';
 import { isDeclaredIn } from '../../types/packages.js';
 import { CORE } from '../../types/types.js';
@@ -10,6 +11,11 @@ const MAP = /^(?:pteOffsetMap(?:Lock|Nolock|RoNolock|RwNolock)?|pmdLockMap\w*)$/
 const UNMAP = /^(?:pte|pmd)Unmap(?:Unlock)?$/;
 /** Methods of a result that give it back. */
 const UNMAP_METHOD = /^(?:unmap|unmapUnlock|unlock|release|dispose|close)$/;
+
+/** Whether a function of this name maps a table. */
+export function isMapName(name: string, { accessors }: Settings): boolean {
+  return MAP.test(name) || accessors.map.has(name);
+}
 
 /** Which calls map a table, give it back, or merely read an entry: by the name that a function was declared with, whatever it is called here. */
 export class MapNames {
@@ -31,7 +37,7 @@ export class MapNames {
     return name !== undefined && this.isMapName(name);
   }
 
-  private readonly isMapName = (name: string): boolean => MAP.test(name) || this.typed.settings.accessors.map.has(name);
+  private readonly isMapName = (name: string): boolean => isMapName(name, this.typed.settings);
 
   /** Whether a call gives back what is among its arguments, or what it is a method of. */
   isUnmap(call: TSESTree.CallExpression): boolean {
