@@ -35,7 +35,7 @@ async function run(configuration: string, kernel: Machine, mm: Space, pages: num
   const memory = new Int32Array(new SharedArrayBuffer(64));
   const workers: Worker[] = [];
   const ends = duties.map(([role, rounds], number) => new Promise<Done>((resolve, reject) => {
-    const orders: Orders = { role, configuration, rounds, seed: number + 1, crew: duties.length, pages, kernel: kernel.share(), mm: mm.id, memory };
+    const orders: Orders = { role, configuration, rounds, seed: number + 1, crew: duties.length, endless: duties.filter(([, count]) => count === 0).length, pages, kernel: kernel.share(), mm: mm.id, memory };
     const worker = new Worker(file, { workerData: orders });
     workers.push(worker);
     worker.once('message', resolve);

@@ -20,10 +20,12 @@ export interface Orders {
   readonly rounds: number;
   readonly seed: number;
   readonly crew: number;
+  /** How many of them have no number of rounds: the others begin when each of these has done one. */
+  readonly endless: number;
   readonly pages: number;
   readonly kernel: SharedMachine;
   readonly mm: number;
-  /** begun, stop, and the turn of threads that go in step. */
+  /** begun, stop, the turn of threads that go in step, and how many of those without a number of rounds are at work. */
   readonly memory: Int32Array;
 }
 
@@ -39,7 +41,7 @@ export interface Done {
 }
 
 // What the test beside this file posts.
-const { role, configuration, rounds, seed, crew, pages, kernel: image, mm: id, memory } = workerData as Orders;
+const { role, configuration, rounds, seed, crew, endless, pages, kernel: image, mm: id, memory } = workerData as Orders;
 const kernel = attachKernel<TableHandles>(image, shape(configuration));
 kernel.join(`${role} ${seed}`);
 setHugePolicy(kernel, { pmd: 'never', mthp: 'always', orders: [1, 4] });
@@ -132,7 +134,11 @@ let error = '';
 try {
   Atomics.add(memory, 0, 1);
   while (Atomics.load(memory, 0) < crew);
-  while ((rounds === 0 || round < rounds) && Atomics.load(memory, 1) === 0) steps[role](round++);
+  while (rounds > 0 && Atomics.load(memory, 3) < endless && Atomics.load(memory, 1) === 0) kernel.rcu.poll();
+  while ((rounds === 0 || round < rounds) && Atomics.load(memory, 1) === 0) {
+    steps[role](round++);
+    if (rounds === 0 && round === 1) Atomics.add(memory, 3, 1);
+  }
   kernel.rcu.poll();
   kernel.ledger?.close();
   kernel.leave();

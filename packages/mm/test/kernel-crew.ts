@@ -39,7 +39,7 @@ export class Crew {
     const memory = new Int32Array(new SharedArrayBuffer(PLACES * 4));
     const ends = duties.map(({ role, rounds }, number) => new Promise<Done>((resolve, reject) => {
       const orders: Orders = {
-        role, rounds, crew: duties.length, seed: number + 1, name: `${role} ${number}`, kernel: this.kernel.share(), mm: this.mm.id, mapping: this.mapping.id, memory,
+        role, rounds, crew: duties.length, endless: duties.filter((duty) => duty.rounds === 0).length, seed: number + 1, name: `${role} ${number}`, kernel: this.kernel.share(), mm: this.mm.id, mapping: this.mapping.id, memory,
       };
       const worker = new Worker(file, { workerData: orders });
       worker.once('message', resolve);

@@ -16,6 +16,8 @@ export interface Orders {
   /** 0: until it is stopped. */
   readonly rounds: number;
   readonly crew: number;
+  /** How many of them have no number of rounds. */
+  readonly endless: number;
   readonly seed: number;
   readonly kernel: SharedKernel;
   readonly mm: number;
@@ -37,7 +39,7 @@ export interface Done {
 }
 
 // What the tests beside this file post.
-const { role, name, rounds, crew, seed, kernel: image, mm: mmId, mapping: mappingId, memory } = workerData as Orders;
+const { role, name, rounds, crew, endless, seed, kernel: image, mm: mmId, mapping: mappingId, memory } = workerData as Orders;
 const kernel = Kernel.attach(image, MACHINE);
 kernel.join(name);
 const mm = kernel.mm(mmId);
@@ -218,9 +220,15 @@ try {
   Atomics.add(memory, at.begun, 1);
   while (Atomics.load(memory, at.begun) < crew) pause(1);
   const step = steps[role];
-  while (round < (rounds === 0 ? Infinity : rounds) && Atomics.load(memory, at.stop) === 0) {
+  // Whoever has a number of rounds goes on until each of the others has met what it is for, which may come late where there are few processors.
+  const isEnough = (): boolean => rounds > 0 && round >= rounds && (Atomics.load(memory, at.found) >= endless || round >= rounds * 100);
+  let isTold = false;
+  while (!isEnough() && Atomics.load(memory, at.stop) === 0) {
     step();
     round++;
+    if (rounds > 0 || isTold || found === 0 || (role === 'fast reader' && missed === 0)) continue;
+    isTold = true;
+    Atomics.add(memory, at.found, 1);
   }
   kernel.leave();
 } catch (thrown) {

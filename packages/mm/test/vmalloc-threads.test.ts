@@ -45,9 +45,9 @@ describe.each(['x86 4-level', 'x86 PAE', 'arm64 4K 48-bit', 'arm64 16K 47-bit', 
     const image = vmallocInit(kernel, { areas: 48 });
     const owned = [own(kernel, 16 * kernel.frames.pageBytes, false), own(kernel, vmallocHugePages(kernel.initMm.arch).at(-1)!.bytes, true)];
     const duties: readonly { readonly role: Role; readonly number: number; readonly rounds: number }[] = [
-      { role: 'protector', number: 0, rounds: 60 }, { role: 'protector', number: 1, rounds: 20 }, { role: 'lister', number: 2, rounds: 6 }, { role: 'churner', number: 3, rounds: 60 }, { role: 'churner', number: 4, rounds: 0 },
+      { role: 'protector', number: 0, rounds: 60 }, { role: 'protector', number: 1, rounds: 20 }, { role: 'lister', number: 2, rounds: 0 }, { role: 'churner', number: 3, rounds: 60 }, { role: 'churner', number: 4, rounds: 0 },
     ];
-    const memory = new Int32Array(new SharedArrayBuffer(8));
+    const memory = new Int32Array(new SharedArrayBuffer(12));
     const ends = duties.map((duty) => new Promise<Done>((resolve, reject) => {
       const orders: Orders = { ...duty, crew: duties.length, machine, kernel: kernel.share(), vmalloc: image, owned, memory };
       const worker = new Worker(outfile, { workerData: orders });

@@ -28,7 +28,7 @@ export interface Orders {
   readonly kernel: SharedMachine;
   readonly vmalloc: SharedVmalloc;
   readonly owned: readonly Owned[];
-  /** How many have begun, and whether to stop. */
+  /** How many have begun, whether to stop, and whether a page has been listed that is only read. */
   readonly memory: Int32Array;
 }
 
@@ -128,7 +128,12 @@ let error = '';
 try {
   Atomics.add(memory, 0, 1);
   while (Atomics.load(memory, 0) < crew) Atomics.wait(memory, 0, Atomics.load(memory, 0), 1);
-  while (round < (rounds === 0 ? Infinity : rounds) && Atomics.load(memory, 1) === 0) steps[role](round++);
+  // Protections are changed until they have been seen.
+  const isEnough = (): boolean => rounds > 0 && round >= rounds && (role !== 'protector' || Atomics.load(memory, 2) > 0);
+  while (!isEnough() && Atomics.load(memory, 1) === 0) {
+    steps[role](round++);
+    if (readOnly > 0) Atomics.store(memory, 2, 1);
+  }
   for (const { start } of mine) vfree(kernel, start);
   purgeVmapArea(kernel);
   kernel.ledger?.close();
