@@ -13,6 +13,8 @@ import { formatMessage } from 'publint/utils';
 import { ROOT, tool } from './lib.mjs';
 
 const SOURCE_CONDITION = '@pgtable/source';
+/** The compilers that the lint rules support: the consumer has the first of them, and then each of the others. */
+const COMPILERS = ['6.0.3', '5.9.3'];
 const folder = mkdtempSync(join(tmpdir(), 'pgtable-publish-'));
 let failures = 0;
 
@@ -152,9 +154,10 @@ function checkCreated(consumer) {
   check('create-arch, into the same folder: 2', problemOf(call('npx', ['--no-install', 'create-arch', 'arch-m68k'], consumer), 2));
 }
 
-/** The lint rules in somebody's project: the configuration of the README, one raw dereference, what --fix makes of it, and the formatter. */
-function checkLint(consumer) {
-  const project = join(consumer, 'lint');
+/** The lint rules in somebody's project, with one of the compilers that they support: the configuration of the README, one raw dereference, what --fix makes of it, and the formatter. */
+function checkLint(consumer, compiler) {
+  const project = join(consumer, `lint-${compiler}`);
+  const lint = `eslint-plugin with TypeScript ${compiler}`;
   mkdirSync(project);
   writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions: { module: 'nodenext', target: 'es2022', strict: true, noEmit: true }, include: ['*.mts'] }));
   writeFileSync(
@@ -165,11 +168,11 @@ function checkLint(consumer) {
   writeFileSync(join(project, 'program.mts'), program);
   const eslint = (...args) => call('npx', ['--no-install', 'eslint', ...args], project);
   const reported = eslint('.');
-  check('eslint-plugin: reports a raw dereference', problemOf(reported, 1) ?? (reported.stdout.includes('pgtable/no-raw-deref') ? undefined : `no pgtable/no-raw-deref in\n${reported.stdout}`));
+  check(`${lint}: reports a raw dereference`, problemOf(reported, 1) ?? (reported.stdout.includes('pgtable/no-raw-deref') ? undefined : `no pgtable/no-raw-deref in\n${reported.stdout}`));
   const churn = eslint('.', '-f', join(consumer, 'node_modules/@pgtable/eslint-plugin/dist/churn.js'));
-  check('eslint-plugin: churn counts it', problemOf(churn, 1) ?? (/total +1 +1\b/.test(churn.stdout) ? undefined : churn.stdout));
-  check('eslint-plugin: --fix mends it', problemOf(eslint('.', '--fix')));
-  check('eslint-plugin: what is mended compiles', problemOf(call(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json'], project)));
+  check(`${lint}: churn counts it`, problemOf(churn, 1) ?? (/total +1 +1\b/.test(churn.stdout) ? undefined : churn.stdout));
+  check(`${lint}: --fix mends it`, problemOf(eslint('.', '--fix')));
+  check(`${lint}: what is mended compiles`, problemOf(call(process.execPath, [join(consumer, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json'], project)));
 }
 
 try {
@@ -181,7 +184,7 @@ try {
   mkdirSync(consumer);
   cpSync(join(ROOT, 'scripts/consumer'), consumer, { recursive: true });
   const dependencies = Object.fromEntries(tarballs.map(({ name, tarball }) => [name, `file:${tarball}`]));
-  writeFileSync(join(consumer, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module', dependencies, devDependencies: { '@types/node': '^20.19.0', eslint: '10.15.0', typescript: '6.0.3', 'typescript-eslint': '8.72.0' } }, null, 2));
+  writeFileSync(join(consumer, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module', dependencies, devDependencies: { '@types/node': '^20.19.0', eslint: '10.15.0', typescript: COMPILERS[0], 'typescript-eslint': '8.72.0' } }, null, 2));
   const installed = call('npm', ['install', '--no-package-lock', '--prefer-offline'], consumer);
   check('consumer: npm install of the tarballs', problemOf(installed));
   if (installed.status === 0) {
@@ -189,8 +192,11 @@ try {
     check('consumer: runs', problemOf(call(process.execPath, ['out-nodenext/program.mjs'], consumer)));
     await checkBrowser(consumer);
     checkCreated(consumer);
-    checkLint(consumer);
     checkBinary(consumer, packages.find(({ manifest }) => manifest.name === 'pgtable').manifest.version);
+    for (const compiler of COMPILERS) {
+      if (compiler !== COMPILERS[0]) check(`consumer: npm install of TypeScript ${compiler}`, problemOf(call('npm', ['install', '--no-save', '--no-package-lock', '--prefer-offline', `typescript@${compiler}`], consumer)));
+      checkLint(consumer, compiler);
+    }
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });
