@@ -71,6 +71,16 @@ export class TableMemory {
     this.bytes = new Uint8Array(buffer);
   }
 
+  /**
+   * Calls back now, and again whenever the memory has moved because it grew: for who keeps {@link words} or {@link elements} at hand. It is called for as
+   * long as the memory lives.
+   */
+  follow(follower: (memory: TableMemory) => void): void {
+    this.followers.push(follower);
+    follower(this);
+  }
+  private readonly followers: ((memory: TableMemory) => void)[] = [];
+
   /** Entries in use by tables. */
   get entries(): number {
     return this.used;
@@ -227,6 +237,7 @@ export class TableMemory {
     this.bytes = new Uint8Array(buffer);
     this.words = new Int32Array(buffer);
     this.elements = new BigUint64Array(buffer);
+    for (const follower of this.followers) follower(this);
   }
 
   private baseMap(level: Level): Map<number, number> {

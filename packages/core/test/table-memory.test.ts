@@ -56,6 +56,24 @@ describe('TableMemory', () => {
     expect(tables.bytes).not.toBe(bytes);
   });
 
+  it('tells who follows it where it is, at once and when it has moved', () => {
+    const memory = new TableMemory();
+    const seen: BigUint64Array[] = [];
+    memory.follow(({ words, elements, bytes }) => {
+      seen.push(elements);
+      expect([words, elements, bytes]).toEqual([memory.words, memory.elements, memory.bytes]);
+      expect(new Set([words.buffer, elements.buffer, bytes.buffer]).size).toBe(1);
+    });
+    expect(seen).toEqual([memory.elements]);
+    memory.reserve(512);
+    expect(seen).toHaveLength(2);
+    memory.allocate('pte', 0x1000, 512);
+    expect(seen).toHaveLength(2);
+    memory.allocate('pte', 0x2000, 512);
+    expect(seen).toHaveLength(3);
+    expect(seen.at(-1)).toBe(memory.elements);
+  });
+
   it('starts with the room that it was asked for', () => {
     const tables = new TableMemory({ entryBytes: 4, entries: 1024 });
     const { words } = tables;
