@@ -50,7 +50,14 @@ export function* ancestors(node: TSESTree.Node): Generator<TSESTree.Node, undefi
  */
 export function children(node: TSESTree.Node, keys: Readonly<Record<string, readonly string[] | undefined>>): TSESTree.Node[] {
   const properties = node as unknown as Readonly<Record<string, TSESTree.Node | readonly (TSESTree.Node | null)[] | null | undefined>>;
-  return (keys[node.type] ?? []).flatMap((key) => properties[key] ?? []).filter((child) => child !== null);
+  const found: TSESTree.Node[] = [];
+  for (const key of keys[node.type] ?? []) {
+    const property = properties[key];
+    if (property === null || property === undefined) continue;
+    if ('type' in property) found.push(property);
+    else for (const child of property) if (child !== null) found.push(child);
+  }
+  return found;
 }
 
 /** Whether an expression is a number, a text, a boolean or the like, whatever its parts are: no handle, and nothing that holds one. */

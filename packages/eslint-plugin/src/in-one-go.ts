@@ -9,10 +9,12 @@ import type { TSESLint, TSESTree } from '@typescript-eslint/utils';
  * @param listeners by kinds of nodes, and by nothing else that a selector may be
  */
 export function inOneGo(sourceCode: Readonly<TSESLint.SourceCode>, listeners: TSESLint.RuleListener): TSESLint.RuleListener {
+  const kinds = Object.keys(listeners);
+  for (const kind of kinds) wanted.add(kind);
   return {
     Program() {
       const nodes = nodesOf(sourceCode);
-      for (const kind in listeners) {
+      for (const kind of kinds) {
         const listener = listeners[kind] as (node: TSESTree.Node) => void;
         for (const node of nodes.get(kind) ?? NONE) listener(node);
       }
@@ -20,21 +22,30 @@ export function inOneGo(sourceCode: Readonly<TSESLint.SourceCode>, listeners: TS
   };
 }
 
-const found = new WeakMap<Readonly<TSESLint.SourceCode>, ReadonlyMap<string, readonly TSESTree.Node[]>>();
+/** The kinds of nodes that some rule listens to. All rules have said theirs before the first of them is called. */
+const wanted = new Set<string>();
 
-/** The nodes of a file by their kind. */
+interface Found {
+  readonly nodes: ReadonlyMap<string, readonly TSESTree.Node[]>;
+  /** How many kinds were wanted then: who looks at the same tree later may want more. */
+  readonly kinds: number;
+}
+
+const found = new WeakMap<Readonly<TSESLint.SourceCode>, Found>();
+
+/** The nodes of a file by their kind, those of kinds that are wanted. */
 function nodesOf(sourceCode: Readonly<TSESLint.SourceCode>): ReadonlyMap<string, readonly TSESTree.Node[]> {
   const known = found.get(sourceCode);
-  if (known !== undefined) return known;
+  if (known?.kinds === wanted.size) return known.nodes;
   const nodes = new Map<string, TSESTree.Node[]>();
   // The types of typescript-eslint leave out what ESLint calls to go through a file, and keeps.
   for (const step of (sourceCode as Readonly<TSESLint.SourceCode> & Traversed).traverse()) {
-    if (step.kind !== VISIT || step.phase !== ENTER) continue;
+    if (step.kind !== VISIT || step.phase !== ENTER || !wanted.has(step.target.type)) continue;
     const ofKind = nodes.get(step.target.type);
     if (ofKind === undefined) nodes.set(step.target.type, [step.target]);
     else ofKind.push(step.target);
   }
-  found.set(sourceCode, nodes);
+  found.set(sourceCode, { nodes, kinds: wanted.size });
   return nodes;
 }
 

@@ -221,8 +221,14 @@ class Asked implements Typed {
   handleOf(node: TSESTree.Node): Handle | undefined {
     if ((this.may(node) & May.Handle) === 0) return undefined;
     const facts = this.of(node);
-    if (facts.handle === null) facts.handle = this.isNoHandle(node) ? undefined : this.types.handle(this.typeOf(node));
+    if (facts.handle === null) facts.handle = this.isNoHandle(node) ? undefined : this.types.handle(this.familyType(node) ?? this.typeOf(node));
     return facts.handle;
+  }
+
+  /** `H['pte']`, which is all of it or nothing: no flow of control leaves a part of it. */
+  private familyType(node: TSESTree.Node): ts.Type | undefined {
+    const type = this.widestType(node);
+    return type !== undefined && (type.flags & ts.TypeFlags.IndexedAccess) !== 0 ? type : undefined;
   }
 
   isAny(node: TSESTree.Node): boolean {

@@ -52,6 +52,17 @@ describe('a file is reached', () => {
     })).toEqual(['/a.ts', '/b.ts', '/c.ts', '/d.ts']);
   });
 
+  it('by what its own folder, and a file of its own kind, finds under a name', () => {
+    expect(reaching({
+      '/a/one.ts': "import './next';\nexport {};",
+      '/a/two.ts': "import './next';\nexport {};",
+      '/a/next.ts': "export * from '../core';",
+      '/b/one.ts': "import './next';\nexport {};",
+      '/b/two.ts': "import '../a/next';\nexport {};",
+      '/b/next.ts': 'export const next = 1;',
+    })).toEqual(['/a/next.ts', '/a/one.ts', '/a/two.ts', '/b/two.ts']);
+  });
+
   it('by what another file adds to a module', () => {
     expect(reaching({
       '/a.ts': "import { type Request } from './b';\nexport const a = (request: Request) => request;",

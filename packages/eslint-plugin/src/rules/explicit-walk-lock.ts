@@ -32,21 +32,22 @@ function isWalk(name: string): boolean {
   return WALKS.has(name);
 }
 
+/** Without one of these a file has nothing to say about a walk. */
+const NAMES: ReadonlySet<string> = new Set([...OPS, ...MODES, ...WALKS, LOCK]);
+
 /** What tells the operations from other objects that are given to a walk. */
 const CALLBACKS: readonly string[] = ['pgdEntry', 'p4dEntry', 'pudEntry', 'pmdEntry', 'pteEntry', 'pteHole', 'hugetlbEntry', 'testWalk', 'preVma', 'postVma', 'installPte'];
 
 /** A page walk says under which lock it runs, and a switch over the modes knows them all. Holds in the code of architectures too. */
-export const explicitWalkLock = createRule<[], Messages>({
+export const explicitWalkLock = createRule<Messages>({
   name: 'explicit-walk-lock',
   meta: {
     type: 'problem',
     docs: { description: 'The operations of a page walk say which lock they run under', config: 'recommended', typed: true },
     messages: MESSAGES,
-    schema: [],
-    defaultOptions: [],
   },
   create(context) {
-    const types = typed(context, { inArchitecture: true, names: (name) => OPS.has(name) || MODES.has(name) || WALKS.has(name) || name === LOCK });
+    const types = typed(context, { inArchitecture: true, names: (name) => NAMES.has(name) });
     return types === undefined ? {} : inOneGo(context.sourceCode, listeners(context, types));
   },
 });

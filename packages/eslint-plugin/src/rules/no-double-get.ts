@@ -22,15 +22,13 @@ type Reads = Map<string, EntryRead>;
  * One decision made of two reads of an entry, between which the hardware or another processor may change it. A second read is meant where something stands
  * between the two: a write, a lock, the next turn of a loop, a wait, or a call that may do any of these; or where the two values are compared.
  */
-export const noDoubleGet = createRule<[], Messages>({
+export const noDoubleGet = createRule<Messages>({
   name: 'no-double-get',
   meta: {
     type: 'problem',
     docs: { description: 'An entry is read once, and its value passed on', config: 'strict', typed: true },
     hasSuggestions: true,
     messages: MESSAGES,
-    schema: [],
-    defaultOptions: [],
   },
   create(context) {
     const types = typed(context);
@@ -430,10 +428,17 @@ class Paths {
     if (node.type === AST_NODE_TYPES.SpreadElement || this.types.handleOf(node) !== undefined) return false;
     if (node.type === AST_NODE_TYPES.ArrayExpression) return node.elements.every((element) => element === null || this.isPlainValue(element));
     if (node.type === AST_NODE_TYPES.ObjectExpression) return node.properties.every((property) => property.type === AST_NODE_TYPES.Property && this.isPlainValue(property.value as TSESTree.Expression));
-    const { checker } = this.types.types;
     const type = this.types.typeOf(node);
+    return (type.isUnion() ? type.types : [type]).every((member) => this.isPlain(member));
+  }
+
+  /** Whether a type is one of numbers, texts and the like, or of less. */
+  private isPlain(type: ts.Type): boolean {
+    if ((type.flags & PLAIN) !== 0) return true;
+    if ((type.flags & ts.TypeFlags.Object) !== 0) return false;
+    const { checker } = this.types.types;
     const values = [checker.getNumberType(), checker.getBigIntType(), checker.getStringType(), checker.getBooleanType(), checker.getUndefinedType(), checker.getNullType()];
-    return (type.isUnion() ? type.types : [type]).every((member) => values.some((value) => checker.isTypeAssignableTo(member, value)));
+    return values.some((value) => checker.isTypeAssignableTo(type, value));
   }
 
   private report(read: EntryRead, earlier: EntryRead): void {
@@ -465,6 +470,7 @@ class Paths {
   }
 }
 
+const PLAIN = ts.TypeFlags.NumberLike | ts.TypeFlags.BigIntLike | ts.TypeFlags.StringLike | ts.TypeFlags.BooleanLike | ts.TypeFlags.Undefined | ts.TypeFlags.Null;
 /** How far constants are followed to what they stand for. */
 const MAX_DEPTH = 4;
 /** A function that gets numbers only and writes entries all the same, or waits until somebody did, by its name. */

@@ -33,15 +33,13 @@ const USED: Fate = { kind: 'used' };
  * Each expression that makes a promise is followed to where its value goes. It is dropped where a statement, a `void`, a comma or a condition ends it, and
  * where it lands in a variable of whose uses every one is such an end.
  */
-export const noDroppedFlush = createRule<[], Messages>({
+export const noDroppedFlush = createRule<Messages>({
   name: 'no-dropped-flush',
   meta: {
     type: 'problem',
     docs: { description: 'A flush promise is flushed, gathered, or ignored with a reason', config: 'recommended', typed: true },
     hasSuggestions: true,
     messages: MESSAGES,
-    schema: [],
-    defaultOptions: [],
   },
   create(context) {
     const types = typed(context, { inArchitecture: true });

@@ -20,7 +20,7 @@ type Messages = keyof typeof MESSAGES;
 type Context = Readonly<TSESLint.RuleContext<Messages, readonly []>>;
 
 /** `ptep + 1`, `ptep++`, `end - ptep`: what is arithmetic on pointers in C is an accessor here. */
-export const noHandleArithmetic = createRule<[], Messages>({
+export const noHandleArithmetic = createRule<Messages>({
   name: 'no-handle-arithmetic',
   meta: {
     type: 'problem',
@@ -28,8 +28,6 @@ export const noHandleArithmetic = createRule<[], Messages>({
     fixable: 'code',
     hasSuggestions: true,
     messages: MESSAGES,
-    schema: [],
-    defaultOptions: [],
   },
   create(context) {
     const types = typed(context);

@@ -29,14 +29,12 @@ interface Problem {
 const disguises = new WeakMap<ts.SignatureDeclaration, boolean>();
 
 /** Casts to and from handles, in every dress: `as`, angle brackets, by way of `unknown`, `any` and generics, `satisfies`, predicates. */
-export const noHandleCast = createRule<[], Messages>({
+export const noHandleCast = createRule<Messages>({
   name: 'no-handle-cast',
   meta: {
     type: 'problem',
     docs: { description: 'Nothing is cast to or from the handle of a live page-table entry', config: 'recommended', typed: true },
     messages: MESSAGES,
-    schema: [],
-    defaultOptions: [],
   },
   create(context) {
     const types = typed(context);

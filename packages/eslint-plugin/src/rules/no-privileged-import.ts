@@ -3,6 +3,7 @@ import ts from 'typescript';
 import { createRule } from '../create-rule.js';
 import { inOneGo } from '../in-one-go.js';
 import { settingsOf } from '../settings.js';
+import { Modules } from '../types/modules.js';
 import { isDeclaredIn, isOrIsIn, packageOfFile } from '../types/packages.js';
 import { CORE } from '../types/types.js';
 
@@ -18,14 +19,12 @@ const MESSAGES = {
 type Context = Readonly<TSESLint.RuleContext<keyof typeof MESSAGES, readonly []>>;
 
 /** `@pgtable/core/arch` belongs to architectures. Works without types too; with them it sees through paths, and through modules that pass its names on. */
-export const noPrivilegedImport = createRule<[], keyof typeof MESSAGES>({
+export const noPrivilegedImport = createRule<keyof typeof MESSAGES>({
   name: 'no-privileged-import',
   meta: {
     type: 'problem',
     docs: { description: 'What only architectures may know is imported by nobody else', config: 'recommended', typed: false },
     messages: MESSAGES,
-    schema: [],
-    defaultOptions: [],
   },
   create(context) {
     // An architecture may, and so may the package itself.
@@ -36,14 +35,16 @@ export const noPrivilegedImport = createRule<[], keyof typeof MESSAGES>({
 
 function listeners(context: Context): TSESLint.RuleListener {
   const services = context.sourceCode.parserServices;
-  const passedOn = services?.program === undefined || services.program === null ? undefined : PassedOn.of(services.program);
-  const ofFolder = passedOn?.ofFolder(context.filename.replaceAll('\\', '/')) ?? new Map<string, ts.Symbol>();
+  const program = services?.program ?? undefined;
+  const passedOn = program === undefined ? undefined : PassedOn.of(program);
+  const modules = program === undefined ? undefined : Modules.of(program);
 
   /** What requires says so: `require`, `createRequire`. */
   const mayRequire = context.sourceCode.text.includes('equire');
 
   function moduleOf(specifier: TSESTree.Node): ts.Symbol | undefined {
-    return passedOn?.moduleOf(services?.esTreeNodeToTSNodeMap?.get(specifier), ofFolder);
+    const node = services?.esTreeNodeToTSNodeMap?.get(specifier);
+    return node === undefined || !ts.isStringLiteralLike(node) ? undefined : modules?.to(node);
   }
 
   /** What a module passes on of the privileged entry point. */
@@ -203,7 +204,6 @@ class PassedOn {
   /** What the privileged entry point exports and the other does not. */
   private readonly symbols: ReadonlySet<ts.Symbol>;
   private readonly byModule = new Map<ts.Symbol, ReadonlySet<string>>();
-  private readonly byFolder = new Map<string, Map<string, ts.Symbol>>();
   private readonly privileged = new Map<ts.Symbol, boolean>();
 
   private static readonly made = new WeakMap<ts.Program, PassedOn>();
@@ -245,25 +245,6 @@ class PassedOn {
     }
     this.byModule.set(module, names);
     return names;
-  }
-
-  /** What the specifiers of the modules of a folder lead to, in all files of one kind there, wherever they say no more than that. */
-  ofFolder(fileName: string): Map<string, ts.Symbol> {
-    const folder = fileName.slice(0, fileName.lastIndexOf('/') + 1) + fileName.slice(fileName.lastIndexOf('.'));
-    const known = this.byFolder.get(folder) ?? new Map<string, ts.Symbol>();
-    this.byFolder.set(folder, known);
-    return known;
-  }
-
-  /** The module that a specifier leads to. */
-  moduleOf(node: ts.Node | undefined, ofFolder: Map<string, ts.Symbol>): ts.Symbol | undefined {
-    if (node === undefined || !ts.isStringLiteralLike(node)) return undefined;
-    const isPlain = (ts.isImportDeclaration(node.parent) || ts.isExportDeclaration(node.parent)) && node.parent.attributes === undefined;
-    const known = isPlain ? ofFolder.get(node.text) : undefined;
-    if (known !== undefined) return known;
-    const module = this.checker.getSymbolAtLocation(node);
-    if (isPlain && module !== undefined) ofFolder.set(node.text, module);
-    return module;
   }
 
   private original(symbol: ts.Symbol): ts.Symbol {

@@ -32,7 +32,7 @@ interface More {
 /** Calls that turn their argument into something else. */
 const CONVERSIONS: ReadonlySet<string> = new Set(['Number', 'BigInt', 'String', 'parseInt', 'parseFloat', 'isNaN', 'isFinite', 'JSON.stringify', 'Number.parseInt', 'Number.isInteger', 'Number.isSafeInteger', 'BigInt.asUintN', 'BigInt.asIntN']);
 
-export const noRawDeref = createRule<[], Messages>({
+export const noRawDeref = createRule<Messages>({
   name: 'no-raw-deref',
   meta: {
     type: 'problem',
@@ -40,8 +40,6 @@ export const noRawDeref = createRule<[], Messages>({
     fixable: 'code',
     hasSuggestions: true,
     messages: MESSAGES,
-    schema: [],
-    defaultOptions: [],
   },
   create(context) {
     const types = typed(context);
@@ -138,7 +136,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   /** DataView and Atomics, by what is called and not by what it is called by. */
   function checkAccess(node: TSESTree.CallExpression): boolean {
     if (node.arguments.length === 0 || !typed.mayBeNamed(node, isAccess)) return false;
-    const handle = node.arguments.map((argument) => (argument.type === AST_NODE_TYPES.SpreadElement ? undefined : handleIn(argument))).find((found) => found !== undefined);
+    let handle: TSESTree.Expression | undefined;
+    for (const argument of node.arguments) if (argument.type !== AST_NODE_TYPES.SpreadElement) handle ??= handleIn(argument);
     if (handle === undefined) return false;
     const declaration = typed.signatureOf(node)?.declaration;
     if (declaration === undefined || !ts.isInterfaceDeclaration(declaration.parent) || !places.isOfLanguage(declaration)) return false;

@@ -34,14 +34,12 @@ const LITERALS: ReadonlySet<string> = new Set([AST_NODE_TYPES.ArrayExpression, A
  * The bug class of the proposal of opaque handles: under the alias, a live entry and a copy of one on the stack have the same type, and what was meant for the
  * one is done to the other. The rule follows where a pointer came from and what its destination was declared for.
  */
-export const noStackHandle = createRule<[], Messages>({
+export const noStackHandle = createRule<Messages>({
   name: 'no-stack-handle',
   meta: {
     type: 'problem',
     docs: { description: 'A pointer to a value held aside never stands where the handle of a live entry is meant, nor the other way round', config: 'recommended', typed: true },
     messages: MESSAGES,
-    schema: [],
-    defaultOptions: [],
   },
   create(context) {
     const types = typed(context);

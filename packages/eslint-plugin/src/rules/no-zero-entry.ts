@@ -27,15 +27,13 @@ interface Entry {
 }
 
 /** Zero as a synonym of empty: an empty entry is what its architecture says, and on s390 it is not zero. */
-export const noZeroEntry = createRule<[], Messages>({
+export const noZeroEntry = createRule<Messages>({
   name: 'no-zero-entry',
   meta: {
     type: 'problem',
     docs: { description: 'Whether an entry is empty is asked of its architecture, and an empty entry comes from it', config: 'recommended', typed: true },
     fixable: 'code',
     messages: MESSAGES,
-    schema: [],
-    defaultOptions: [],
   },
   create(context) {
     const types = typed(context);
@@ -278,7 +276,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       if (isCondition(node)) checkTruth(node.right);
     },
     CallExpression(node) {
-      const [first, second, third] = node.arguments;
+      const { 0: first, 1: second, 2: third } = node.arguments;
       if (first === undefined) return;
       const name = isOfLanguage(calledName(node)?.name ?? '') ? text(node.callee) : '';
       if (name === 'Object.is' && second !== undefined) {
@@ -349,9 +347,9 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   function checkMethod(node: TSESTree.CallExpression): void {
     const callee = bare(node.callee);
     if (callee.type !== AST_NODE_TYPES.MemberExpression || callee.computed || callee.property.type !== AST_NODE_TYPES.Identifier) return;
-    const [first] = node.arguments;
-    if (first === undefined) return;
+    const first = node.arguments[0];
     const { name } = callee.property;
+    if (first === undefined || !METHODS.has(name)) return;
     const bits = { level: undefined, isValue: false };
     if (name === 'fill' && isTableMemory(callee.object)) checkWrite(node, first, bits);
     else if (name === 'set' && first.type === AST_NODE_TYPES.ArrayExpression && isTableMemory(callee.object)) {
@@ -390,7 +388,9 @@ const COMPARISONS: ReadonlySet<string> = new Set(['==', '!=', '===', '!==', '<',
 
 /** How far a variable is followed to what it was read from. */
 const MAX_DEPTH = 4;
-/** Methods of lists that ask of each element whether it is so. */
+/** Methods of lists that have to do with zeros. */
+const METHODS: ReadonlySet<string> = new Set(['fill', 'set', 'indexOf', 'lastIndexOf', 'includes', 'filter', 'some', 'every', 'find', 'findIndex', 'findLast', 'findLastIndex']);
+/** Those of them that ask of each element whether it is so. */
 const TESTS = /^(filter|some|every|find|findIndex|findLast|findLastIndex)$/;
 
 function isZeroLiteral(node: ts.Expression): boolean {

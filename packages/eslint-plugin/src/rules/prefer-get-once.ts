@@ -24,15 +24,13 @@ type FunctionNode = TSESTree.FunctionDeclaration | TSESTree.FunctionExpression |
  * that no lock is held: in functions marked `@lockless`, in walks without locks, in sections that are RCU's alone. And a read in one step is reported where a write
  * follows with no lock taken in between: it makes a race look as if somebody had thought of it.
  */
-export const preferGetOnce = createRule<[], Messages>({
+export const preferGetOnce = createRule<Messages>({
   name: 'prefer-get-once',
   meta: {
     type: 'problem',
     docs: { description: 'Entries are read in one step where no lock is held, and under the lock where they are written', config: 'strict', typed: true },
     hasSuggestions: true,
     messages: MESSAGES,
-    schema: [],
-    defaultOptions: [],
   },
   create(context) {
     const types = typed(context, { inArchitecture: true });

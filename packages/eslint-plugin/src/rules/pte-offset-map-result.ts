@@ -23,14 +23,12 @@ type Messages = keyof typeof MESSAGES;
  * A mapped table is something that is held: it may not be had, and it must be given back. Each function that maps one is gone through way by way, and on each
  * way it is known whether the table was there, and whether it was given back, or passed on to somebody else.
  */
-export const pteOffsetMapResult = createRule<[], Messages>({
+export const pteOffsetMapResult = createRule<Messages>({
   name: 'pte-offset-map-result',
   meta: {
     type: 'problem',
     docs: { description: 'What pteOffsetMap and its siblings return is looked at before it is used, and unmapped once on every way', config: 'recommended', typed: true },
     messages: MESSAGES,
-    schema: [],
-    defaultOptions: [],
   },
   create(context) {
     const types = typed(context, { inArchitecture: true, names: isMapName });

@@ -22,14 +22,12 @@ const WORDS = 3;
  * A false positive may be marked, but only with a reason, which is what the next reader needs. The report stands at column -1 of the comment's line, where
  * no such comment reaches: else the comment would hide it.
  */
-export const requireReason = createRule<[], keyof typeof MESSAGES>({
+export const requireReason = createRule<keyof typeof MESSAGES>({
   name: 'require-reason',
   meta: {
     type: 'suggestion',
     docs: { description: 'A comment that turns a rule about page tables off says why', config: 'recommended', typed: false },
     messages: MESSAGES,
-    schema: [],
-    defaultOptions: [],
   },
   create(context) {
     settingsOf(context);

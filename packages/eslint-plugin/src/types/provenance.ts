@@ -154,14 +154,13 @@ export class Provenance {
 
   private expression(node: ts.Expression, path: Path, step: number): Origin {
     return this.remember(node, path, step, () => {
-      const type = this.checker.getTypeAtLocation(node);
       if (path.length === 0) {
-        const handle = this.types.handle(type);
+        const handle = this.types.handle(this.checker.getTypeAtLocation(node));
         // What can be nothing but a handle needs no looking further, and what is no pointer at all has no origin.
         if (handle === undefined) return 'unknown';
         if (handle.form !== 'alias') return 'live';
       }
-      if (path[0] === '%await' && type.getProperty('then') === undefined) return this.expression(node, path.slice(1), step + 1);
+      if (path[0] === '%await' && this.checker.getTypeAtLocation(node).getProperty('then') === undefined) return this.expression(node, path.slice(1), step + 1);
       return this.traced(node, path, step + 1);
     });
   }

@@ -1,4 +1,5 @@
 import ts from 'typescript';
+import { Modules, parsed } from './modules.js';
 import { isOrIsIn, packageOfFile } from './packages.js';
 
 /**
@@ -9,43 +10,28 @@ import { isOrIsIn, packageOfFile } from './packages.js';
  */
 export class Reach {
   private readonly program: ts.Program;
-  private readonly checker: ts.TypeChecker;
   private readonly isIt: (file: ts.SourceFile) => boolean;
-  private readonly known = new Map<ts.SourceFile, boolean>();
 
   /** @param isIt whether a file itself has to do with it */
   constructor(program: ts.Program, isIt: (file: ts.SourceFile) => boolean) {
     this.program = program;
-    this.checker = program.getTypeChecker();
     this.isIt = isIt;
   }
 
   from(file: ts.SourceFile): boolean {
-    this.everywhere ??= this.program.getSourceFiles().some((one) => declaresForAll(one) && this.reaches(one));
-    return this.everywhere || this.reaches(file);
+    this.leading ??= this.found();
+    return this.isEverywhere || this.leading.has(file);
   }
-  private everywhere: boolean | undefined;
+  private leading: ReadonlySet<ts.SourceFile> | undefined;
+  private isEverywhere = false;
 
-  /** Goes from file to file, the nearest first. Of those on the way only a no is remembered: it holds for all of them. */
-  private reaches(file: ts.SourceFile): boolean {
-    const known = this.known.get(file);
-    if (known !== undefined) return known;
-    const seen = new Set([file]);
-    for (const one of seen) {
-      const answer = this.known.get(one) ?? (this.isIt(one) ? true : undefined);
-      if (answer === true) {
-        this.known.set(file, true);
-        return true;
-      }
-      if (answer === undefined) for (const next of this.imported(one)) seen.add(next);
-    }
-    for (const one of seen) this.known.set(one, false);
-    return false;
-  }
-
-  /** The files that declare what a file imports, those that add to it or to the file among them. */
-  private imported(file: ts.SourceFile): ts.SourceFile[] {
-    return [file, ...(parsed(file).imports ?? [])].flatMap((from) => this.checker.getSymbolAtLocation(from)?.declarations ?? []).map((declaration) => declaration.getSourceFile());
+  /** Goes back from the files that have to do with it to those that import them, all of them at once. */
+  private found(): ReadonlySet<ts.SourceFile> {
+    const modules = Modules.of(this.program);
+    const leading = new Set(this.program.getSourceFiles().filter(this.isIt));
+    for (const one of leading) for (const by of modules.importersOf(one)) leading.add(by);
+    for (const one of leading) this.isEverywhere ||= declaresForAll(one);
+    return leading;
   }
 }
 
@@ -60,14 +46,6 @@ export function mentions(file: ts.SourceFile, test: (name: string) => boolean): 
   if (identifiers === undefined) return true;
   for (const name of identifiers.keys()) if (test(name)) return true;
   return false;
-}
-
-/**
- * What the compiler's parser has listed, and does not publish: the modules that a file names (in imports and exports, `import()` and types), and its names (those of
- * properties that are written as texts among them). Undefined if there is no such list any more: then every file has to be looked at.
- */
-function parsed(file: ts.SourceFile): { readonly imports?: readonly ts.StringLiteralLike[]; readonly identifiers?: ReadonlyMap<string, unknown> } {
-  return file as { readonly imports?: readonly ts.StringLiteralLike[]; readonly identifiers?: ReadonlyMap<string, unknown> };
 }
 
 /** Whether what a file declares is there in all files: it is no module, or says `declare global`. */

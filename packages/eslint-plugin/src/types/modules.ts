@@ -1,0 +1,81 @@
+import ts from 'typescript';
+
+/** The modules of a program, and which files import which. To find where a specifier leads takes the compiler 20 µs, so it is asked once for each folder. */
+export class Modules {
+  private readonly program: ts.Program;
+  private readonly checker: ts.TypeChecker;
+  private readonly byFolder = new Map<string, Map<string, ts.Symbol | undefined>>();
+  private lastFile: ts.SourceFile | undefined;
+  private lastFolder = new Map<string, ts.Symbol | undefined>();
+
+  private static readonly made = new WeakMap<ts.Program, Modules>();
+
+  static of(program: ts.Program): Modules {
+    const known = Modules.made.get(program);
+    if (known !== undefined) return known;
+    const modules = new Modules(program);
+    Modules.made.set(program, modules);
+    return modules;
+  }
+
+  private constructor(program: ts.Program) {
+    this.program = program;
+    this.checker = program.getTypeChecker();
+  }
+
+  /** The module that a specifier leads to; undefined where it is not found. */
+  to(specifier: ts.StringLiteralLike): ts.Symbol | undefined {
+    // What says more than where from (`with { 'resolution-mode': ... }`, `require`, `import()`) may lead elsewhere.
+    const { parent } = specifier;
+    if ((!ts.isImportDeclaration(parent) && !ts.isExportDeclaration(parent)) || parent.attributes !== undefined) return this.checker.getSymbolAtLocation(specifier);
+    const known = this.folderOf(specifier.getSourceFile());
+    const { text } = specifier;
+    const module = known.get(text);
+    if (module !== undefined || known.has(text)) return module;
+    const found = this.checker.getSymbolAtLocation(specifier);
+    known.set(text, found);
+    return found;
+  }
+
+  /** What specifiers lead to in all files of one kind of a folder. */
+  private folderOf(file: ts.SourceFile): Map<string, ts.Symbol | undefined> {
+    if (file === this.lastFile) return this.lastFolder;
+    const { fileName } = file;
+    const folder = fileName.slice(0, fileName.lastIndexOf('/') + 1) + fileName.slice(fileName.lastIndexOf('.'));
+    const known = this.byFolder.get(folder) ?? new Map<string, ts.Symbol | undefined>();
+    this.byFolder.set(folder, known);
+    this.lastFile = file;
+    return (this.lastFolder = known);
+  }
+
+  /** The files that import a file, and those whose module it adds to: what it says there is theirs, and goes to whoever imports them. */
+  importersOf(file: ts.SourceFile): readonly ts.SourceFile[] {
+    this.importers ??= this.findImporters();
+    return this.importers.get(file) ?? [];
+  }
+  private importers: ReadonlyMap<ts.SourceFile, readonly ts.SourceFile[]> | undefined;
+
+  private findImporters(): ReadonlyMap<ts.SourceFile, readonly ts.SourceFile[]> {
+    const importers = new Map<ts.SourceFile, ts.SourceFile[]>();
+    for (const file of this.program.getSourceFiles()) {
+      for (const from of [file, ...(parsed(file).imports ?? [])]) {
+        const module = ts.isSourceFile(from) ? this.checker.getSymbolAtLocation(from) : this.to(from);
+        for (const declaration of module?.declarations ?? []) {
+          const imported = declaration.getSourceFile();
+          const known = importers.get(imported);
+          if (known === undefined) importers.set(imported, [file]);
+          else if (known.at(-1) !== file) known.push(file);
+        }
+      }
+    }
+    return importers;
+  }
+}
+
+/**
+ * What the compiler's parser has listed, and does not publish: the modules that a file names (in imports and exports, `import()` and types), and its names (those of
+ * properties that are written as texts among them). Undefined if there is no such list any more: then every file has to be looked at.
+ */
+export function parsed(file: ts.SourceFile): { readonly imports?: readonly ts.StringLiteralLike[]; readonly identifiers?: ReadonlyMap<string, unknown> } {
+  return file as { readonly imports?: readonly ts.StringLiteralLike[]; readonly identifiers?: ReadonlyMap<string, unknown> };
+}
