@@ -22,8 +22,8 @@ export function inOneGo(sourceCode: Readonly<TSESLint.SourceCode>, listeners: TS
   };
 }
 
-/** The kinds of nodes that some rule listens to. All rules have said theirs before the first of them is called. */
-const wanted = new Set<string>();
+/** The kinds of nodes that some rule listens to, or that are asked for by their kind. All rules have said theirs before the first of them is called. */
+const wanted = new Set<string>(['CallExpression', 'BinaryExpression']);
 
 interface Found {
   readonly nodes: ReadonlyMap<string, readonly TSESTree.Node[]>;
@@ -32,6 +32,16 @@ interface Found {
 }
 
 const found = new WeakMap<Readonly<TSESLint.SourceCode>, Found>();
+
+/** The calls of a file, in order. */
+export function callsOf(sourceCode: Readonly<TSESLint.SourceCode>): readonly TSESTree.CallExpression[] {
+  return (nodesOf(sourceCode).get('CallExpression') ?? NONE) as readonly TSESTree.CallExpression[];
+}
+
+/** The expressions of a file that have an operator between two others, in order. */
+export function binariesOf(sourceCode: Readonly<TSESLint.SourceCode>): readonly TSESTree.BinaryExpression[] {
+  return (nodesOf(sourceCode).get('BinaryExpression') ?? NONE) as readonly TSESTree.BinaryExpression[];
+}
 
 /** The nodes of a file by their kind, those of kinds that are wanted. */
 function nodesOf(sourceCode: Readonly<TSESLint.SourceCode>): ReadonlyMap<string, readonly TSESTree.Node[]> {

@@ -1,6 +1,7 @@
 import { AST_NODE_TYPES, type ParserServicesWithTypeInformation, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import { bare, isArithmetic } from './ast.js';
+import { binariesOf, callsOf } from './in-one-go.js';
 import { settingsOf, type Settings } from './settings.js';
 import { Provenance, type Origin } from './types/provenance.js';
 import { PRIMITIVE, Types, UNSAID, type Handle, type Known, type TypeTest, type Value } from './types/types.js';
@@ -78,7 +79,7 @@ export function typed<Messages extends string>(
   const bySettings = asked.get(context.sourceCode);
   const known = bySettings?.get(types);
   if (known !== undefined) return known;
-  const made = new Asked(complete, settings, types, context.sourceCode.scopeManager?.scopes ?? []);
+  const made = new Asked(complete, settings, types, context.sourceCode);
   if (bySettings === undefined) asked.set(context.sourceCode, new Map([[types, made]]));
   else bySettings.set(types, made);
   return made;
@@ -109,19 +110,32 @@ function newFacts(node: TSESTree.Node): Facts {
   return { node, possible: UNASKED, given: UNASKED, type: undefined, widest: null, handle: null, live: undefined, symbol: null, signature: null };
 }
 
+/** What is tested somewhere in a file: variables, by what is known of them, properties, by their names, and whether any element of a list is. */
+interface Guarded {
+  readonly variables: ReadonlySet<Facts>;
+  readonly properties: ReadonlySet<string>;
+  readonly elements: boolean;
+}
+
+/** Where what a call says has consequences: it is a condition, or kept for one, or a statement that asserts something. */
+const TESTED: ReadonlySet<AST_NODE_TYPES> = new Set([
+  AST_NODE_TYPES.IfStatement, AST_NODE_TYPES.ConditionalExpression, AST_NODE_TYPES.WhileStatement, AST_NODE_TYPES.DoWhileStatement, AST_NODE_TYPES.ForStatement, AST_NODE_TYPES.LogicalExpression,
+  AST_NODE_TYPES.UnaryExpression, AST_NODE_TYPES.SwitchCase, AST_NODE_TYPES.VariableDeclarator, AST_NODE_TYPES.ExpressionStatement, AST_NODE_TYPES.BinaryExpression, AST_NODE_TYPES.ChainExpression,
+]);
+
 class Asked implements Typed {
   readonly services: ParserServicesWithTypeInformation;
   readonly settings: Settings;
   readonly types: Types;
   readonly provenance: Provenance;
-  private readonly scopes: readonly TSESLint.Scope.Scope[];
+  private readonly sourceCode: Readonly<TSESLint.SourceCode>;
   private readonly facts = new Map<TSESTree.Node, Facts>();
   private last: TSESTree.Node | undefined;
   private lastFacts: Facts | undefined;
 
-  constructor(services: ParserServicesWithTypeInformation, settings: Settings, types: Types, scopes: readonly TSESLint.Scope.Scope[]) {
+  constructor(services: ParserServicesWithTypeInformation, settings: Settings, types: Types, sourceCode: Readonly<TSESLint.SourceCode>) {
     this.services = services;
-    this.scopes = scopes;
+    this.sourceCode = sourceCode;
     this.settings = settings;
     this.types = types;
     this.provenance = Provenance.of(types);
@@ -155,8 +169,16 @@ class Asked implements Typed {
 
   symbolOf(name: TSESTree.Node): ts.Symbol | undefined {
     const facts = this.ofNamed(name);
-    if (facts.symbol === null) facts.symbol = this.types.checker.getSymbolAtLocation(this.services.esTreeNodeToTSNodeMap.get(facts.node));
+    if (facts.symbol === null) facts.symbol = this.propertyOf(facts.node) ?? this.types.checker.getSymbolAtLocation(this.services.esTreeNodeToTSNodeMap.get(facts.node));
     return facts.symbol;
+  }
+
+  /** What a property's name stands for, by the type of its object where nothing narrows that: the compiler would find out again what the object is. */
+  private propertyOf(name: TSESTree.Node): ts.Symbol | undefined {
+    const { parent } = name;
+    if (name.type !== AST_NODE_TYPES.Identifier || parent?.type !== AST_NODE_TYPES.MemberExpression || parent.property !== name || parent.computed) return undefined;
+    const object = this.widestType(parent.object);
+    return object === undefined || (object.flags & FIXED) === 0 ? undefined : object.getProperty(name.name);
   }
 
   signatureOf(call: TSESTree.CallExpression | TSESTree.NewExpression): ts.Signature | undefined {
@@ -207,7 +229,7 @@ class Asked implements Typed {
       all.set(key, facts);
       return facts;
     };
-    for (const { references } of this.scopes) {
+    for (const { references } of this.sourceCode.scopeManager?.scopes ?? []) {
       for (const { identifier, resolved, isValueReference } of references) {
         if (isShorthand(identifier)) continue;
         if (resolved?.defs.length === 1) names.set(identifier, shared(variables, resolved, resolved.defs[0]!.name));
@@ -217,6 +239,47 @@ class Asked implements Typed {
     return names;
   }
   private ofNames: ReadonlyMap<TSESTree.Node, Facts> | undefined;
+
+  /**
+   * Whether a test leaves of something less than what it is declared as, and not only some members of a union: by a function that says so (`n is Ptep`), or by
+   * its class. Then only the compiler knows what it is where.
+   */
+  private isGuarded(node: TSESTree.Node): boolean {
+    this.guarded ??= this.findGuarded();
+    if (node.type === AST_NODE_TYPES.Identifier) return this.guarded.variables.size > 0 && this.guarded.variables.has(this.ofNamed(node));
+    if (node.type !== AST_NODE_TYPES.MemberExpression) return false;
+    return node.computed ? this.guarded.elements : node.property.type === AST_NODE_TYPES.Identifier && this.guarded.properties.has(node.property.name);
+  }
+  private guarded: Guarded | undefined;
+
+  private findGuarded(): Guarded {
+    const guarded = { variables: new Set<Facts>(), properties: new Set<string>(), elements: false };
+    const add = (node: TSESTree.Node | undefined): void => {
+      const inner = node === undefined ? undefined : bare(node as TSESTree.Expression);
+      if (inner?.type === AST_NODE_TYPES.Identifier) guarded.variables.add(this.ofNamed(inner));
+      else if (inner?.type !== AST_NODE_TYPES.MemberExpression) return;
+      else if (inner.computed) guarded.elements = true;
+      else if (inner.property.type === AST_NODE_TYPES.Identifier) guarded.properties.add(inner.property.name);
+    };
+    for (const call of callsOf(this.sourceCode)) if (TESTED.has(call.parent.type)) add(this.testedBy(call));
+    for (const { left, operator } of binariesOf(this.sourceCode)) if (operator === 'instanceof') add(left);
+    return guarded;
+  }
+
+  /** The argument of a call, or the object that it is a method of, that is less where the call says yes, or returns at all. */
+  private testedBy(call: TSESTree.CallExpression): TSESTree.Node | undefined {
+    const signature = this.signatureOf(call);
+    if (signature === undefined) return undefined;
+    // Who asserts has to say so; who only asks may leave it to the compiler.
+    const { declaration } = signature;
+    const saysSo = declaration?.type !== undefined && !ts.isJSDocSignature(declaration) && ts.isTypePredicateNode(declaration.type);
+    if (!saysSo && call.parent.type === AST_NODE_TYPES.ExpressionStatement) return undefined;
+    const predicate = this.types.checker.getTypePredicateOfSignature(signature);
+    if (predicate?.type === undefined || (predicate.type.flags & PRIMITIVE) !== 0) return undefined;
+    if (predicate.kind === ts.TypePredicateKind.Identifier || predicate.kind === ts.TypePredicateKind.AssertsIdentifier) return call.arguments[predicate.parameterIndex];
+    const callee = bare(call.callee);
+    return callee.type === AST_NODE_TYPES.MemberExpression ? callee.object : undefined;
+  }
 
   handleOf(node: TSESTree.Node): Handle | undefined {
     if ((this.may(node) & May.Handle) === 0) return undefined;
@@ -435,6 +498,7 @@ class Asked implements Typed {
   }
 
   private findWidest(node: TSESTree.Node): ts.Type | undefined {
+    if (this.isGuarded(node)) return undefined;
     switch (node.type) {
       case AST_NODE_TYPES.Identifier:
         return this.symbolType(node);
@@ -476,7 +540,7 @@ class Asked implements Typed {
 
   /** The types of the properties of which one is taken: `geometry[level]`. */
   private memberTypes(node: TSESTree.Node): readonly ts.Type[] | undefined {
-    if (node.type !== AST_NODE_TYPES.MemberExpression || !node.computed) return undefined;
+    if (node.type !== AST_NODE_TYPES.MemberExpression || !node.computed || this.isGuarded(node)) return undefined;
     const object = this.widestType(node.object);
     const index = this.widestType(node.property);
     if (object === undefined || index === undefined || (object.flags & ts.TypeFlags.Object) === 0) return undefined;
@@ -548,7 +612,7 @@ function isZeroType(type: ts.Type): boolean {
   return (type.flags & ts.TypeFlags.BigIntLiteral) !== 0 && (type as ts.BigIntLiteralType).value.base10Value === '0';
 }
 
-/** Types that stay what they are whatever is asked of their values before. */
+/** Types that stay what they are whatever is asked of their values before, but for what a test says ({@link Asked.isGuarded}). */
 const FIXED =
   ts.TypeFlags.Object | ts.TypeFlags.Intersection | ts.TypeFlags.Number | ts.TypeFlags.BigInt | ts.TypeFlags.String | ts.TypeFlags.NumberLiteral | ts.TypeFlags.BigIntLiteral | ts.TypeFlags.StringLiteral;
 
