@@ -22,7 +22,7 @@ export type RuleContext<Messages extends string> = Readonly<TSESLint.RuleContext
 /**
  * A rule, and where its page is in the package: there is no site yet.
  *
- * Not the RuleCreator of typescript-eslint, which makes a deep copy of the options of each rule for each file, of those that have none too: a twentieth of what all rules took.
+ * Not the RuleCreator of typescript-eslint, which makes a deep copy of the options of each rule for each file, of those that have none too: a few percent of what all rules took.
  */
 export function createRule<Messages extends string>(rule: Omit<RuleModule<Messages>, 'meta'> & { readonly meta: Omit<RuleModule<Messages>['meta'], 'defaultOptions' | 'schema'> }): RuleModule<Messages> {
   return { ...rule, meta: { ...rule.meta, schema: [], defaultOptions: [], docs: { ...rule.meta.docs!, url: `node_modules/@pgtable/eslint-plugin/docs/rules/${rule.name}.md` } } };

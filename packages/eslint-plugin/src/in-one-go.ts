@@ -1,4 +1,4 @@
-import type { TSESLint, TSESTree } from '@typescript-eslint/utils';
+import { AST_NODE_TYPES, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 
 /**
  * Listeners that are called for the nodes of a file, one kind after the other, and in the order of the file within each, before any other listener is.
@@ -22,8 +22,11 @@ export function inOneGo(sourceCode: Readonly<TSESLint.SourceCode>, listeners: TS
   };
 }
 
-/** The kinds of nodes that some rule listens to, or that are asked for by their kind. All rules have said theirs before the first of them is called. */
-const wanted = new Set<string>(['CallExpression', 'BinaryExpression']);
+/** What is asked for whatever the rules listen to. */
+const ALWAYS = [AST_NODE_TYPES.CallExpression, AST_NODE_TYPES.BinaryExpression] as const;
+
+/** The kinds of nodes that are listed: those that some rule listens to too. All rules have said theirs before the first of them is called. */
+const wanted = new Set<string>(ALWAYS);
 
 interface Found {
   readonly nodes: ReadonlyMap<string, readonly TSESTree.Node[]>;
@@ -33,14 +36,9 @@ interface Found {
 
 const found = new WeakMap<Readonly<TSESLint.SourceCode>, Found>();
 
-/** The calls of a file, in order. */
-export function callsOf(sourceCode: Readonly<TSESLint.SourceCode>): readonly TSESTree.CallExpression[] {
-  return (nodesOf(sourceCode).get('CallExpression') ?? NONE) as readonly TSESTree.CallExpression[];
-}
-
-/** The expressions of a file that have an operator between two others, in order. */
-export function binariesOf(sourceCode: Readonly<TSESLint.SourceCode>): readonly TSESTree.BinaryExpression[] {
-  return (nodesOf(sourceCode).get('BinaryExpression') ?? NONE) as readonly TSESTree.BinaryExpression[];
+/** The nodes of one of the kinds that are always listed, in the order of the file. */
+export function ofKind<K extends (typeof ALWAYS)[number]>(sourceCode: Readonly<TSESLint.SourceCode>, kind: K): readonly Extract<TSESTree.Node, { readonly type: K }>[] {
+  return (nodesOf(sourceCode).get(kind) ?? NONE) as readonly Extract<TSESTree.Node, { readonly type: K }>[];
 }
 
 /** The nodes of a file by their kind, those of kinds that are wanted. */

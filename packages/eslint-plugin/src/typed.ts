@@ -1,7 +1,7 @@
 import { AST_NODE_TYPES, type ParserServicesWithTypeInformation, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import { bare, isArithmetic } from './ast.js';
-import { binariesOf, callsOf } from './in-one-go.js';
+import { ofKind } from './in-one-go.js';
 import { settingsOf, type Settings } from './settings.js';
 import { Provenance, type Origin } from './types/provenance.js';
 import { PRIMITIVE, Types, UNSAID, type Handle, type Known, type TypeTest, type Value } from './types/types.js';
@@ -261,8 +261,8 @@ class Asked implements Typed {
       else if (inner.computed) guarded.elements = true;
       else if (inner.property.type === AST_NODE_TYPES.Identifier) guarded.properties.add(inner.property.name);
     };
-    for (const call of callsOf(this.sourceCode)) if (TESTED.has(call.parent.type)) add(this.testedBy(call));
-    for (const { left, operator } of binariesOf(this.sourceCode)) if (operator === 'instanceof') add(left);
+    for (const call of ofKind(this.sourceCode, AST_NODE_TYPES.CallExpression)) if (TESTED.has(call.parent.type)) add(this.testedBy(call));
+    for (const { left, operator } of ofKind(this.sourceCode, AST_NODE_TYPES.BinaryExpression)) if (operator === 'instanceof') add(left);
     return guarded;
   }
 

@@ -1,6 +1,6 @@
 import ts from 'typescript';
 
-/** The modules of a program, and which files import which. To find where a specifier leads takes the compiler 20 µs, so it is asked once for each folder. */
+/** The modules of a program, and which files import which. To find where a specifier leads takes the compiler some 10 µs, so it is asked once for each folder. */
 export class Modules {
   private readonly program: ts.Program;
   private readonly checker: ts.TypeChecker;
