@@ -31,7 +31,7 @@ export function s390VmProt(config: Pick<FullConfig, 'noexec'>, flags: number): P
   return prot(READ | ((flags & shared) === shared ? PAGE_SW_WRITE : 0) | noexec(config, flags));
 }
 
-/** {@link WritableArch.kernelProt}. The kernel's memory is always readable, and young and dirty from the start: nobody tracks it. */
+/** {@link WritableArch.kernelProt}. The kernel's memory is always readable, young from the start, and dirty where it is writable: nobody tracks it. */
 export function s390KernelProt(config: Pick<FullConfig, 'noexec'>, flags: number): Prot {
   return prot(((flags & VmFlags.Write) !== 0 ? KERNEL : KERNEL_RO) | noexec(config, flags));
 }
