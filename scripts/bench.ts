@@ -8,23 +8,14 @@ import { scan } from './bench/scan.js';
 import { sparse } from './bench/sparse.js';
 import { translate } from './bench/translate.js';
 import { pagewalk } from './bench/walk.js';
+import { chosenBy, parsed, script } from './options.js';
 
-/*
- * npm run bench [-- NAME...]
- *
- * Prints one table a case as Markdown, to be kept in docs/benchmarks.md. NAME selects the cases whose name contains it.
- */
 const CASES: readonly Case[] = [scan, translate, pagewalk, dumps, sparse, handles, lint, ...mm];
 
-const wanted = process.argv.slice(2).filter((argument) => argument !== '--');
-const chosen = CASES.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
-if (chosen.length === 0) {
-  console.error(`no case is called ${wanted.join(' or ')}; there are: ${CASES.map(({ name }) => name).join(', ')}`);
-  process.exitCode = 2;
-} else {
-  const model = cpus()[0]?.model ?? 'unknown processor';
-  console.log(`Machine: ${model}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB; Node ${process.version} on ${process.platform} ${process.arch}; load average ${loadavg()[0]!.toFixed(1)} at the start.\n`);
-}
+const command = script('bench', 'Prints one table a case as Markdown, to be kept in docs/benchmarks.md.').argument('[names...]', 'of cases, or parts of their names');
+const chosen = chosenBy(command, 'case', CASES, parsed(command).names);
+const model = cpus()[0]?.model ?? 'unknown processor';
+console.log(`Machine: ${model}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB; Node ${process.version} on ${process.platform} ${process.arch}; load average ${loadavg()[0]!.toFixed(1)} at the start.\n`);
 for (const one of chosen) {
   console.log(`## ${one.title} (\`${one.name}\`)\n\n${one.about}\n`);
   const rows = await one.run();

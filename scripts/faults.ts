@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util';
 import { checkOf } from './faults/checks.js';
 import type { Fault, Order, Report } from './faults/fault.js';
 import { House } from './faults/house.js';
@@ -6,28 +5,25 @@ import { configurationsOf } from './faults/interleavings.js';
 import { lint } from './faults/lint.js';
 import { FAULTS } from './faults/list.js';
 import { PROGRAMS } from './faults/programs.js';
+import { parsed, script } from './options.js';
 import { ALL } from '../packages/arch-testkit/test/configurations.js';
 import { CONFIGURATIONS } from './races/race.js';
 
-/*
- * npm run faults [-- --fault TEXT] [--arch TEXT] [--quick] [--list]
- *
- * Puts one fault at a time into the sources (in a bundle; the files stay as they are), runs what must find it, and says what it was that did, and in how many interleavings. Before, everything that is to find faults is
- * run without any: nothing may be found then.
- *
- * --fault and --arch select by a part of the name. --quick leaves out what takes longer, and runs the rest on one architecture each.
- */
-const { values } = parseArgs({
-  args: process.argv.slice(2).filter((argument) => argument !== '--'),
-  options: { fault: { type: 'string' }, arch: { type: 'string' }, quick: { type: 'boolean', default: false }, list: { type: 'boolean', default: false } },
-});
+const { options } = parsed<{ fault?: string; arch?: string; quick?: true; list?: true }>(
+  script('faults', `Puts one fault at a time into the sources (in a bundle; the files stay as they are), runs what must find it, and says what it was that did, and in how many interleavings. Before, everything that is to
+find faults is run without any: nothing may be found then.`)
+    .option('--fault <text>', 'only faults with it in their names')
+    .option('--arch <text>', 'only configurations with it in their names')
+    .option('--quick', 'leaves out what takes longer, and runs the rest on one architecture each')
+    .option('--list', 'names them'),
+);
 
 /** Seconds that something may take in one configuration. */
 const PATIENCE = 150;
 /** Interleavings in which a fault must be found. */
 const MOST_RUNS = 20_000;
 /** Interleavings of what has no fault. `npm run races` runs them all. */
-const CONTROL_RUNS = values.quick ? 10 : 100;
+const CONTROL_RUNS = options.quick === true ? 10 : 100;
 
 type Finder = Pick<Order, 'kind' | 'name'>;
 
@@ -49,13 +45,13 @@ function runsIn({ kind, name }: Finder): readonly string[] {
 /** The configurations in which a fault is looked for. In the short form one of them, another for each fault. */
 function placesOf(fault: Fault, number: number): readonly string[] {
   const all = runsIn(finderOf(fault)).filter((name) => fault.on?.some((part) => name.startsWith(part)) ?? true);
-  const selected = all.filter((name) => values.arch === undefined || name.includes(values.arch));
-  return values.quick ? selected.slice(number % Math.max(selected.length, 1)).slice(0, 1) : selected;
+  const selected = all.filter((name) => options.arch === undefined || name.includes(options.arch));
+  return options.quick === true ? selected.slice(number % Math.max(selected.length, 1)).slice(0, 1) : selected;
 }
 
-const chosen = FAULTS.filter(({ name, slow }) => (values.fault === undefined || name.includes(values.fault)) && !(values.quick && slow === true))
+const chosen = FAULTS.filter(({ name, slow }) => (options.fault === undefined || name.includes(options.fault)) && !(options.quick === true && slow === true))
   .map((fault, number) => ({ fault, finder: finderOf(fault), places: placesOf(fault, number) })).filter(({ places }) => places.length > 0);
-if (chosen.length === 0) throw new Error(`there is no fault whose name contains '${values.fault ?? ''}', and that shows on '${values.arch ?? ''}'`);
+if (chosen.length === 0) throw new Error(`there is no fault whose name contains '${options.fault ?? ''}', and that shows on '${options.arch ?? ''}'`);
 
 /** The beginning of a message. */
 function shortened(message: string): string {
@@ -147,7 +143,7 @@ async function examine(house: House, { fault, finder, places }: (typeof chosen)[
   return show(finder, reports, fault.says) && reports.length === places.length;
 }
 
-if (values.list) {
+if (options.list === true) {
   for (const { fault, finder, places } of chosen) console.log(`${fault.name} (${[...new Set(fault.patches.map(({ file }) => file))].join(', ')}): ${catcherOf(finder)} on ${places.join(', ')}`);
 } else {
   const house = new House();

@@ -1,11 +1,4 @@
-/**
- * npm run fuzz -- [--runs N] [--seed S] [--only CASE] [--path P]
- *
- * Damaged input of every kind: each run must give a result or a PgtableError, within 2 s of processor time, and the
- * process must stay below 1.5 GiB. The work is done in a worker thread, so that this thread can stop one that hangs.
- */
 import { randomInt } from 'node:crypto';
-import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { bombs } from './fuzz/bombs.js';
 import { containers } from './fuzz/containers.js';
@@ -13,6 +6,7 @@ import { Pulse, type CaseResult, type FuzzCase } from './fuzz/harness.js';
 import { registers } from './fuzz/registers.js';
 import { tables } from './fuzz/tables.js';
 import { texts } from './fuzz/texts.js';
+import { each, parsed, script, whole } from './options.js';
 
 const CASES: readonly FuzzCase[] = [containers, tables, bombs, registers, texts];
 
@@ -99,17 +93,18 @@ function watch(order: Omit<Order, 'pulse'>): void {
 }
 
 function orderOfUser(): Omit<Order, 'pulse'> {
-  const { values } = parseArgs({ options: { runs: { type: 'string' }, seed: { type: 'string' }, only: { type: 'string', multiple: true }, path: { type: 'string' } } });
-  const runs = Number(values.runs ?? DEFAULT_RUNS);
-  const seed = Number(values.seed ?? randomInt(2 ** 31));
-  if (!Number.isSafeInteger(runs) || runs < 1) throw new Error(`--runs ${values.runs} is no count`);
-  if (!Number.isInteger(seed) || seed !== (seed | 0)) throw new Error(`--seed ${values.seed} is no 32-bit number`);
-  const only = values.only ?? [];
-  const unknown = only.find((name) => !CASES.some((fuzz) => fuzz.name === name));
-  if (unknown !== undefined) throw new Error(`--only ${unknown}: the cases are ${CASES.map(({ name }) => name).join(', ')}`);
-  return { runs, seed, only, path: values.path };
+  const { options } = parsed<{ runs: number; seed?: number; only?: readonly string[]; path?: string }>(
+    script('fuzz', 'Damaged input of every kind: each run must give a result or a PgtableError, within 2 s of processor time, and the process must stay below 1.5 GiB.')
+      .option('--runs <n>', 'of each case', whole(1), DEFAULT_RUNS)
+      .option('--seed <n>', 'of what is tried; by chance where it is left out', whole(-(2 ** 31), 2 ** 31 - 1))
+      .option('--only <case>', `one of ${CASES.map(({ name }) => name).join(', ')}; may be given more than once`, each(CASES.map(({ name }) => name)))
+      .option('--path <path>', 'to one run, as it was printed where it failed'),
+  );
+  const { runs, path, only = [], seed = randomInt(2 ** 31) } = options;
+  return { runs, seed, only, path };
 }
 
+// The work is done in a worker thread, so that this thread can stop one that hangs.
 if (isMainThread) {
   watch(orderOfUser());
 } else {

@@ -2,16 +2,12 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import plugin from '@pgtable/eslint-plugin';
+import { Argument } from 'commander';
 import type { Linter } from 'eslint';
 import { CorpusError, readCorpus, type Snippet } from './lint-corpus/parse.js';
 import { applyFixes, commentsOf, Compiled, COMPILER_OPTIONS } from './lint-corpus/program.js';
+import { parsed, script } from './options.js';
 
-/*
- * npm run lint:corpus [-- RULE...]
- *
- * Lints the labelled snippets in packages/eslint-plugin/corpus with every rule, and says how well each rule does on them. Then fixes what can be fixed,
- * and checks that the outcome compiles, is left alone by a second run, and has every comment. Ends with 1 if anything is not as the labels say.
- */
 const PACKAGE = fileURLToPath(new URL('../packages/eslint-plugin', import.meta.url)).replaceAll('\\', '/');
 const FOLDER = `${PACKAGE}/.corpus`;
 /** As many as ESLint makes before it gives up. */
@@ -170,10 +166,11 @@ function print(): void {
 }
 
 const began = performance.now();
-const wanted = process.argv.slice(2).filter((argument) => argument !== '--');
+const { names: wanted } = parsed(
+  script('lint:corpus', `Lints the labelled snippets in packages/eslint-plugin/corpus with every rule, and says how well each rule does on them. Then fixes what can be fixed, and checks that the outcome compiles, is left
+alone by a second run, and has every comment. Ends with 1 if anything is not as the labels say.`).addArgument(new Argument('[rules...]', 'whose snippets are meant; all where none is named').choices(ruleNames)),
+);
 try {
-  const unknown = wanted.filter((name) => !ruleNames.includes(name));
-  if (unknown.length > 0) throw new CorpusError(`no rule is called ${unknown.join(' or ')}; there are ${ruleNames.join(', ')}`);
   const snippets = readCorpus(`${PACKAGE}/corpus`).filter(({ rule }) => wanted.length === 0 || wanted.includes(rule));
   for (const name of ruleNames) {
     if (wanted.length > 0 && !wanted.includes(name)) tallies.delete(name);

@@ -1,9 +1,3 @@
-/*
- * npm run oracle [DIR...] [-- --json]: what the packages here say of real dumps, against what QEMU, the guest kernels and
- * their own ptdump said of the same machines. See docs/oracles.md.
- *
- * DIR is a folder with a dump, or a folder of such folders. Exit code: 1 if anything differs, 2 for wrong arguments.
- */
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +7,7 @@ import { compareGuest } from './oracle/guests.js';
 import { comparePtdump } from './oracle/ptdump.js';
 import { HEADING, printReport, totals, type DumpReport } from './oracle/report.js';
 import { unpacked } from './oracle/zstd.js';
+import { parsed, script } from './options.js';
 
 const DEFAULT = fileURLToPath(new URL('../../shared/fixtures', import.meta.url));
 
@@ -41,14 +36,12 @@ async function compare(fixture: Fixture, path: string): Promise<DumpReport> {
 }
 
 async function main(): Promise<number> {
-  const args = process.argv.slice(2);
-  const json = args.includes('--json');
-  const directories = args.filter((arg) => arg !== '--json' && arg !== '--');
-  const unknown = directories.find((arg) => arg.startsWith('-'));
-  if (unknown !== undefined) {
-    console.error(`oracle: ${unknown} is not known: npm run oracle [DIR...] [-- --json]`);
-    return 2;
-  }
+  const { options: { json = false }, names } = parsed<{ json?: true }>(
+    script('oracle', 'What the packages here say of real dumps, against what QEMU, the guest kernels and their own ptdump said of the same machines (docs/oracles.md). Ends with 1 if anything differs.')
+      .argument('[folders...]', 'with a dump, or with such folders in them; ../shared/fixtures beside the repository where none is given')
+      .option('--json', 'prints everything as JSON'),
+  );
+  const directories = [...names];
   if (directories.length === 0) {
     if (!existsSync(DEFAULT)) {
       console.log('oracle: nothing was compared: there is no ../shared/fixtures beside the repository, and no DIR was given');

@@ -1,5 +1,5 @@
 /*
- * npm run qemu [ARCH...] [-- --seed N]: the MMU that QEMU has must agree with address spaces that our accessors wrote.
+ * npm run qemu: the MMU that QEMU has must agree with address spaces that our accessors wrote.
  *
  * For each configuration of each architecture: builds an address space at random with the writing accessors (every page size,
  * groups, permissions, holes, entries that are not present), puts the tables into the memory of a virtual machine that never boots,
@@ -10,13 +10,15 @@
  * Then the same of address spaces that packages/mm made, by the system calls and faults of several processes and by the kernel's own memory (scripts/qemu/mm/): the frames are put into the machine whole, and words are
  * read through its MMU.
  *
- * Exit code: 1 if anything differs, 2 for wrong arguments. A QEMU that is not installed is installed where that may be done
+ * Exit code: 1 if anything differs. A QEMU that is not installed is installed where that may be done
  * (scripts/debian.ts); else it is named, and is no error.
  */
 import { spawnSync } from 'node:child_process';
 import { Translator } from '@pgtable/walk';
+import { Argument } from 'commander';
 import { ARCHITECTURE_NAMES } from '../packages/arch-testkit/test/configurations.js';
 import { installMissing } from './debian.js';
+import { parsed, script, whole } from './options.js';
 import { openEmpty, TRIALS, type Trial } from './qemu/architectures.js';
 import { Machine } from './qemu/machine.js';
 import { compareMm } from './qemu/mm/compare.js';
@@ -172,19 +174,11 @@ async function compare(trial: Trial, seed: number): Promise<Counts> {
 }
 
 async function main(): Promise<number> {
-  const names: string[] = [];
-  let seed = 1;
-  const args = process.argv.slice(2).filter((argument) => argument !== '--');
-  for (let at = 0; at < args.length; at++) {
-    const argument = args[at]!;
-    if (argument === '--seed') seed = Number(args[++at]);
-    else names.push(argument);
-  }
-  const unknown = names.find((name) => ARCHITECTURE_NAMES.every((known) => known !== name));
-  if (unknown !== undefined || !Number.isSafeInteger(seed)) {
-    console.error(`qemu: ${unknown === undefined ? 'the seed is a whole number' : `${unknown} is not known`}: npm run qemu [${ARCHITECTURE_NAMES.join('|')}...] [-- --seed N]`);
-    return 2;
-  }
+  const { options: { seed }, names } = parsed<{ seed: number }>(
+    script('qemu', 'The MMU that QEMU has must agree with address spaces that our accessors wrote, and with those that packages/mm made. Ends with 1 if anything differs.')
+      .addArgument(new Argument('[architectures...]', 'all where none is named').choices(ARCHITECTURE_NAMES))
+      .option('--seed <n>', 'of what is built and asked', whole(0), 1),
+  );
   const chosen = ARCHITECTURE_NAMES.filter((name) => names.length === 0 || names.includes(name));
   const machines = new Map(chosen.flatMap((name) => TRIALS[name]).map(({ machine }) => [machine.command, machine]));
   installMissing([...machines.values()].filter(({ command }) => versionOf(command) === undefined));

@@ -1,36 +1,27 @@
-import { parseArgs } from 'node:util';
 import { formatExploration } from '../packages/mm/src/schedule/explore.js';
 import type { ScheduleSearch } from '../packages/mm/src/index.js';
+import { parsed, script, whole } from './options.js';
 import type { Order, Report } from './races/main.js';
 import { CONFIGURATIONS, type Needless, type Race, type Without } from './races/race.js';
 import { RACES } from './races/scenarios.js';
 import { Stadium } from './races/stadium.js';
 
-/*
- * npm run races [-- --scenario TEXT] [--arch TEXT] [--runs N] [--seed N] [--replay SCHEDULE] [--without TEXT] [--real N] [--quick] [--list]
- *
- * Runs threads of the kernel against each other, one step at a time, in every order that matters; or, with --runs, in so many that are chosen by chance, beginning with --seed. Then something is left out of the
- * sources (in the bundle; the files stay as they are), and the race must be lost; the schedule that shows it is run again, and must end with the same error. Of some things it is shown that they are not what keeps the
- * threads apart: without them nothing may be lost either.
- *
- * --scenario and --arch select by the name, or a part of it; --without none leaves the faulty sources out, and another text selects what is left out of them; --replay runs one schedule of one scenario on one
- * architecture, as it was printed, and shows each step; --real runs each scenario N times on real threads, with small delays and no scheduler; --quick takes the scenarios that take seconds.
- */
-const { values } = parseArgs({
-  args: process.argv.slice(2).filter((argument) => argument !== '--'),
-  options: {
-    scenario: { type: 'string' }, arch: { type: 'string' }, runs: { type: 'string' }, seed: { type: 'string', default: '1' }, replay: { type: 'string' }, without: { type: 'string' },
-    real: { type: 'string' }, quick: { type: 'boolean', default: false }, list: { type: 'boolean', default: false },
-  },
-});
+const { options } = parsed<{ scenario?: string; arch?: string; runs?: number; seed: number; replay?: string; without?: string; real?: number; quick?: true; list?: true }>(
+  script('races', `Runs threads of the kernel against each other, one step at a time, in every order that matters; or, with --runs, in so many that are chosen by chance. Then something is left out of the sources (in the
+bundle; the files stay as they are), and the race must be lost; the schedule that shows it is run again, and must end with the same error. Of some things it is shown that they are not what keeps the threads apart:
+without them nothing may be lost either.`)
+    .option('--scenario <text>', 'only the scenario of that name, or those with it in their names')
+    .option('--arch <text>', 'only the configuration of that name, or those with it in their names')
+    .option('--runs <n>', 'so many orders, chosen by chance', whole(1))
+    .option('--seed <n>', 'of the first of them', whole(0), 1)
+    .option('--replay <schedule>', 'runs one schedule of one scenario on one architecture, as it was printed, and shows each step')
+    .option('--without <text>', 'only the faulty sources without something of that name; "none": no faulty ones')
+    .option('--real <n>', 'runs each scenario n times on real threads, with small delays and no scheduler', whole(1))
+    .option('--quick', 'the scenarios that take seconds')
+    .option('--list', 'names them'),
+);
 
 let failed = 0;
-
-function numberOf(name: string, text: string, least: number): number {
-  const number = Number(text);
-  if (Number.isSafeInteger(number) && number >= least) return number;
-  throw new Error(`--${name} ${text}: a whole number from ${least} up is expected`);
-}
 
 /** The one of that name, or those whose name contains a text. */
 function chosen<T>(what: string, all: readonly (readonly [string, T])[], part: string | undefined): (readonly [string, T])[] {
@@ -41,7 +32,7 @@ function chosen<T>(what: string, all: readonly (readonly [string, T])[], part: s
 }
 
 function searchOf({ search }: Race): ScheduleSearch {
-  return values.runs === undefined ? search : { kind: 'priorities', runs: numberOf('runs', values.runs, 1), seed: numberOf('seed', values.seed, 0), depth: 3 };
+  return options.runs === undefined ? search : { kind: 'priorities', runs: options.runs, seed: options.seed, depth: 3 };
 }
 
 function textOf(search: ScheduleSearch): string {
@@ -123,16 +114,16 @@ async function replay(race: string, schedule: string, without: Without | undefin
   }
 }
 
-const races = chosen('scenario', Object.entries(RACES).filter(([, { quick }]) => !values.quick || quick === true), values.scenario);
-const configurations = chosen('architecture', CONFIGURATIONS.map((configuration) => [configuration.name, configuration] as const), values.arch);
+const races = chosen('scenario', Object.entries(RACES).filter(([, { quick }]) => options.quick !== true || quick === true), options.scenario);
+const configurations = chosen('architecture', CONFIGURATIONS.map((configuration) => [configuration.name, configuration] as const), options.arch);
 
 /** What of a race is left out: all there is, or what was chosen. */
 function withoutsOf({ without = [] }: Race): readonly Without[] {
-  return values.without === 'none' ? [] : without.filter(({ name }) => values.without === undefined || name.includes(values.without));
+  return options.without === 'none' ? [] : without.filter(({ name }) => options.without === undefined || name.includes(options.without));
 }
 
 function needlessOf({ needless = [] }: Race): readonly Needless[] {
-  return values.without === 'none' ? [] : needless.filter(({ name }) => values.without === undefined || name.includes(values.without));
+  return options.without === 'none' ? [] : needless.filter(({ name }) => options.without === undefined || name.includes(options.without));
 }
 
 /** Does something in each configuration with sources that something is left out of. */
@@ -145,18 +136,18 @@ async function inFaulty({ patches }: Pick<Without, 'patches'>, action: (faulty: 
   }
 }
 
-if (values.list) {
+if (options.list === true) {
   for (const [name, race] of races) {
     console.log(`${name}: ${race.about} (${textOf(race.search)})`);
     for (const { name: what } of race.without ?? []) console.log(`  is lost without ${what}`);
     for (const { name: what, because } of race.needless ?? []) console.log(`  is not lost without ${what}, because ${because}`);
   }
-} else if (values.replay !== undefined) {
+} else if (options.replay !== undefined) {
   const [one, another] = races;
   if (one === undefined || another !== undefined) throw new Error(`--replay is about one scenario: ${races.map(([name]) => name).join(', ')} are selected`);
-  await replay(one[0], values.replay, values.without === undefined ? undefined : withoutsOf(one[1])[0]);
-} else if (values.real !== undefined) {
-  const loose = { runs: numberOf('real', values.real, 1), seed: numberOf('seed', values.seed, 0) };
+  await replay(one[0], options.replay, options.without === undefined ? undefined : withoutsOf(one[1])[0]);
+} else if (options.real !== undefined) {
+  const loose = { runs: options.real, seed: options.seed };
   const stadium = await Stadium.open();
   try {
     for (const [race, { about }] of races) {
@@ -190,5 +181,5 @@ if (values.list) {
     await stadium.close();
   }
 }
-if (!values.list) console.log(`races: ${failed === 0 ? 'all as they must be' : `${failed} FAILED`}`);
+if (options.list !== true) console.log(`races: ${failed === 0 ? 'all as they must be' : `${failed} FAILED`}`);
 process.exitCode = failed === 0 ? 0 : 1;
