@@ -62,8 +62,8 @@ export function tool(name, args) {
 }
 
 /** Runs an installed tool, and keeps the last lines of what it printed. */
-export function watchTool(name, args) {
-  return watch(pathOf(name), args);
+export function watchTool(name, args, env = {}) {
+  return watch(pathOf(name), args, env);
 }
 
 /** The pnpm that package.json names, by npx: nothing is installed yet. */

@@ -1,8 +1,8 @@
 // npm test: installs, builds, lints and runs every test. Its last line counts them; above it stands again what failed, and why.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
-import { FIXTURES, HAS_FIXTURES, installAndBuild, ROOT, watch, watchTool } from './lib.mjs';
+import { join } from 'node:path';
+import { FIXTURES, HAS_FIXTURES, installAndBuild, watch, watchTool } from './lib.mjs';
 
 const counts = { passed: 0, failed: 0 };
 /** What failed, with the lines that say why: the log is long. */
@@ -19,20 +19,14 @@ function check(title, { ok, lines }) {
 async function unitTests() {
   const folder = mkdtempSync(join(tmpdir(), 'pgtable-test-'));
   const path = join(folder, 'report.json');
-  const { ok, lines } = await watchTool('vitest', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${path}`]);
+  const { ok, lines } = await watchTool('vitest', ['run', '--reporter=default', '--reporter=./scripts/unit-report.mjs'], { PGTABLE_UNIT_REPORT: path });
   try {
     const report = JSON.parse(readFileSync(path, 'utf8'));
-    const { numPassedTests, numFailedTests, numPendingTests, numTotalTestSuites, numFailedTestSuites } = report;
-    counts.passed += numPassedTests;
-    counts.failed += numFailedTests;
-    for (const { name, assertionResults } of report.testResults) {
-      for (const { status, fullName, failureMessages } of assertionResults) {
-        if (status === 'failed') failures.push({ title: `${relative(ROOT, name)}: ${fullName}`, lines: failureMessages.join('\n').split('\n').slice(0, 30) });
-      }
-    }
-    console.log(`unit tests: ${numPassedTests} passed, ${numFailedTests} failed, ${numPendingTests} skipped, ${numTotalTestSuites} suites`);
-    // A suite that cannot even be loaded has no failed test in it.
-    if (!ok && numFailedTests === 0) check(`unit tests ran (${numFailedTestSuites} suites failed)`, { ok, lines });
+    counts.passed += report.passed;
+    counts.failed += report.failed;
+    failures.push(...report.failures);
+    console.log(`unit tests: ${report.passed} passed, ${report.failed} failed, ${report.skipped} skipped, ${report.files} files`);
+    if (!ok && report.failed === 0) check('unit tests ran', { ok, lines: report.failures.length > 0 ? [] : lines });
   } catch (error) {
     check(`unit tests ran (${error.message})`, { ok: false, lines });
   } finally {
