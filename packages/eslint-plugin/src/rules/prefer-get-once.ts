@@ -1,7 +1,7 @@
 import { AST_NODE_TYPES, AST_TOKEN_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import { calledName, entryRead, isEntryWrite, stablePath, type EntryRead } from '../accessors.js';
-import { ancestors, bare } from '../ast.js';
+import { ancestors, bare, isEquality } from '../ast.js';
 import { createRule } from '../create-rule.js';
 import { importCore } from '../fix/reach.js';
 import { inOneGo } from '../in-one-go.js';
@@ -146,73 +146,112 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       }
       const body = statementsOf(parent);
       if (body === undefined) continue;
-      let open = false;
+      // Sections may be inside of each other.
+      let open = 0;
       let guard: string | undefined;
-      for (const [call, holder] of callsBefore(body, at)) {
-        if (RCU_END.test(call) || (guard !== undefined && call.startsWith(`${guard}.`) && ENDS.test(call))) open = false;
-        else if (RCU_BEGIN.test(call)) {
-          open = true;
+      for (const { name, holder } of callsBefore(body, at)) {
+        if (RCU_END.test(name) || (guard !== undefined && objectOf(name) === guard && ENDS.test(name))) open = Math.max(0, open - 1);
+        else if (RCU_BEGIN.test(name)) {
+          open++;
           guard = holder;
         }
       }
-      if (open) return 'only RCU protects its table';
+      if (open > 0) return 'only RCU protects its table';
     }
     return undefined;
   }
 
   /** Whether a lock was taken before a node, in this function, and not given back: by the order of statements of the blocks around it. */
   function isUnderLock(node: TSESTree.Node): boolean {
+    // What inner blocks give back was taken in outer ones.
+    const returned = new Set<string>();
     for (const [at, parent] of steps(node)) {
       // withLock(ptl, () => ...)
       if (isFunction(at) && at !== node) return parent.type === AST_NODE_TYPES.CallExpression && parent.arguments.some((argument) => argument === at) && takesLock(sourceCode.getText(parent.callee), LOCK_SCOPE);
-      if (parent.type === AST_NODE_TYPES.IfStatement && parent.consequent === at && testedLock(parent.test) === 'taken') return true;
+      const tried = triedBefore(at, parent);
+      if (tried !== undefined && !returned.has(tried.subject)) return true;
       const body = statementsOf(parent);
-      if (body === undefined) continue;
-      let held = 0;
-      const guards = new Set<string>();
-      for (const [call, holder] of callsBefore(body, at)) {
-        if (RCU_BEGIN.test(call) || RCU_END.test(call)) continue;
-        const object = call.slice(0, call.lastIndexOf('.'));
-        if (UNLOCK.test(call) || (guards.has(object) && ENDS.test(call))) held = Math.max(0, held - 1);
-        else if (takesLock(call, TAKES_LOCK)) {
-          held++;
-          if (holder !== undefined) guards.add(holder);
-        }
-      }
-      if (held > 0) return true;
+      if (body !== undefined && heldAfter(callsBefore(body, at), returned)) return true;
     }
     return false;
   }
 
-  /** Whether a name is one of something that takes a lock: blocks, clocks, and whatever says that it takes none, are not. */
+  /** Whether a lock is held at the end of some calls. @param returned locks that are given back later; those that these calls give back and did not take are added */
+  function heldAfter(calls: readonly Called[], returned: Set<string>): boolean {
+    const given = new Set<string>();
+    const guards = new Set<string>();
+    let held = 0;
+    for (const { name, holder, subject } of calls) {
+      if (RCU_BEGIN.test(name) || RCU_END.test(name)) continue;
+      const object = objectOf(name);
+      if (UNLOCK.test(name) || (guards.has(object) && ENDS.test(name))) {
+        if (held > 0) held--;
+        else given.add(subject);
+      } else if (takesLock(name, TAKES_LOCK) && !returned.has(subject) && !(holder !== undefined && returned.has(holder))) {
+        // const lock = pageTableLock(mm); lock.lock();
+        if (!guards.has(object)) held++;
+        if (holder !== undefined) guards.add(holder);
+      }
+    }
+    for (const subject of given) returned.add(subject);
+    return held > 0;
+  }
+
+  /** Whether a name is one of something that takes a lock: blocks, clocks, questions, and whatever says that it takes none, are not. */
   function takesLock(call: string, how: RegExp): boolean {
-    return how.test(call) && !NO_LOCK.test(call) && !/(^|[a-z._])[BbCc]lock/.test(call) && !RCU_BEGIN.test(call) && !RCU_SCOPE.test(call);
+    return how.test(call) && !NO_LOCK.test(call) && !/(^|[a-z._])[BbCc]lock/.test(call) && !ASKS.test(call) && !RCU_BEGIN.test(call) && !RCU_SCOPE.test(call);
   }
 
-  /** What a condition says of a lock that is tried: `spinTrylock(ptl)`, `!spinTrylock(ptl)`. */
-  function testedLock(test: TSESTree.Expression): 'taken' | 'missed' | undefined {
-    const isNot = test.type === AST_NODE_TYPES.UnaryExpression && test.operator === '!';
-    const call = bare(isNot ? test.argument : test);
-    if (call.type !== AST_NODE_TYPES.CallExpression || !takesLock(sourceCode.getText(call.callee), TAKES_LOCK)) return undefined;
-    return isNot ? 'missed' : 'taken';
+  /** The lock that was taken if a node is run, because of the condition beside it: `spinTrylock(ptl) && read()`. */
+  function triedBefore(at: TSESTree.Node, parent: TSESTree.Node): Called | undefined {
+    if (parent.type === AST_NODE_TYPES.IfStatement || parent.type === AST_NODE_TYPES.ConditionalExpression) return at === parent.test ? undefined : tried(parent.test, at === parent.consequent);
+    if (parent.type === AST_NODE_TYPES.WhileStatement) return at === parent.body ? tried(parent.test, true) : undefined;
+    if (parent.type !== AST_NODE_TYPES.LogicalExpression || at !== parent.right || parent.operator === '??') return undefined;
+    return tried(parent.left, parent.operator === '&&');
   }
 
-  /** What the statements of a block before one call, in their order, with the variables that they put it into. Blocks inside of it count, branches do not. */
-  function callsBefore(body: readonly TSESTree.Node[], until: TSESTree.Node | undefined): (readonly [string, string | undefined])[] {
+  /** The lock that was taken if a condition came out as it is said: `spinTrylock(ptl)` if true, `isBusy || !spinTrylock(ptl)` if false. */
+  function tried(test: TSESTree.Expression, outcome: boolean): Called | undefined {
+    const condition = bare(test) as TSESTree.Expression;
+    if (condition.type === AST_NODE_TYPES.UnaryExpression && condition.operator === '!') return tried(condition.argument, !outcome);
+    if (condition.type === AST_NODE_TYPES.LogicalExpression) {
+      return condition.operator === (outcome ? '&&' : '||') ? (tried(condition.left, outcome) ?? tried(condition.right, outcome)) : undefined;
+    }
+    // (ptl = pmdTransHugeLock(mm, pmdp)) !== undefined
+    if (condition.type === AST_NODE_TYPES.BinaryExpression && isEquality(condition.operator) && condition.left.type !== AST_NODE_TYPES.PrivateIdentifier && NOTHING.test(sourceCode.getText(condition.right))) {
+      return tried(condition.left, condition.operator.startsWith('!') ? outcome : !outcome);
+    }
+    const [call] = outcome ? callsOf(condition, undefined) : [];
+    return call !== undefined && takesLock(call.name, TAKES_LOCK) ? call : undefined;
+  }
+
+  /** What the statements of a block before one call, in their order. Blocks inside of it count; branches do where all of them take a lock. */
+  function callsBefore(body: readonly TSESTree.Node[], until: TSESTree.Node | undefined): readonly Called[] {
     const before = until === undefined ? body : body.slice(0, body.findIndex((one) => one === until));
-    return before.flatMap((statement): (readonly [string, string | undefined])[] => {
+    return before.flatMap((statement): readonly Called[] => {
       if (statement.type === AST_NODE_TYPES.BlockStatement) return callsBefore(statement.body, undefined);
       if (statement.type === AST_NODE_TYPES.TryStatement) return [...callsBefore(statement.block.body, undefined), ...callsBefore(statement.finalizer?.body ?? [], undefined)];
-      // if (!spinTrylock(ptl)) return;
-      if (statement.type === AST_NODE_TYPES.IfStatement) {
-        const test = bare(statement.test.type === AST_NODE_TYPES.UnaryExpression ? statement.test.argument : statement.test);
-        return testedLock(statement.test) === 'missed' && leaves(statement.consequent) && test.type === AST_NODE_TYPES.CallExpression ? [[sourceCode.getText(test.callee), undefined]] : [];
-      }
+      if (statement.type === AST_NODE_TYPES.IfStatement) return callsOfBranches(statement);
+      // while (!spinTrylock(ptl)) relax();
+      if (statement.type === AST_NODE_TYPES.WhileStatement || statement.type === AST_NODE_TYPES.DoWhileStatement) return listed(tried(statement.test, false));
       // What is disposed of at the end of a block that ended before is given back.
       const isOver = until === undefined && statement.type === AST_NODE_TYPES.VariableDeclaration && (statement.kind === 'using' || statement.kind === 'await using');
-      const call = isOver ? undefined : calledBy(statement);
-      return call === undefined ? [] : [call];
+      return isOver ? [] : calledBy(statement);
     });
+  }
+
+  /** What is taken after a statement with branches, whichever was run: `if (!spinTrylock(ptl)) return;`, `if (isHuge) pmdLock(pmdp); else spinLock(ptl);`. */
+  function callsOfBranches({ test, consequent, alternate }: TSESTree.IfStatement): readonly Called[] {
+    if (leaves(consequent)) return listed(tried(test, false) ?? (alternate === null ? undefined : takenIn(alternate)));
+    const taken = tried(test, true) ?? takenIn(consequent);
+    const otherwise = alternate === null ? tried(test, false) : leaves(alternate) ? taken : (tried(test, false) ?? takenIn(alternate));
+    return taken === undefined || otherwise === undefined ? [] : [taken];
+  }
+
+  /** The lock that a statement takes and keeps. */
+  function takenIn(statement: TSESTree.Statement): Called | undefined {
+    const calls = callsBefore([statement], undefined);
+    return heldAfter(calls, new Set()) ? calls.find(({ name }) => takesLock(name, TAKES_LOCK)) : undefined;
   }
 
   function check(read: EntryRead): void {
@@ -228,9 +267,16 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** A handle of `pteOffsetMap` or its Nolock forms, which keep the table there and nothing else out. */
   function mappedWithoutLock({ handle, node }: EntryRead): string | undefined {
-    if (isUnderLock(node)) return undefined;
+    if (isUnderLockAround(node)) return undefined;
     const names = mappedBy(handle, new Set());
     return names.length > 0 && names.every((name) => NO_LOCK_MAP.test(name)) ? `${names[0]!} takes no lock` : undefined;
+  }
+
+  /** Whether a lock is held where a node stands, or where the functions around it are written that run there, or are handed on. */
+  function isUnderLockAround(node: TSESTree.Node): boolean {
+    if (isUnderLock(node)) return true;
+    const around = enclosing(node);
+    return around !== undefined && around.type !== AST_NODE_TYPES.FunctionDeclaration && isUnderLockAround(around);
   }
 
   /** The functions that an expression's handle is from: what its variable was given, steps along the table left out. */
@@ -258,13 +304,25 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const path = stablePath(types, read.handle);
     const around = enclosing(read.node);
     if (path === undefined || isUnderLock(read.node)) return undefined;
-    return writtenFrom(read.node, path, around, new Set());
+    const write = writtenFrom(read.node, path, around, new Set());
+    return write === undefined || isMoved(read, write) ? undefined : write;
+  }
+
+  /** Whether a handle is of another entry when the write comes: `ptep = hwPteNext(arch, ptep)`. */
+  function isMoved(read: EntryRead, write: TSESTree.CallExpression): boolean {
+    let at = bare(read.handle);
+    while (at.type === AST_NODE_TYPES.MemberExpression) at = bare(at.object);
+    const references = at.type === AST_NODE_TYPES.Identifier ? (variableOf(at)?.references ?? []) : [];
+    return references.some((reference) => reference.isWrite() && reference.identifier.range[0] > read.node.range[1] && reference.identifier.range[1] < write.range[0]);
   }
 
   /** The write of an entry that a value goes into: in the same expression, or through variables. */
   function writtenFrom(node: TSESTree.Node, path: string, around: FunctionNode | undefined, seen: Set<TSESLint.Scope.Variable>): TSESTree.CallExpression | undefined {
     // Written in one expression: setPte(arch, mm, address, ptep, pteMkdirty(arch, ptepGetOnce(arch, ptep))).
-    const expression = upTo(node);
+    const outwards = upTo(node);
+    // What is only asked of a value is no part of what is written: pteYoung(arch, pte) ? young : old.
+    const asked = outwards.findIndex((at, index) => at.type === AST_NODE_TYPES.ConditionalExpression && at.test === (outwards[index - 1] ?? node));
+    const expression = asked < 0 ? outwards : outwards.slice(0, asked);
     const written = expression.find((at) => writes(at, path));
     if (written !== undefined) return isUnderLock(written) ? undefined : written;
     const target = expression.find((at) => at.type === AST_NODE_TYPES.VariableDeclarator || at.type === AST_NODE_TYPES.AssignmentExpression || isStatement(at));
@@ -316,25 +374,53 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     },
   };
 
-  /** What a statement calls, by name, and the variable that it puts it into: `rcuReadLock()`, `const lock = spinLock(ptl)`, `using guard = mm.lock()`. */
-  function calledBy(statement: TSESTree.Node): readonly [string, string | undefined] | undefined {
-    const declarator = statement.type === AST_NODE_TYPES.VariableDeclaration ? statement.declarations[0] : undefined;
-    let expression = statement.type === AST_NODE_TYPES.ExpressionStatement ? statement.expression : (declarator?.init ?? undefined);
-    let holder = declarator?.id;
-    if (expression?.type === AST_NODE_TYPES.AssignmentExpression) {
-      holder = expression.left as TSESTree.BindingName;
-      expression = expression.right;
+  /** What a statement calls: `rcuReadLock()`, `const lock = spinLock(ptl)`, `using guard = mm.lock()`. */
+  function calledBy(statement: TSESTree.Node): readonly Called[] {
+    if (statement.type === AST_NODE_TYPES.VariableDeclaration) return statement.declarations.flatMap(({ id, init }) => (init === null ? [] : callsOf(init, id)));
+    return statement.type === AST_NODE_TYPES.ExpressionStatement ? callsOf(statement.expression, undefined) : [];
+  }
+
+  /** What an expression calls, that is put into a variable: of two calls the first, where it is one or the other. */
+  function callsOf(expression: TSESTree.Expression, into: TSESTree.Node | undefined): readonly Called[] {
+    const inner = bare(expression);
+    switch (inner.type) {
+      case AST_NODE_TYPES.AssignmentExpression:
+        return callsOf(inner.right, inner.left);
+      case AST_NODE_TYPES.AwaitExpression:
+        return callsOf(inner.argument, into);
+      case AST_NODE_TYPES.SequenceExpression:
+        return inner.expressions.flatMap((one) => callsOf(one, into));
+      case AST_NODE_TYPES.ConditionalExpression: {
+        const either = callsOf(inner.consequent, into);
+        return [either, callsOf(inner.alternate, into)].every(([first]) => first !== undefined && takesLock(first.name, TAKES_LOCK)) ? either : [];
+      }
+      case AST_NODE_TYPES.CallExpression: {
+        const name = calleeText(inner);
+        // withLock(ptl, () => ...) gives back what it takes.
+        if (LOCK_SCOPE.test(name) && inner.arguments.some(isFunction)) return [];
+        const [first] = inner.arguments;
+        const subject = first === undefined || inner.callee.type === AST_NODE_TYPES.MemberExpression ? objectOf(name) : sourceCode.getText(first);
+        return [{ name, holder: into?.type === AST_NODE_TYPES.Identifier ? into.name : undefined, subject }];
+      }
+      default:
+        return [];
     }
-    if (expression === undefined) return undefined;
-    const inner = bare(expression.type === AST_NODE_TYPES.AwaitExpression ? expression.argument : expression);
-    if (inner.type !== AST_NODE_TYPES.CallExpression) return undefined;
-    return [calleeText(inner), holder?.type === AST_NODE_TYPES.Identifier ? holder.name : undefined];
   }
 
   /** `guard.lock`, and of a function that is imported under another name its own. */
   function calleeText(node: TSESTree.CallExpression): string {
     return node.callee.type === AST_NODE_TYPES.Identifier ? nameOf(node) : sourceCode.getText(node.callee).replaceAll('?.', '.');
   }
+}
+
+/** A call that may have to do with a lock. */
+interface Called {
+  /** As it is written: `ptl.lock`; of a function as it is declared. */
+  readonly name: string;
+  /** The variable that the result is put into. */
+  readonly holder: string | undefined;
+  /** Which lock: the object of a method, the first argument of a function. */
+  readonly subject: string;
 }
 
 const NO_WALK_LOCK = 'its walk holds no lock';
@@ -350,15 +436,20 @@ const COMPARES = /cmpxchg|compareExchange|compareAndSwap|tryUpdate/i;
 const ENDS = /\.(unlock|release|end|exit|leave|close|dispose|\[Symbol\.dispose\])$/;
 const WRAPPERS: ReadonlySet<string> = new Set([
   AST_NODE_TYPES.ExportNamedDeclaration, AST_NODE_TYPES.ExportDefaultDeclaration, AST_NODE_TYPES.VariableDeclarator, AST_NODE_TYPES.VariableDeclaration, AST_NODE_TYPES.MethodDefinition,
-  AST_NODE_TYPES.PropertyDefinition, AST_NODE_TYPES.Property,
+  AST_NODE_TYPES.PropertyDefinition, AST_NODE_TYPES.Property, AST_NODE_TYPES.AssignmentExpression, AST_NODE_TYPES.ExpressionStatement, AST_NODE_TYPES.TSAsExpression,
+  AST_NODE_TYPES.TSSatisfiesExpression,
 ]);
 /** A lock mode that is none: PageWalkLock.NoLock, 'no-lock', PGWALK_NOLOCK. */
 const NO_LOCK = /no_?-?lock|lockless/i;
-const RCU_BEGIN = /rcu\w*\.?(read)?_?lock$/i;
-const RCU_END = /rcu\w*\.?(read)?_?unlock$/i;
+const RCU_BEGIN = /rcu\w*\.?(read)?_?lock(bh|sched)?$/i;
+const RCU_END = /rcu\w*\.?(read)?_?unlock(bh|sched)?$/i;
 const RCU_SCOPE = /(^|\.)(rcu\.read|withRcu\w*|rcuRead(Section|Side)?|underRcu)$/i;
-const UNLOCK = /unlock$|release$/i;
-const TAKES_LOCK = /lock(ed)?$|Lock(Irq\w*|Bh|Nested)$|(^|\.)(try)?lock[A-Z]\w*$|acquire$|assert\w*held$/i;
+const UNLOCK = /unlock(Irq\w*|Bh)?$|(^|\.)unlock[A-Z]\w*$|release$|(^|\.)up_?(read|write)$/i;
+const TAKES_LOCK = /lock(ed)?$|Lock(Irq\w*|Bh|Nested)$|(^|\.)(try)?lock[A-Z]\w*$|acquire$|assert\w*held$|(^|\.)down_?(read|write)(Nested|Killable)?$/i;
+/** Whether somebody holds a lock is a question: `spinIsLocked(ptl)`. Whoever asserts it relies on it. */
+const ASKS = /(^|\.)(is|(?!assert)\w*Is)\w*Locked$/;
+/** What a try that failed returns. */
+const NOTHING = /^(undefined|null|false)$/;
 /** A function that calls another one back while it holds a lock. */
 const LOCK_SCOPE = /(^|\.)(with|under|hold(ing)?)\w*lock\w*$|lock(ed)?$|exclusive$/i;
 
@@ -393,6 +484,15 @@ function upTo(node: TSESTree.Node): readonly TSESTree.Node[] {
 function leaves(node: TSESTree.Node): boolean {
   if (node.type === AST_NODE_TYPES.BlockStatement) return node.body.length > 0 && leaves(node.body.at(-1)!);
   return node.type === AST_NODE_TYPES.ReturnStatement || node.type === AST_NODE_TYPES.ThrowStatement || node.type === AST_NODE_TYPES.ContinueStatement || node.type === AST_NODE_TYPES.BreakStatement;
+}
+
+/** `guard` of `guard.lock`. */
+function objectOf(name: string): string {
+  return name.slice(0, Math.max(0, name.lastIndexOf('.')));
+}
+
+function listed<T>(one: T | undefined): readonly T[] {
+  return one === undefined ? [] : [one];
 }
 
 function isStatement(node: TSESTree.Node): boolean {
