@@ -69,7 +69,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
 
   function findOps(type: ts.Type): boolean {
     // An object that is only a part of the operations may leave it to the others.
-    if (type.aliasSymbol?.name === 'Partial') return false;
+    if (type.aliasSymbol?.name === 'Partial' || isMappedToOptional(type)) return false;
     if (type.isUnion()) {
       const objects = type.types.filter((member) => (member.flags & (ts.TypeFlags.Object | ts.TypeFlags.Intersection | ts.TypeFlags.TypeParameter)) !== 0);
       return objects.length > 0 && objects.every(isOps);
@@ -81,6 +81,23 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     if ((type.flags & (ts.TypeFlags.Object | ts.TypeFlags.Intersection)) === 0) return false;
     const isNamed = [type.symbol as ts.Symbol | undefined, type.aliasSymbol].some((symbol) => symbol !== undefined && OPS.has(symbol.name));
     return isNamed || type.getProperty(LOCK) !== undefined;
+  }
+
+  /** `Partial<MmWalkOps>` under any name. */
+  function isMappedToOptional(type: ts.Type): boolean {
+    if (type.aliasSymbol !== undefined && OPS.has(type.aliasSymbol.name)) return false;
+    const declaration = (type.symbol as ts.Symbol | undefined)?.declarations?.[0];
+    return declaration !== undefined && ts.isMappedTypeNode(declaration) && declaration.questionToken !== undefined && declaration.questionToken.kind !== ts.SyntaxKind.MinusToken;
+  }
+
+  /** Whether an object is operations: of types that it may be of, such as operations or a list of them, those count that it fits. */
+  function isExpectedAsOps(node: TSESTree.ObjectExpression): boolean {
+    const expected = expectedOf(node);
+    if (expected === undefined || isOps(expected)) return expected !== undefined;
+    if (!expected.isUnion() || !expected.types.some(isOps)) return false;
+    const own = typed.typeOf(node);
+    const fitting = expected.types.filter((member) => checker.isTypeAssignableTo(own, member));
+    return fitting.length > 0 && fitting.every(isOps);
   }
 
   /** What an object is written for. */
@@ -122,15 +139,21 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     return property !== undefined && !isNothing(checker.getTypeOfSymbol(property));
   }
 
+  /** Whether what is spread says the lock whichever way its condition comes out: `isWriter && { walkLock: 'write' }` does not. */
+  function bringsAlways(node: TSESTree.Expression | TSESTree.PrivateIdentifier): boolean {
+    const spread = bare(node);
+    if (spread.type === AST_NODE_TYPES.ConditionalExpression) return bringsAlways(spread.consequent) && bringsAlways(spread.alternate);
+    if (spread.type === AST_NODE_TYPES.LogicalExpression && spread.operator === '&&') return false;
+    return spread.type === AST_NODE_TYPES.ObjectExpression ? said(spread) === 'yes' : brings(typed.typeOf(spread));
+  }
+
   /** What an object says of the lock: the last word counts. */
   function said(node: TSESTree.ObjectExpression): 'yes' | 'no' | { readonly nothing: TSESTree.Node } {
     for (const property of [...node.properties].reverse()) {
       if (property.type === AST_NODE_TYPES.SpreadElement) {
         const spread = bare(property.argument);
-        if (spread.type === AST_NODE_TYPES.ObjectExpression) {
-          const inner = said(spread);
-          if (inner !== 'no') return inner;
-        } else if (brings(typed.typeOf(property.argument))) return 'yes';
+        const inner = spread.type === AST_NODE_TYPES.ObjectExpression ? said(spread) : bringsAlways(spread) ? 'yes' : 'no';
+        if (inner !== 'no') return inner;
         continue;
       }
       const name = ASTUtils.getPropertyName(property, context.sourceCode.getScope(property));
@@ -216,7 +239,9 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   /** Whether an expression is a lock mode: by its type, or by where it was declared, since a union forgets its name where one is taken from it. */
   function isMode(node: ts.Expression, steps = 0): boolean {
     if (steps > 8) return false;
-    if (isModesType(checker.getTypeAtLocation(node))) return true;
+    const type = checker.getTypeAtLocation(node);
+    // Without undefined a union has its name again.
+    if (isModesType(type) || (type.isUnion() && isModesType(checker.getNonNullableType(type)))) return true;
     if (ts.isParenthesizedExpression(node) || ts.isNonNullExpression(node) || ts.isAwaitExpression(node)) return isMode(node.expression, steps + 1);
     if (ts.isAsExpression(node) || ts.isSatisfiesExpression(node)) return saysModes(node.type) || isMode(node.expression, steps + 1);
     if (ts.isConditionalExpression(node)) return isMode(node.whenTrue, steps + 1) || isMode(node.whenFalse, steps + 1);
@@ -243,22 +268,28 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     });
   }
 
-  /** `const never: never = mode`: a default that the compiler refuses as soon as there is another mode. */
+  /** `const never: never = mode`: a default that the compiler refuses as soon as there is another mode, because where it hands the mode on none is expected. */
   function demandsAll(discriminant: TSESTree.Expression, statements: readonly TSESTree.Node[]): boolean {
     const text = context.sourceCode.getText(discriminant);
     const inside = (node: ts.Node): boolean => {
-      if (ts.isExpression(node) && node.getText() === text && (checker.getTypeAtLocation(node).flags & ts.TypeFlags.Never) !== 0 && !ts.isExpressionStatement(node.parent)) return true;
+      if (ts.isExpression(node) && node.getText() === text && (checker.getTypeAtLocation(node).flags & ts.TypeFlags.Never) !== 0 && refusesModes(node, discriminant)) return true;
       return ts.forEachChild(node, inside) ?? false;
     };
     return statements.some((statement) => inside(toTs.get(statement)));
   }
 
+  function refusesModes(node: ts.Expression, discriminant: TSESTree.Expression): boolean {
+    if (ts.isAsExpression(node.parent) || ts.isTypeAssertionExpression(node.parent)) return false;
+    const expected = checker.getContextualType(node);
+    return expected !== undefined && !checker.isTypeAssignableTo(typed.typeOf(discriminant), expected);
+  }
+
   return {
     ObjectExpression(node) {
       // What is spread into another is a part of that.
-      if (node.parent.type === AST_NODE_TYPES.SpreadElement) return;
+      if (isSpread(node)) return;
       if (isUnexpected(node)) return;
-      if (isOps(expectedOf(node))) checkOps(node);
+      if (isExpectedAsOps(node)) checkOps(node);
     },
     CallExpression(node) {
       if (node.arguments.length === 0 || !typed.mayBeNamed(node, isWalk)) return;
@@ -286,6 +317,12 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   function isImplemented(expression: TSESTree.Expression): boolean {
     return isOps(checker.getTypeAtLocation(toTs.get(expression.parent)));
   }
+}
+
+/** Whether an object is spread into another, on some condition or on none. */
+function isSpread({ parent }: TSESTree.Expression): boolean {
+  if (parent.type === AST_NODE_TYPES.ConditionalExpression || parent.type === AST_NODE_TYPES.LogicalExpression || parent.type === AST_NODE_TYPES.TSAsExpression) return isSpread(parent);
+  return parent.type === AST_NODE_TYPES.SpreadElement;
 }
 
 /** Whether an object stands where nothing is expected: a variable without a type is given it, or a list or an object that it is in. */
