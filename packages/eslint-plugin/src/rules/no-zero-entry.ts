@@ -1,7 +1,7 @@
 import { AST_NODE_TYPES, ASTUtils, TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import { calledName, entryRead } from '../accessors.js';
-import { bare, withNonNull } from '../ast.js';
+import { ancestors, bare, withNonNull } from '../ast.js';
 import { createRule } from '../create-rule.js';
 import { accessorName } from '../fix/names.js';
 import { archInReach, importCore } from '../fix/reach.js';
@@ -104,20 +104,28 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const [definition] = variable?.defs ?? [];
     if (variable === null || definition === undefined) return undefined;
     if (definition.type === TSESLint.Scope.DefinitionType.Parameter) return isElementOfTables(definition.node, definition.name) ? { level: undefined, isValue: false } : undefined;
-    if (definition.type !== TSESLint.Scope.DefinitionType.Variable || definition.node.id.type !== AST_NODE_TYPES.Identifier) return undefined;
+    if (definition.type !== TSESLint.Scope.DefinitionType.Variable) return undefined;
+    const { id } = definition.node;
     const loop = definition.parent.parent;
-    if (loop.type === AST_NODE_TYPES.ForOfStatement && loop.left === definition.parent) return isTableMemory(loop.right) ? { level: undefined, isValue: false } : undefined;
+    if (loop.type === AST_NODE_TYPES.ForOfStatement && loop.left === definition.parent) {
+      // for (const [index, entry] of tables.elements.entries())
+      const list = id.type === AST_NODE_TYPES.Identifier ? loop.right : id.type === AST_NODE_TYPES.ArrayPattern && id.elements[1] === definition.name ? objectOfEntries(loop.right) : undefined;
+      return list !== undefined && isTableMemory(list) ? { level: undefined, isValue: false } : undefined;
+    }
+    if (id.type !== AST_NODE_TYPES.Identifier) return undefined;
     const given = variable.references.filter((reference) => reference.isWrite()).map(({ writeExpr, identifier }) =>
       writeExpr && (identifier.parent.type === AST_NODE_TYPES.VariableDeclarator || (identifier.parent.type === AST_NODE_TYPES.AssignmentExpression && identifier.parent.operator === '=')) ? entryOf(writeExpr, depth) : undefined,
     );
     return given.every((one) => one !== undefined) ? given[0] : undefined;
   }
 
-  /** `tables.elements.every((entry) => ...)`: the first parameter of a function that a list's own method calls for each. */
+  /** `tables.elements.every((entry) => ...)`: what a list's own method calls a function for. */
   function isElementOfTables(made: TSESTree.Node, parameter: TSESTree.Node): boolean {
     if (made.type !== AST_NODE_TYPES.ArrowFunctionExpression && made.type !== AST_NODE_TYPES.FunctionExpression) return false;
     const call = made.parent;
-    return made.params[0] === parameter && call.type === AST_NODE_TYPES.CallExpression && call.arguments[0] === made && call.callee.type === AST_NODE_TYPES.MemberExpression && isTableMemory(call.callee.object);
+    if (call.type !== AST_NODE_TYPES.CallExpression || call.arguments[0] !== made || call.callee.type !== AST_NODE_TYPES.MemberExpression) return false;
+    const at = /^reduce(Right)?$/.test(ASTUtils.getPropertyName(call.callee) ?? '') ? 1 : 0;
+    return made.params[at] === parameter && isTableMemory(call.callee.object);
   }
 
   function ofCall(node: TSESTree.CallExpression, depth: number): Entry | undefined {
@@ -155,9 +163,13 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     if (inner.type === AST_NODE_TYPES.MemberExpression && inner.property.type === AST_NODE_TYPES.Identifier && /^(words|elements|bytes)$/.test(inner.property.name)) {
       return types.types.isCore(types.typeOf(inner.object), 'TableMemory', 'EntryBuffer');
     }
+    if (inner.type === AST_NODE_TYPES.MemberExpression && inner.object.type === AST_NODE_TYPES.ThisExpression) {
+      const field = fieldOf(inner);
+      return field !== undefined && isTableMemory(field);
+    }
     // Some of them.
     if (inner.type === AST_NODE_TYPES.CallExpression && inner.callee.type === AST_NODE_TYPES.MemberExpression && inner.callee.property.type === AST_NODE_TYPES.Identifier) {
-      return /^(subarray|slice)$/.test(inner.callee.property.name) && isTableMemory(inner.callee.object);
+      return /^(subarray|slice|values)$/.test(inner.callee.property.name) && isTableMemory(inner.callee.object);
     }
     if (inner.type !== AST_NODE_TYPES.Identifier) return false;
     // const { words } = tables; const words = tables.words;
@@ -170,6 +182,17 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     if (!ts.isVariableDeclaration(declaration) || declaration.initializer === undefined || ts.isIdentifier(declaration.initializer)) return false;
     const initializer = types.services.tsNodeToESTreeNodeMap.get(declaration.initializer) as TSESTree.Node | undefined;
     return initializer !== undefined && isTableMemory(initializer);
+  }
+
+  /** What a readonly field of the class around begins with, and stays: `this.#elements`. */
+  function fieldOf(node: TSESTree.MemberExpression): TSESTree.Expression | undefined {
+    const name = text(node.property);
+    for (const at of ancestors(node)) {
+      if (at.type !== AST_NODE_TYPES.ClassBody) continue;
+      const field = at.body.find((one): one is TSESTree.PropertyDefinition => one.type === AST_NODE_TYPES.PropertyDefinition && one.readonly && !one.static && text(one.key) === name);
+      return field?.value ?? undefined;
+    }
+    return undefined;
   }
 
   function report(node: TSESTree.Node, messageId: 'compare' | 'truth' | 'write', { level }: Entry, fix?: TSESLint.ReportFixFunction): void {
@@ -365,7 +388,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       const value = type === undefined ? undefined : types.types.value(type);
       const isBoolean = first.type === AST_NODE_TYPES.Identifier && first.name === 'Boolean';
       if (isBoolean && (value !== undefined || isTableMemory(callee.object))) report(first, 'truth', { level: value?.level, isValue: false });
-      else if (first.type === AST_NODE_TYPES.ArrowFunctionExpression && first.body.type !== AST_NODE_TYPES.BlockStatement) checkTruth(first.body);
+      else if (first.type === AST_NODE_TYPES.ArrowFunctionExpression || first.type === AST_NODE_TYPES.FunctionExpression) checkTruth(answerOf(first));
     }
   }
 
@@ -377,6 +400,19 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const predicate = signature === undefined ? undefined : checker.getTypePredicateOfSignature(signature);
     if (text(node.callee) === 'console.assert' ? at === 0 : predicate?.kind === ts.TypePredicateKind.AssertsIdentifier && predicate.type === undefined && predicate.parameterIndex === at) checkTruth(node.arguments[at]);
   }
+}
+
+/** The list of `list.entries()`. */
+function objectOfEntries(node: TSESTree.Expression): TSESTree.Expression | undefined {
+  const isEntries = node.type === AST_NODE_TYPES.CallExpression && node.callee.type === AST_NODE_TYPES.MemberExpression && ASTUtils.getPropertyName(node.callee) === 'entries';
+  return isEntries ? (node.callee as TSESTree.MemberExpression).object : undefined;
+}
+
+/** What a function returns at its end. */
+function answerOf({ body }: TSESTree.ArrowFunctionExpression | TSESTree.FunctionExpression): TSESTree.Expression | null | undefined {
+  if (body.type !== AST_NODE_TYPES.BlockStatement) return body;
+  const end = body.body.at(-1);
+  return end?.type === AST_NODE_TYPES.ReturnStatement ? end.argument : undefined;
 }
 
 /** Whether a function of the language that does something about zeros is called by its last name. */
