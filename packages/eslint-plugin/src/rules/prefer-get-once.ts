@@ -67,9 +67,16 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     return elsewhereDeclared(node).some((declaration) => ts.getJSDocCommentsAndTags(declaration).some((comment) => ts.isJSDoc(comment) && TAG.test(comment.getText().slice(2))));
   }
 
-  /** Where else a function is declared: its overloads, and what a method's class extends or implements. */
+  /** Where else a function is declared: its overloads, and what the class or the object that it is a method of extends or implements. */
   function elsewhereDeclared(node: FunctionNode): readonly ts.Declaration[] {
-    const name = node.type === AST_NODE_TYPES.FunctionDeclaration ? node.id : node.parent.type === AST_NODE_TYPES.MethodDefinition ? node.parent.key : null;
+    const { parent } = node;
+    if (parent.type === AST_NODE_TYPES.Property && parent.parent.type === AST_NODE_TYPES.ObjectExpression) {
+      const name = ASTUtils.getPropertyName(parent);
+      const expected = name === null ? undefined : checker.getContextualType(toTs.get(parent.parent) as ts.Expression);
+      return expected?.getProperty(name!)?.declarations ?? [];
+    }
+    const isMember = parent.type === AST_NODE_TYPES.MethodDefinition || parent.type === AST_NODE_TYPES.PropertyDefinition;
+    const name = node.type === AST_NODE_TYPES.FunctionDeclaration ? node.id : isMember ? parent.key : null;
     const symbol = name === null ? undefined : types.symbolOf(name);
     if (symbol === undefined) return [];
     const method = symbol.valueDeclaration;
@@ -215,7 +222,10 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const condition = bare(test) as TSESTree.Expression;
     if (condition.type === AST_NODE_TYPES.UnaryExpression && condition.operator === '!') return tried(condition.argument, !outcome);
     if (condition.type === AST_NODE_TYPES.LogicalExpression) {
-      return condition.operator === (outcome ? '&&' : '||') ? (tried(condition.left, outcome) ?? tried(condition.right, outcome)) : undefined;
+      const left = tried(condition.left, outcome);
+      const right = tried(condition.right, outcome);
+      // Both of them came out so, or nobody knows which.
+      return condition.operator === (outcome ? '&&' : '||') ? (left ?? right) : left !== undefined && right !== undefined ? left : undefined;
     }
     // (ptl = pmdTransHugeLock(mm, pmdp)) !== undefined
     if (condition.type === AST_NODE_TYPES.BinaryExpression && isEquality(condition.operator) && condition.left.type !== AST_NODE_TYPES.PrivateIdentifier && NOTHING.test(sourceCode.getText(condition.right))) {
@@ -396,9 +406,11 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       }
       case AST_NODE_TYPES.CallExpression: {
         const name = calleeText(inner);
+        const [first] = inner.arguments;
+        // stack.use(pmdLock(mm, pmdp)) keeps it until the stack is disposed of.
+        if (/\.(use|adopt)$/.test(name) && first?.type === AST_NODE_TYPES.CallExpression) return callsOf(first, into);
         // withLock(ptl, () => ...) gives back what it takes.
         if (LOCK_SCOPE.test(name) && inner.arguments.some(isFunction)) return [];
-        const [first] = inner.arguments;
         const subject = first === undefined || inner.callee.type === AST_NODE_TYPES.MemberExpression ? objectOf(name) : sourceCode.getText(first);
         return [{ name, holder: into?.type === AST_NODE_TYPES.Identifier ? into.name : undefined, subject }];
       }
@@ -433,7 +445,7 @@ const NO_LOCK_MAP = /^pteOffsetMap((Ro|Rw)?Nolock)?$/;
 const STEP = /^hw(Pte|Pmd|Pud|P4d|Pgd)(Next|Advance)$/;
 const COMPARES = /cmpxchg|compareExchange|compareAndSwap|tryUpdate/i;
 /** What a guard has to give back what it holds. */
-const ENDS = /\.(unlock|release|end|exit|leave|close|dispose|\[Symbol\.dispose\])$/;
+const ENDS = /(\.(unlock|release|end|exit|leave|close|dispose)|\[Symbol\.(asyncD|d)ispose\])$/;
 const WRAPPERS: ReadonlySet<string> = new Set([
   AST_NODE_TYPES.ExportNamedDeclaration, AST_NODE_TYPES.ExportDefaultDeclaration, AST_NODE_TYPES.VariableDeclarator, AST_NODE_TYPES.VariableDeclaration, AST_NODE_TYPES.MethodDefinition,
   AST_NODE_TYPES.PropertyDefinition, AST_NODE_TYPES.Property, AST_NODE_TYPES.AssignmentExpression, AST_NODE_TYPES.ExpressionStatement, AST_NODE_TYPES.TSAsExpression,
@@ -488,7 +500,7 @@ function leaves(node: TSESTree.Node): boolean {
 
 /** `guard` of `guard.lock`. */
 function objectOf(name: string): string {
-  return name.slice(0, Math.max(0, name.lastIndexOf('.')));
+  return name.replace(/(\.#?\w+|\[Symbol\.\w+\])$|^\w+$/, '');
 }
 
 function listed<T>(one: T | undefined): readonly T[] {
