@@ -340,7 +340,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const variable = id?.type === AST_NODE_TYPES.Identifier && id !== node ? variableOf(id) : undefined;
     if (variable === undefined || id === undefined || seen.has(variable)) return undefined;
     // What is only asked of a value is no part of it.
-    if (types.types.value(types.typeOf(id)) === undefined) return undefined;
+    const kept = types.typeOf(id);
+    if (types.types.value(kept) === undefined && (kept.flags & ts.TypeFlags.BigIntLike) === 0) return undefined;
     seen.add(variable);
     for (const { identifier } of variable.references.filter((reference) => reference.isRead())) {
       if (identifier.range[0] < node.range[0] || enclosing(identifier) !== around) continue;
