@@ -206,7 +206,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** Whether a name is one of something that takes a lock: blocks, clocks, questions, and whatever says that it takes none, are not. */
   function takesLock(call: string, how: RegExp): boolean {
-    return how.test(call) && !NO_LOCK.test(call) && !/(^|[a-z._])[BbCc]lock/.test(call) && !ASKS.test(call) && !RCU_BEGIN.test(call) && !RCU_SCOPE.test(call);
+    return how.test(call) && !NO_LOCK.test(call) && !/(^|[a-z._])([BbCc]|[Dd]ead)lock/.test(call) && !ASKS.test(call) && !RCU_BEGIN.test(call) && !RCU_SCOPE.test(call);
   }
 
   /** The lock that was taken if a node is run, because of the condition beside it: `spinTrylock(ptl) && read()`. */
@@ -241,7 +241,12 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     return before.flatMap((statement): readonly Called[] => {
       if (statement.type === AST_NODE_TYPES.BlockStatement) return callsBefore(statement.body, undefined);
       if (statement.type === AST_NODE_TYPES.TryStatement) return [...callsBefore(statement.block.body, undefined), ...callsBefore(statement.finalizer?.body ?? [], undefined)];
+      if (statement.type === AST_NODE_TYPES.LabeledStatement) return callsBefore([statement.body], undefined);
       if (statement.type === AST_NODE_TYPES.IfStatement) return callsOfBranches(statement);
+      if (statement.type === AST_NODE_TYPES.SwitchStatement) {
+        const taken = statement.cases.filter(({ consequent }) => consequent.length > 0 && !goesAway(consequent.at(-1)!)).map(({ consequent }) => takenIn(consequent));
+        return taken.every((one) => one !== undefined) ? taken.slice(0, 1) : [];
+      }
       // while (!spinTrylock(ptl)) relax();
       if (statement.type === AST_NODE_TYPES.WhileStatement || statement.type === AST_NODE_TYPES.DoWhileStatement) return listed(tried(statement.test, false));
       // What is disposed of at the end of a block that ended before is given back.
@@ -252,15 +257,15 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** What is taken after a statement with branches, whichever was run: `if (!spinTrylock(ptl)) return;`, `if (isHuge) pmdLock(pmdp); else spinLock(ptl);`. */
   function callsOfBranches({ test, consequent, alternate }: TSESTree.IfStatement): readonly Called[] {
-    if (leaves(consequent)) return listed(tried(test, false) ?? (alternate === null ? undefined : takenIn(alternate)));
-    const taken = tried(test, true) ?? takenIn(consequent);
-    const otherwise = alternate === null ? tried(test, false) : leaves(alternate) ? taken : (tried(test, false) ?? takenIn(alternate));
+    if (leaves(consequent)) return listed(tried(test, false) ?? (alternate === null ? undefined : takenIn([alternate])));
+    const taken = tried(test, true) ?? takenIn([consequent]);
+    const otherwise = alternate === null ? tried(test, false) : leaves(alternate) ? taken : (tried(test, false) ?? takenIn([alternate]));
     return taken === undefined || otherwise === undefined ? [] : [taken];
   }
 
-  /** The lock that a statement takes and keeps. */
-  function takenIn(statement: TSESTree.Statement): Called | undefined {
-    const calls = callsBefore([statement], undefined);
+  /** The lock that statements take and keep. */
+  function takenIn(statements: readonly TSESTree.Statement[]): Called | undefined {
+    const calls = callsBefore(statements, undefined);
     return heldAfter(calls, new Set()) ? calls.find(({ name }) => takesLock(name, TAKES_LOCK)) : undefined;
   }
 
@@ -401,10 +406,12 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
         return callsOf(inner.argument, into);
       case AST_NODE_TYPES.SequenceExpression:
         return inner.expressions.flatMap((one) => callsOf(one, into));
-      case AST_NODE_TYPES.ConditionalExpression: {
-        const either = callsOf(inner.consequent, into);
-        return [either, callsOf(inner.alternate, into)].every(([first]) => first !== undefined && takesLock(first.name, TAKES_LOCK)) ? either : [];
-      }
+      case AST_NODE_TYPES.UnaryExpression:
+        return callsOf(inner.argument, into);
+      case AST_NODE_TYPES.ConditionalExpression:
+        return eitherOf(callsOf(inner.consequent, into), callsOf(inner.alternate, into));
+      case AST_NODE_TYPES.LogicalExpression:
+        return inner.operator === '&&' ? [] : eitherOf(callsOf(inner.left, into), callsOf(inner.right, into));
       case AST_NODE_TYPES.CallExpression: {
         const name = calleeText(inner);
         const [first] = inner.arguments;
@@ -418,6 +425,11 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       default:
         return [];
     }
+  }
+
+  /** Calls of which one is made: the first, where both take a lock. */
+  function eitherOf(one: readonly Called[], other: readonly Called[]): readonly Called[] {
+    return [one, other].every(([first]) => first !== undefined && takesLock(first.name, TAKES_LOCK)) ? one : [];
   }
 
   /** `guard.lock`, and of a function that is imported under another name its own. */
@@ -460,11 +472,11 @@ const RCU_SCOPE = /(^|\.)(rcu\.read|withRcu\w*|rcuRead(Section|Side)?|underRcu)$
 const UNLOCK = /unlock(Irq\w*|Bh)?$|(^|\.)unlock[A-Z]\w*$|release$|(^|\.)up_?(read|write)$/i;
 const TAKES_LOCK = /lock(ed)?$|Lock(Irq\w*|Bh|Nested)$|(^|\.)(try)?lock[A-Z]\w*$|acquire$|assert\w*held$|(^|\.)down_?(read|write)(Nested|Killable)?$/i;
 /** Whether somebody holds a lock is a question: `spinIsLocked(ptl)`. Whoever asserts it relies on it. */
-const ASKS = /(^|\.)(is|(?!assert)\w*Is)\w*Locked$/;
+const ASKS = /(^|\.)(is|(?!assert)\w*Is)\w*[Ll]ocked$/;
 /** What a try that failed returns. */
 const NOTHING = /^(undefined|null|false)$/;
 /** A function that calls another one back while it holds a lock. */
-const LOCK_SCOPE = /(^|\.)(with|under|hold(ing)?)\w*lock\w*$|lock(ed)?$|exclusive$/i;
+const LOCK_SCOPE = /(^|\.)(with|under|hold(ing)?)\w*lock\w*$|lock(ed)?$|exclusive$|locks\.request$/i;
 
 function isFunction(node: TSESTree.Node): node is FunctionNode {
   return node.type === AST_NODE_TYPES.FunctionDeclaration || node.type === AST_NODE_TYPES.FunctionExpression || node.type === AST_NODE_TYPES.ArrowFunctionExpression;
@@ -491,6 +503,11 @@ function upTo(node: TSESTree.Node): readonly TSESTree.Node[] {
   const around = [...ancestors(node)];
   const end = around.findIndex(isFunction);
   return end < 0 ? around : around.slice(0, end);
+}
+
+/** Whether a statement of a switch leaves more than the switch. */
+function goesAway(node: TSESTree.Node): boolean {
+  return node.type !== AST_NODE_TYPES.BreakStatement && leaves(node);
 }
 
 /** Whether a statement goes away from where it is. */
