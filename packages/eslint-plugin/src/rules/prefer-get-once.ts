@@ -92,8 +92,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       const uses = usesOf(named);
       return uses.length > 0 && uses.every(isOfLocklessWalk) ? NO_WALK_LOCK : undefined;
     }
-    if (parent.type === AST_NODE_TYPES.MethodDefinition) {
-      const says = parent.parent.body.some((one) => one.type === AST_NODE_TYPES.PropertyDefinition && one.value !== null && ASTUtils.getPropertyName(one) === 'walkLock' && isNoLock(one.value));
+    if (parent.type === AST_NODE_TYPES.MethodDefinition || parent.type === AST_NODE_TYPES.PropertyDefinition) {
+      const says = parent.parent.body.some((one) => (one.type === AST_NODE_TYPES.PropertyDefinition || one.type === AST_NODE_TYPES.MethodDefinition) && one.value !== null && ASTUtils.getPropertyName(one) === 'walkLock' && isNoLock(one.value));
       return says ? NO_WALK_LOCK : undefined;
     }
     return isOfLocklessWalk(node) ? NO_WALK_LOCK : undefined;
