@@ -104,11 +104,30 @@ export class Conditions {
       const key = node.left.type === AST_NODE_TYPES.Literal ? String(node.left.value) : undefined;
       return this.splitBy(node.right, both, (type) => (key === undefined ? 'either' : type.getProperty(key) === undefined ? 'no' : 'yes'));
     }
-    if (node.operator === 'instanceof') return this.splitBy(node.left, both, (type) => (this.results.isNothing(type) && (type.flags & ts.TypeFlags.Object) === 0 ? 'no' : 'either'));
+    if (node.operator === 'instanceof') {
+      const ofClass = this.instancesOf(node.right);
+      return this.splitBy(node.left, both, (type) => this.isInstance(type, ofClass));
+    }
     if (!/^[!=]==?$/.test(node.operator)) return { yes: both, no: both };
     const [what, other] = isConstant(node.left) ? [node.right, node.left] : [node.left, node.right];
     const split = this.equal(what, other, both, []);
     return node.operator.startsWith('!') ? swap(split) : split;
+  }
+
+  /** The type of what `new` makes of a class; undefined where that is not known. */
+  private instancesOf(node: TSESTree.Node): ts.Type | undefined {
+    const prototype = this.typed.typeOf(node).getProperty('prototype');
+    const type = prototype === undefined ? undefined : this.typed.types.checker.getTypeOfSymbol(prototype);
+    return type === undefined || (type.flags & ts.TypeFlags.Any) !== 0 ? undefined : type;
+  }
+
+  /** As the compiler narrows: a member of a union that has nothing to do with the class is none of its instances. */
+  private isInstance(type: ts.Type, ofClass: ts.Type | undefined): Answer {
+    if ((type.flags & OBJECT) === 0) return 'no';
+    if (ofClass === undefined || (type.flags & ts.TypeFlags.Object) === 0) return 'either';
+    const { checker } = this.typed.types;
+    if (checker.isTypeAssignableTo(type, ofClass)) return 'yes';
+    return checker.isTypeAssignableTo(ofClass, type) ? 'either' : 'no';
   }
 
   /** @param taken what was compared with before, in a switch */
@@ -201,6 +220,9 @@ export class Conditions {
     return nothing === left.length ? withPresence(world, mapped, false) : world;
   }
 }
+
+/** What may be an object. */
+const OBJECT = ts.TypeFlags.Object | ts.TypeFlags.Intersection | ts.TypeFlags.Instantiable | ts.TypeFlags.NonPrimitive | ts.TypeFlags.Any | ts.TypeFlags.Unknown;
 
 function isNullish(node: TSESTree.Node): boolean {
   return (node.type === AST_NODE_TYPES.Identifier && node.name === 'undefined') || (node.type === AST_NODE_TYPES.Literal && node.value === null && node.raw === 'null') ||
