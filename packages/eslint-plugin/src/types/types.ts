@@ -291,7 +291,7 @@ export class Types {
   private findCore(type: ts.Type, names: readonly string[]): boolean {
     if ((type.flags & PRIMITIVE) !== 0) return false;
     if (type.isUnionOrIntersection()) return type.types.some((member) => this.isCore(member, ...names));
-    const constraint = type.flags & ts.TypeFlags.TypeParameter ? this.checker.getBaseConstraintOfType(type) : undefined;
+    const constraint = type.flags & (ts.TypeFlags.TypeParameter | ts.TypeFlags.IndexedAccess) ? this.checker.getBaseConstraintOfType(type) : undefined;
     if (constraint !== undefined && constraint !== type) return this.isCore(constraint, ...names);
     const symbols = [type.symbol as ts.Symbol | undefined, type.aliasSymbol];
     if (symbols.some((symbol) => symbol !== undefined && names.includes(symbol.name) && isDeclaredIn(symbol, CORE))) return true;
