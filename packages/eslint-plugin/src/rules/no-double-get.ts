@@ -1,7 +1,7 @@
 import { AST_NODE_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import { calledName, entryRead, isEntryWrite, isLocking, stablePath, type EntryRead } from '../accessors.js';
-import { bare, children } from '../ast.js';
+import { bare, children, isArithmetic } from '../ast.js';
 import { createRule } from '../create-rule.js';
 import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
@@ -56,8 +56,13 @@ class Paths {
   private readonly context: Context;
   private readonly types: Typed;
   private now: Reads | undefined = new Map();
-  /** For each switch around: what is known where a `break` leaves it; undefined for a loop, which forgets anyway. */
-  private readonly leaves: (Reads[] | undefined)[] = [];
+  /** For each loop and switch around: what is known where a `break` leaves it. */
+  private readonly leaves: Reads[][] = [];
+
+  /** For each loop around: what was read before it, but for what may have changed in it. */
+  private readonly around: Reads[] = [];
+  /** By constant, the field that it was given, for as long as that cannot have become another: both are the same entry, or the same architecture. */
+  private readonly fields = new Map<string, string>();
 
   constructor(context: Context, types: Typed) {
     this.context = context;
@@ -101,27 +106,46 @@ class Paths {
         return;
       case AST_NODE_TYPES.ForStatement:
         this.visit(node.init);
-        this.loop(() => { this.all([node.test, node.body, node.update]); });
+        this.loop(() => {
+          const end = this.test(node.test);
+          this.all([node.body, node.update]);
+          return end;
+        });
         return;
       case AST_NODE_TYPES.ForOfStatement:
       case AST_NODE_TYPES.ForInStatement:
         this.visit(node.right);
-        this.loop(() => { this.visit(node.body); });
+        // Between two elements, whoever makes them may do anything.
+        if (node.type === AST_NODE_TYPES.ForOfStatement && (node.await || !this.isList(node.right))) this.forget();
+        this.loop(() => {
+          this.visit(node.body);
+          return new Map();
+        });
         return;
       case AST_NODE_TYPES.WhileStatement:
-        this.loop(() => { this.all([node.test, node.body]); });
+        this.loop(() => {
+          const end = this.test(node.test);
+          this.visit(node.body);
+          return end;
+        });
         return;
       case AST_NODE_TYPES.DoWhileStatement:
-        this.loop(() => { this.all([node.body, node.test]); });
+        this.loop(() => {
+          this.visit(node.body);
+          // By `continue`, if by nothing else.
+          this.now ??= new Map();
+          return this.test(node.test);
+        });
         return;
       case AST_NODE_TYPES.TryStatement:
         this.visit(node.block);
-        // What of the block has run is not known in the others.
-        this.now = merged([this.now, node.handler === null ? undefined : this.afresh(node.handler.body)].filter((way) => way !== undefined).map(() => new Map()));
+        // What of the block has run is not known in its handler.
+        this.now = merged([this.now, node.handler === null ? undefined : this.afresh(node.handler.body)].filter((way) => way !== undefined));
         if (node.finalizer !== null) {
-          const after = this.now;
-          const end = this.afresh(node.finalizer);
-          this.now = after === undefined ? undefined : end;
+          const goesOn = this.now !== undefined;
+          this.now ??= new Map();
+          this.visit(node.finalizer);
+          if (!goesOn) this.now = undefined;
         }
         return;
       case AST_NODE_TYPES.ReturnStatement:
@@ -130,7 +154,7 @@ class Paths {
         this.now = undefined;
         return;
       case AST_NODE_TYPES.BreakStatement:
-        if (node.label === null && this.now !== undefined) this.leaves.at(-1)?.push(this.now);
+        if (node.label === null && this.now !== undefined) this.leaves.at(-1)!.push(this.now);
         this.now = undefined;
         return;
       case AST_NODE_TYPES.ContinueStatement:
@@ -148,6 +172,7 @@ class Paths {
         return;
       case AST_NODE_TYPES.VariableDeclarator:
         this.all([node.init, node.id]);
+        this.given(node);
         return;
       case AST_NODE_TYPES.AssignmentPattern:
         // A default is only asked for where there is nothing else.
@@ -188,6 +213,8 @@ class Paths {
 
   private forget(): void {
     this.now?.clear();
+    this.fields.clear();
+    for (const reads of this.around) reads.clear();
   }
 
   /** Ways that part here and meet again: what holds on all of them that do. */
@@ -220,13 +247,32 @@ class Paths {
     this.now = merged([...left, this.now, isComplete ? undefined : before].filter((way) => way !== undefined));
   }
 
-  /** What runs again and again reads again on purpose. */
-  private loop(body: () => void): void {
-    this.leaves.push(undefined);
+  /**
+   * What runs again and again reads again on purpose, and what was read before it may be read in it. What was read before it, or in its last turn, stands until
+   * after it.
+   *
+   * @param body goes through one turn, and returns what is known where the loop ends by itself: undefined if it never does
+   */
+  private loop(body: () => Reads | undefined): void {
+    const left: Reads[] = [];
+    const before = new Map(this.now);
+    this.leaves.push(left);
+    this.around.push(before);
     this.now = new Map();
-    body();
-    this.now = new Map();
+    // What the end of the body changes is another at the beginning of the next turn.
+    this.fields.clear();
+    const end = body();
     this.leaves.pop();
+    this.around.pop();
+    this.now = merged([...left, end].filter((way) => way !== undefined));
+    for (const [key, read] of before) if (this.now?.has(key) === false) this.now.set(key, read);
+  }
+
+  /** The condition of a loop. Returns: what is known where it does not hold; undefined where it always does */
+  private test(node: TSESTree.Expression | null): Reads | undefined {
+    this.visit(node);
+    const isEndless = node === null || (node.type === AST_NODE_TYPES.Literal && Boolean(node.value));
+    return isEndless || this.now === undefined ? undefined : new Map(this.now);
   }
 
   private assigned(target: TSESTree.Node): void {
@@ -243,7 +289,41 @@ class Paths {
 
   /** What was read through something that is another now. */
   private drop(path: string): void {
-    for (const key of [...(this.now?.keys() ?? [])]) if (`${key} `.split(path).slice(1).some((rest) => /^[^\w$]/.test(rest))) this.now?.delete(key);
+    const isIn = (text: string): boolean => `${text} `.split(path).slice(1).some((rest) => /^[^\w$]/.test(rest));
+    for (const reads of [this.now, ...this.around]) for (const key of [...(reads?.keys() ?? [])]) if (isIn(key)) reads?.delete(key);
+    for (const [constant, field] of [...this.fields]) if (isIn(field)) this.fields.delete(constant);
+  }
+
+  /** Remembers what a constant was given: `const { ptep } = fault`, where `fault.ptep` may be another later. */
+  private given({ id, init, parent }: TSESTree.VariableDeclarator): void {
+    if (init === null || parent.kind !== 'const') return;
+    if (id.type === AST_NODE_TYPES.Identifier) {
+      const { type } = bare(init);
+      if (type === AST_NODE_TYPES.Identifier || type === AST_NODE_TYPES.MemberExpression) this.stands(id, () => this.pathOf(init));
+      return;
+    }
+    if (id.type !== AST_NODE_TYPES.ObjectPattern) return;
+    for (const property of id.properties) {
+      if (property.type !== AST_NODE_TYPES.Property || property.computed || property.key.type !== AST_NODE_TYPES.Identifier || property.value.type !== AST_NODE_TYPES.Identifier) continue;
+      const { name } = property.key;
+      this.stands(property.value, () => {
+        const object = this.pathOf(init);
+        const field = object === undefined ? undefined : this.types.types.checker.getPropertyOfType(this.types.typeOf(init), name);
+        return field === undefined || (field.flags & ts.SymbolFlags.GetAccessor) !== 0 ? undefined : `${object}.${name}`;
+      });
+    }
+  }
+
+  private stands(constant: TSESTree.Identifier, find: () => string | undefined): void {
+    if (this.types.handleOf(constant) === undefined && !this.types.types.isCore(this.types.typeOf(constant), 'Arch', 'WritableArch', 'LevelOps', 'WritableOps')) return;
+    const own = stablePath(this.types, constant);
+    const field = find();
+    if (own !== undefined && field !== undefined) this.fields.set(own, this.byFields(field));
+  }
+
+  /** A path with the fields in the place of the constants that were given them. */
+  private byFields(path: string): string {
+    return this.fields.size === 0 ? path : path.replace(VARIABLE, (name) => this.fields.get(name) ?? name);
   }
 
   private call(node: TSESTree.CallExpression): void {
@@ -261,8 +341,9 @@ class Paths {
     const handle = this.pathOf(read.handle);
     if (handle === undefined || this.now === undefined) return;
     const key = `${this.archOf(node)} ${handle}`;
-    const earlier = this.now.get(key);
-    if (earlier === undefined) this.now.set(key, read);
+    const byFields = this.byFields(key);
+    const earlier = this.now.get(key) ?? this.now.get(byFields);
+    if (earlier === undefined) this.now.set(key, read).set(byFields, read);
     else if (!this.isCompared(read, earlier)) this.report(read, earlier);
   }
 
@@ -278,18 +359,39 @@ class Paths {
   private pathOf(node: TSESTree.Node, depth = 0): string | undefined {
     const inner = bare(node as TSESTree.Expression);
     if (inner.type === AST_NODE_TYPES.Identifier) return (depth < MAX_DEPTH ? this.standsFor(inner, depth) : undefined) ?? stablePath(this.types, inner);
+    if (inner.type === AST_NODE_TYPES.CallExpression) return this.pathOfStep(inner, depth);
     if (inner.type !== AST_NODE_TYPES.MemberExpression) return stablePath(this.types, inner);
     const object = this.pathOf(inner.object, depth);
     if (object === undefined) return undefined;
     if (inner.computed) {
-      const index = bare(inner.property);
-      const at = index.type === AST_NODE_TYPES.Literal ? index.raw : index.type === AST_NODE_TYPES.Identifier ? this.pathOf(index, depth) : undefined;
+      const at = this.numberOf(inner.property, depth);
       return at === undefined ? undefined : `${object}[${at}]`;
     }
     // What a getter returns may be another entry each time.
     const symbol = this.types.symbolOf(inner.property);
     if (symbol === undefined || (symbol.flags & ts.SymbolFlags.GetAccessor) !== 0) return undefined;
     return `${object}.${inner.property.type === AST_NODE_TYPES.PrivateIdentifier ? '#' : ''}${symbol.name}`;
+  }
+
+  /** `hwPteAdvance(arch, ptep, i)`: as many entries on from the same one is the same again. */
+  private pathOfStep(node: TSESTree.CallExpression, depth: number): string | undefined {
+    const name = calledName(node);
+    if (name === undefined || !this.types.mayGiveHandle(node)) return undefined;
+    const symbol = this.types.symbolOf(name);
+    const original = symbol === undefined ? undefined : this.types.types.resolved(symbol);
+    if (original === undefined || !STEP.test(original.name) || !this.types.types.isCoreSymbol(original, original.name)) return undefined;
+    const parts = node.arguments.map((argument) => (argument.type === AST_NODE_TYPES.SpreadElement ? undefined : this.numberOf(argument, depth)));
+    return parts.includes(undefined) ? undefined : `${original.name}(${parts.join()})`;
+  }
+
+  /** What an index or a count is, as a text: `3`, `i + 1`, or a path. */
+  private numberOf(node: TSESTree.Expression, depth: number): string | undefined {
+    const inner = bare(node);
+    if (inner.type === AST_NODE_TYPES.Literal) return inner.raw;
+    if (inner.type !== AST_NODE_TYPES.BinaryExpression || !isArithmetic(inner.operator)) return this.pathOf(inner, depth);
+    const left = inner.left.type === AST_NODE_TYPES.PrivateIdentifier ? undefined : this.numberOf(inner.left, depth);
+    const right = this.numberOf(inner.right, depth);
+    return left === undefined || right === undefined ? undefined : `(${left} ${inner.operator} ${right})`;
   }
 
   /** The path of what a constant was given, if neither can become something else: `const same = ptep`, `const { ptep } = fault`. */
@@ -424,6 +526,12 @@ class Paths {
     return children(node, this.context.sourceCode.visitorKeys);
   }
 
+  private isList(node: TSESTree.Expression): boolean {
+    const { checker } = this.types.types;
+    const type = this.types.typeOf(node);
+    return checker.isArrayType(type) || checker.isTupleType(type);
+  }
+
   private isPlainValue(node: TSESTree.CallExpressionArgument): boolean {
     if (node.type === AST_NODE_TYPES.SpreadElement || this.types.handleOf(node) !== undefined) return false;
     if (node.type === AST_NODE_TYPES.ArrayExpression) return node.elements.every((element) => element === null || this.isPlainValue(element));
@@ -471,6 +579,10 @@ class Paths {
 }
 
 const PLAIN = ts.TypeFlags.NumberLike | ts.TypeFlags.BigIntLike | ts.TypeFlags.StringLike | ts.TypeFlags.BooleanLike | ts.TypeFlags.Undefined | ts.TypeFlags.Null;
+/** A variable in a path. */
+const VARIABLE = /[\w$]+#\d+/g;
+/** The functions of core that step from one entry of a table to another. */
+const STEP = /^hw(?:Pte|Pmd|Pud|P4d|Pgd)(?:Next|Advance)$/;
 /** How far constants are followed to what they stand for. */
 const MAX_DEPTH = 4;
 /** A function that gets numbers only and writes entries all the same, or waits until somebody did, by its name. */
