@@ -114,7 +114,7 @@ export class Expressions {
       return this.worlds.merge(now.map((world) => this.acquire(mapped, world)));
     }
     const isUnmap = this.subject.names.isUnmap(node);
-    const isMethod = this.subject.names.isUnmapMethod(node);
+    const isMethod = this.subject.names.isUnmapMethod(node) && !this.isOfLock(node);
     const companion = this.variables.companionOf(node.callee);
     const isCompanion = companion !== undefined && this.subject.names.isUnmapName(companion.property);
     if (isUnmap || isMethod || isCompanion) {
@@ -128,6 +128,14 @@ export class Expressions {
     }
     this.jumps.mayThrow(node, now);
     return this.asserted(node, now);
+  }
+
+  /** `mapped.ptl.unlock()`: the lock that stands beside the entry is released, and the table is still mapped. */
+  private isOfLock({ callee }: TSESTree.CallExpression): boolean {
+    if (callee.type !== AST_NODE_TYPES.MemberExpression || callee.object.type !== AST_NODE_TYPES.MemberExpression) return false;
+    if (callee.property.type !== AST_NODE_TYPES.Identifier || callee.property.name !== 'unlock' || this.typed.handleOf(callee.object) !== undefined) return false;
+    const { types } = this.typed;
+    return !this.typed.typeOf(callee.object).getProperties().some((property) => types.handle(types.checker.getTypeOfSymbol(property)) !== undefined);
   }
 
   /** `assert(ptep !== undefined)`, `assertMapped(result)`: what is known once they return. */
