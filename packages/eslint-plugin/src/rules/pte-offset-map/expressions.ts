@@ -91,7 +91,7 @@ export class Expressions {
     if (operator === '??=' || operator === '||=' || operator === '&&=') {
       const { yes, no } = operator === '??=' ? swap(this.conditions.nullish(left, worlds)) : this.conditions.of(left, worlds);
       const kept = operator === '&&=' ? no : yes;
-      return this.worlds.merge(kept, this.evaluate(right, operator === '&&=' ? yes : no).map((world) => this.variables.bind(left, this.variables.carried(right, world), world)));
+      return this.worlds.merge(kept, this.evaluate(right, operator === '&&=' ? yes : no).map((world) => this.variables.assign(left, right, world)));
     }
     const target = left.type === AST_NODE_TYPES.MemberExpression ? this.evaluate(left, worlds) : worlds;
     const after = this.evaluate(right, target);
@@ -102,7 +102,7 @@ export class Expressions {
       const { value } = right;
       return after.map((world) => this.variables.remember(world, variable, value));
     }
-    return this.worlds.merge(after.map((world) => this.variables.bind(left, this.variables.carried(right, world), world)));
+    return this.worlds.merge(after.map((world) => this.variables.assign(left, right, world)));
   }
 
   private call(node: TSESTree.CallExpression, worlds: readonly World[]): readonly World[] {
@@ -132,10 +132,7 @@ export class Expressions {
 
   /** `mapped.ptl.unlock()`: the lock that stands beside the entry is released, and the table is still mapped. */
   private isOfLock({ callee }: TSESTree.CallExpression): boolean {
-    if (callee.type !== AST_NODE_TYPES.MemberExpression || callee.object.type !== AST_NODE_TYPES.MemberExpression) return false;
-    if (callee.property.type !== AST_NODE_TYPES.Identifier || callee.property.name !== 'unlock' || this.typed.handleOf(callee.object) !== undefined) return false;
-    const { types } = this.typed;
-    return !this.typed.typeOf(callee.object).getProperties().some((property) => types.handle(types.checker.getTypeOfSymbol(property)) !== undefined);
+    return callee.type === AST_NODE_TYPES.MemberExpression && this.variables.beside(callee.object) !== undefined;
   }
 
   /** `assert(ptep !== undefined)`, `assertMapped(result)`: what is known once they return. */

@@ -1,6 +1,7 @@
 import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import type { Typed } from '../../typed.js';
+import { PRIMITIVE } from '../../types/types.js';
 import type { MapNames } from './names.js';
 
 /** What the types of results say: whether there may be no table, and which member of a union means so. */
@@ -30,6 +31,17 @@ export class ResultTypes {
     if ((type.flags & ts.TypeFlags.BooleanLiteral) !== 0) return this.typed.types.checker.typeToString(type) === 'false';
     if ((type.flags & ts.TypeFlags.Object) === 0 || this.typed.types.handle(type) !== undefined) return false;
     return this.handlesIn(type).length === 0 && !type.getProperties().some(({ name }) => this.names.isUnmapName(name) || name.startsWith('__@dispose'));
+  }
+
+  /** Whether what a result has under some name is neither an entry nor anything that could give the table back: a value, or the table's lock. */
+  isBeside(type: ts.Type): boolean {
+    return unionOf(type).every((one) => {
+      if ((one.flags & PRIMITIVE) !== 0) return true;
+      if (this.typed.types.handle(one) !== undefined) return false;
+      if (one.isIntersection()) return one.types.some((part) => (part.flags & PRIMITIVE) !== 0);
+      if ((one.flags & ts.TypeFlags.Object) === 0 || one.getCallSignatures().length > 0 || this.handlesIn(one).length > 0) return false;
+      return !one.getProperties().some(({ name }) => (name !== 'unlock' && this.names.isUnmapName(name)) || name.startsWith('__@dispose') || name.startsWith('__@asyncDispose'));
+    });
   }
 
   /** How `property === value` comes out, for the types of both. @param taken what was compared with before, in a switch */

@@ -181,7 +181,7 @@ export class Statements {
     return this.worlds.merge(after.map((world) => {
       const mapped = this.variables.carried(init, world);
       if (isUsing && mapped !== undefined) return declared.reduce((now, one) => withName(now, one, mapped), withState(world, mapped, { hold: 'passed' }));
-      return this.variables.bind(id, mapped, world);
+      return this.variables.assign(id, init, world);
     }));
   }
 

@@ -85,6 +85,24 @@ export class Variables {
     return isSteady && isAskedAgain ? withFlag(world, variable, value) : world;
   }
 
+  /** What stands beside the entry in a result, if an expression takes that: `mapped.ptl`. */
+  beside(node: TSESTree.Node): TSESTree.MemberExpression | undefined {
+    let inner = node;
+    while (inner.type === AST_NODE_TYPES.TSNonNullExpression || inner.type === AST_NODE_TYPES.ChainExpression) inner = inner.expression;
+    return inner.type === AST_NODE_TYPES.MemberExpression && this.typed.handleOf(inner) === undefined && this.subject.results.isBeside(this.typed.typeOf(inner)) ? inner : undefined;
+  }
+
+  /** What a variable or a pattern is given, by a declaration or an assignment. */
+  assign(target: TSESTree.Node, value: TSESTree.Node, world: World): World {
+    const mapped = this.carried(value, world);
+    const beside = mapped === undefined ? undefined : this.beside(value);
+    if (mapped === undefined || beside === undefined) return this.bind(target, mapped, world);
+    const variable = this.of(target);
+    const property = beside.property.type === AST_NODE_TYPES.Identifier && !beside.computed ? beside.property.name : '';
+    if (variable?.defs[0]?.node.type === AST_NODE_TYPES.VariableDeclarator && variable.defs[0].node.parent.kind === 'const') this.companions.set(variable, { mapped, property });
+    return this.bind(target, undefined, world);
+  }
+
   /** What a pattern binds to a table, or to something else. */
   bind(target: TSESTree.Node, mapped: Mapped | undefined, world: World): World {
     if (target.type === AST_NODE_TYPES.Identifier) {
