@@ -277,8 +277,14 @@ class Paths {
 
   private assigned(target: TSESTree.Node): void {
     const inner = bare(target as TSESTree.Expression);
+    if (inner.type === AST_NODE_TYPES.MemberExpression && inner.computed && this.isList(inner.object)) {
+      const list = this.pathOf(inner.object);
+      if (list === undefined) this.forget();
+      else this.drop(list);
+      return;
+    }
     if (inner.type === AST_NODE_TYPES.ArrayPattern || inner.type === AST_NODE_TYPES.ObjectPattern || (inner.type === AST_NODE_TYPES.MemberExpression && inner.computed)) {
-      // A list's element may be an entry of a table.
+      // An element of a typed array may be an entry of a table.
       this.forget();
       return;
     }
@@ -363,13 +369,14 @@ class Paths {
     if (inner.type !== AST_NODE_TYPES.MemberExpression) return stablePath(this.types, inner);
     const object = this.pathOf(inner.object, depth);
     if (object === undefined) return undefined;
-    if (inner.computed) {
+    if (inner.computed && !(inner.property.type === AST_NODE_TYPES.Literal && typeof inner.property.value === 'string')) {
       const at = this.numberOf(inner.property, depth);
       return at === undefined ? undefined : `${object}[${at}]`;
     }
     // What a getter returns may be another entry each time.
     const symbol = this.types.symbolOf(inner.property);
     if (symbol === undefined || (symbol.flags & ts.SymbolFlags.GetAccessor) !== 0) return undefined;
+    if (inner.computed) return `${object}.${symbol.name}`;
     return `${object}.${inner.property.type === AST_NODE_TYPES.PrivateIdentifier ? '#' : ''}${symbol.name}`;
   }
 
@@ -456,9 +463,13 @@ class Paths {
     if (parent?.type === AST_NODE_TYPES.BinaryExpression && /^[!=]==?$/.test(parent.operator)) return [parent.left === node ? parent.right : parent.left];
     if (parent?.type !== AST_NODE_TYPES.CallExpression) return [];
     const name = calledName(parent);
+    const outer = parent.parent.type === AST_NODE_TYPES.MemberExpression && parent.parent.object === parent ? parent.parent.parent : undefined;
+    // expect(ptepGetOnce(arch, ptep)).toBe(before)
+    if (name?.name === 'expect' && outer?.type === AST_NODE_TYPES.CallExpression && outer.callee === parent.parent) return /^to(Be|Equal|StrictEqual)$/.test(calledName(outer)?.name ?? '') ? outer.arguments : [];
+    if (name?.name === 'is' && name.parent.type === AST_NODE_TYPES.MemberExpression && name.parent.object.type === AST_NODE_TYPES.Identifier && name.parent.object.name === 'Object') return parent.arguments.filter((argument) => argument !== node);
     const symbol = name === undefined ? undefined : this.types.symbolOf(name);
     const original = symbol === undefined ? name?.name : this.types.types.resolved(symbol).name;
-    return original !== undefined && /(^s|S)ame$/.test(original) ? parent.arguments.filter((argument) => argument !== node) : [];
+    return original !== undefined && /((^s|S)ame|(^e|E)quals?)$/.test(original) ? parent.arguments.filter((argument) => argument !== node) : [];
   }
 
   /** `arch.values.pte.empty`: whether an entry is empty is no question of what it was before. */
@@ -481,12 +492,18 @@ class Paths {
     const symbol = name === undefined ? undefined : this.types.symbolOf(name);
     const files = (symbol === undefined ? [] : (types.resolved(symbol).declarations ?? [])).map((declaration) => declaration.getSourceFile());
     // The language's own functions change nothing, but for what they call back, and so do the accessors that only read.
-    if (files.length > 0 && files.every((file) => this.types.services.program.isSourceFileDefaultLibrary(file))) return node.arguments.some((argument) => this.isCalledBack(argument));
+    if (files.length > 0 && files.every((file) => this.types.services.program.isSourceFileDefaultLibrary(file))) return this.isAtomic(node) || node.arguments.some((argument) => this.isCalledBack(argument));
     if (symbol !== undefined && types.isCoreSymbol(symbol, types.resolved(symbol).name)) return this.isChangingMethod(node);
     if (node.type === AST_NODE_TYPES.CallExpression && this.context.sourceCode.getText(node.callee).startsWith('console.')) return false;
     if (name !== undefined && CHANGES.test(name.name)) return true;
     // A method does what it does to its object, and a function without arguments to the machine; one that gets values only cannot get at the tables by them.
     return this.isMethod(node) || node.arguments.length === 0 || node.arguments.some((argument) => !this.isPlainValue(argument));
+  }
+
+  /** `Atomics.wait(words, 0, 0)`: what waits, or may take or release a lock. */
+  private isAtomic(node: TSESTree.CallExpression | TSESTree.NewExpression): boolean {
+    const callee = bare(node.callee);
+    return callee.type === AST_NODE_TYPES.MemberExpression && callee.object.type === AST_NODE_TYPES.Identifier && callee.object.name === 'Atomics' && !/^(load|isLockFree)$/.test(calledName(node)?.name ?? '');
   }
 
   /** Of core's classes: those that change tables or wait for the hardware. */
