@@ -55,10 +55,19 @@ function wayOf(types: Typed, node: TSESTree.CallExpression, name: TSESTree.Ident
     if (way !== undefined && types.types.isCore(types.typeOf(callee.object), 'LevelOps', 'WritableOps', 'BasicLevelOps', 'TableLevelOps')) return { way, at: 0 };
   }
   const symbol = types.symbolOf(name);
-  const original = symbol === undefined ? undefined : types.types.resolved(symbol);
+  const original = symbol === undefined ? undefined : withoutName(types, types.types.resolved(symbol));
   const match = original === undefined ? null : GETTER.exec(original.name);
   if (original === undefined || match === null || !types.types.isCoreSymbol(original, original.name)) return undefined;
   return { way: match[1] === undefined ? 'plain' : match[1] === 'Once' ? 'once' : 'lockless', at: 1 };
+}
+
+/** What a constant stands for that is only another name: `const read = ptepGet`. */
+function withoutName(types: Typed, symbol: ts.Symbol): ts.Symbol {
+  const declaration = symbol.valueDeclaration;
+  if (declaration === undefined || !ts.isVariableDeclaration(declaration) || declaration.initializer === undefined || !ts.isIdentifier(declaration.initializer)) return symbol;
+  if ((ts.getCombinedNodeFlags(declaration) & ts.NodeFlags.Const) === 0) return symbol;
+  const found = types.types.checker.getSymbolAtLocation(declaration.initializer);
+  return found === undefined ? symbol : types.types.resolved(found);
 }
 
 /** The identifier of what is called: `f` of `f()` and of `a.b.f()`. */
