@@ -239,15 +239,15 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     report(node, { kind: 'dropped', at: node });
   }
 
-  /** Whether the function goes where none is expected to return anything: `entries.forEach((ptep) => ...)`. */
+  /** Whether the function goes where none is expected to return anything: `entries.forEach((ptep) => ...)`, or nothing but an answer: `entries.some((ptep) => ...)`. */
   function isVoidExpected(made: TSESTree.Node): boolean {
     const expected = checker.getContextualType(toTs.get(made) as ts.Expression);
-    return expected !== undefined && returnsVoid(expected);
+    return expected !== undefined && returns(expected, isAnswer(made) ? ts.TypeFlags.Void | ts.TypeFlags.Unknown : ts.TypeFlags.Void);
   }
 
-  function returnsVoid(type: ts.Type): boolean {
+  function returns(type: ts.Type, flags: ts.TypeFlags): boolean {
     const signatures = checker.getNonNullableType(type).getCallSignatures();
-    return signatures.length > 0 && signatures.every((signature) => (signature.getReturnType().flags & ts.TypeFlags.Void) !== 0);
+    return signatures.length > 0 && signatures.every((signature) => (signature.getReturnType().flags & flags) !== 0);
   }
 
   /** `entries.forEach(clearOne)`: the function by its name. */
@@ -327,6 +327,13 @@ function statementOf(id: TSESTree.Identifier): { readonly list: readonly TSESTre
   for (let at: TSESTree.Node = block; at.type !== AST_NODE_TYPES.Program && !ASTUtils.isFunction(at); at = at.parent!) if (at.type === AST_NODE_TYPES.TryStatement) return undefined;
   return { list: block.body, at: block.body.findIndex((one) => one === statement) };
 }
+
+/** Whether a function is one of those of which a list only asks whether what they return is true. Lists say that it may be anything. */
+function isAnswer({ parent }: TSESTree.Node): boolean {
+  return parent?.type === AST_NODE_TYPES.CallExpression && parent.callee.type === AST_NODE_TYPES.MemberExpression && QUESTIONS.has(propertyName(parent.callee) ?? '');
+}
+
+const QUESTIONS: ReadonlySet<string> = new Set(['every', 'some', 'filter', 'find', 'findIndex', 'findLast', 'findLastIndex']);
 
 function isThrownAway(node: TSESTree.Node): boolean {
   const { parent } = node;
