@@ -123,6 +123,10 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
         return fateOf(parent, at, true);
       case AST_NODE_TYPES.Property:
         return parent.value === node && parent.parent.type === AST_NODE_TYPES.ObjectExpression ? fateOf(parent.parent, at, true) : USED;
+      case AST_NODE_TYPES.ForOfStatement:
+        return parent.right === node && parent.left.type === AST_NODE_TYPES.VariableDeclaration ? fateOfBinding(parent.left.declarations[0]!.id, parent.left.declarations[0]!, at, held) : USED;
+      case AST_NODE_TYPES.CallExpression:
+        return parent.callee.type === AST_NODE_TYPES.Identifier && CONVERSIONS.has(parent.callee.name) ? dropped : USED;
       case AST_NODE_TYPES.MemberExpression:
         return parent.object === node ? fateOfMember(parent, at, held) : USED;
       case AST_NODE_TYPES.VariableDeclarator:
@@ -141,12 +145,14 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   }
 
   function fateOfMember(member: TSESTree.MemberExpression, at: TSESTree.Node, held: boolean): Fate {
+    const name = propertyName(member);
+    // Of promises in a list, how many they are is no more than whether there is one.
+    if (name === 'length' || (name === 'owed' && !held)) return { kind: 'dropped', at };
     if (held) return USED;
-    if (propertyName(member) === 'owed') return { kind: 'dropped', at };
     const call = member.parent;
     if (call.type === AST_NODE_TYPES.CallExpression && call.callee === member) return USED;
     // The method itself, and not a call of it: `promise.flush;`.
-    const isMethod = ['flush', 'gather', 'ignore', 'map'].includes(propertyName(member) ?? '');
+    const isMethod = ['flush', 'gather', 'ignore', 'map'].includes(name ?? '');
     return isMethod && member.parent.type === AST_NODE_TYPES.ExpressionStatement ? { kind: 'dropped', at } : USED;
   }
 
@@ -246,7 +252,9 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   }
 
   function returns(type: ts.Type, flags: ts.TypeFlags): boolean {
-    const signatures = checker.getNonNullableType(type).getCallSignatures();
+    const called = checker.getNonNullableType(type);
+    // What listens is a function, or an object with a method for it.
+    const signatures = called.isUnion() ? called.types.flatMap((one) => one.getCallSignatures()) : called.getCallSignatures();
     return signatures.length > 0 && signatures.every((signature) => (signature.getReturnType().flags & flags) !== 0);
   }
 
@@ -332,6 +340,9 @@ function statementOf(id: TSESTree.Identifier): { readonly list: readonly TSESTre
 function isAnswer({ parent }: TSESTree.Node): boolean {
   return parent?.type === AST_NODE_TYPES.CallExpression && parent.callee.type === AST_NODE_TYPES.MemberExpression && QUESTIONS.has(propertyName(parent.callee) ?? '');
 }
+
+/** Functions of the language that make something else of a promise, and keep nothing of it. */
+const CONVERSIONS: ReadonlySet<string> = new Set(['Boolean', 'String']);
 
 const QUESTIONS: ReadonlySet<string> = new Set(['every', 'some', 'filter', 'find', 'findIndex', 'findLast', 'findLastIndex']);
 
