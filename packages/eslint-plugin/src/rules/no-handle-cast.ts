@@ -53,9 +53,9 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   const isHandleWithin = types.types.test('whether a handle is within', (type) => handleWithin(type) !== undefined);
 
-  function findWithin(type: ts.Type): { readonly level: string } | undefined {
+  function findWithin(type: ts.Type): { readonly level: string; readonly form: string } | undefined {
     const own = types.types.handle(type);
-    if (own !== undefined) return { level: own.level ?? 'page-table' };
+    if (own !== undefined) return { level: own.level ?? 'page-table', form: own.form };
     if (type.isUnion()) return type.types.map(handleWithin).find((found) => found !== undefined);
     if (!isReference(type) || !(checker.isTupleType(type) || CONTAINERS.has((type.symbol as ts.Symbol | undefined)?.name ?? ''))) return undefined;
     return checker.getTypeArguments(type).map(handleWithin).find((found) => found !== undefined);
@@ -101,13 +101,24 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const becomesLive = isLiveNode(last);
     if (from === undefined) {
       // [], undefined, new Array(512): nothing that could be something else.
-      if (isNothing(inner) || (steps.length === 1 && !hasAny(before) && checker.isTypeAssignableTo(before, after))) return undefined;
+      if (isNothing(inner) || (steps.length === 1 && !hasAny(before) && isAlready(before, after))) return undefined;
       return becomesLive ? { messageId: 'to', data: to } : { messageId: 'forged', data: to };
     }
-    const sameType = checker.isTypeAssignableTo(checker.getNonNullableType(before), after);
+    const sameType = isAlready(checker.getNonNullableType(before), after);
     if (sameType && steps.length === 1 && wasLive === becomesLive) return undefined;
     if (becomesLive) return { messageId: 'to', data: to };
-    return wasLive ? { messageId: 'from', data: from } : undefined;
+    if (wasLive) return { messageId: 'from', data: from };
+    return from.level === to.level ? undefined : { messageId: 'forged', data: to };
+  }
+
+  /** Whether the compiler knows that what is of one type is of another. While nobody knows what H is, it lets anything pass for `H['pte']`. */
+  function isAlready(before: ts.Type, after: ts.Type): boolean {
+    if (!checker.isTypeAssignableTo(before, after)) return false;
+    const to = handleWithin(after);
+    if (to?.form !== 'generic') return true;
+    const from = handleWithin(before);
+    if (from !== undefined) return from.level === to.level && from.form === 'generic';
+    return after.isUnion() && after.types.some((one) => handleWithin(one) === undefined && checker.isTypeAssignableTo(before, one));
   }
 
   /** A cast of something that has handles in it: a field, a parameter, a type argument that is a handle on one side and a number on the other. */
@@ -145,6 +156,11 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       if (same === undefined || [property, same].some((one) => types.provenance.ofMeant(one) === 'aside')) return [];
       return [[checker.getTypeOfSymbol(same), checker.getTypeOfSymbol(property)]];
     });
+    const others = checker.getIndexTypeOfType(after, ts.IndexKind.String);
+    if (others !== undefined) {
+      const othersBefore = checker.getIndexTypeOfType(before, ts.IndexKind.String);
+      for (const one of othersBefore === undefined ? before.getProperties().map((property) => checker.getTypeOfSymbol(property)) : [othersBefore]) fields.push([one, others]);
+    }
     return first(fields, depth);
   }
 
@@ -170,6 +186,14 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     context.report({ node, messageId: 'any', data: handle });
   }
 
+  /** A list of nobody knows what, of which each is a handle to the function that is called. */
+  function checkSpread(node: TSESTree.SpreadElement, call: TSESTree.CallExpression | TSESTree.NewExpression): void {
+    if (!types.isAny(node.argument)) return;
+    const parameters = types.signatureOf(call)?.parameters ?? [];
+    const handle = parameters.slice(call.arguments.indexOf(node)).concat(parameters.slice(-1)).map((one) => handleWithin(checker.getTypeOfSymbol(one))).find((found) => found !== undefined);
+    if (handle !== undefined) context.report({ node, messageId: 'any', data: handle });
+  }
+
   /** Whether what made it `any` is reported itself. */
   function isToldAlready(node: TSESTree.Expression): boolean {
     if (node.type === AST_NODE_TYPES.TSSatisfiesExpression) return handleWithin(types.typeOf(node.typeAnnotation)) !== undefined;
@@ -180,7 +204,12 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   }
 
   function checkCall(node: TSESTree.CallExpression | TSESTree.NewExpression): void {
-    if (types.mayGiveAny(node)) for (const argument of node.arguments) if (argument.type !== AST_NODE_TYPES.SpreadElement) checkAny(argument);
+    if (types.mayGiveAny(node)) {
+      for (const argument of node.arguments) {
+        if (argument.type === AST_NODE_TYPES.SpreadElement) checkSpread(argument, node);
+        else checkAny(argument);
+      }
+    }
     const problem = node.type === AST_NODE_TYPES.CallExpression ? genericOf(node) : undefined;
     if (problem !== undefined) context.report({ node, ...problem });
   }
