@@ -61,6 +61,18 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     return checker.getTypeArguments(type).map(handleWithin).find((found) => found !== undefined);
   }
 
+  /** The handle in a field of a record: of an object without methods. */
+  const handleInField = types.types.remembered('handle in a field', (type): { readonly level: string } | undefined => {
+    if ((type.flags & ts.TypeFlags.Object) === 0 || types.types.isFamily(type)) return undefined;
+    const properties = type.getProperties();
+    if (properties.length > MAX_FIELDS || properties.some(({ flags }) => (flags & ts.SymbolFlags.Method) !== 0)) return undefined;
+    for (const property of properties) {
+      const handle = types.types.handle(checker.getTypeOfSymbol(property));
+      if (handle !== undefined && types.provenance.ofMeant(property) !== 'aside') return { level: handle.level ?? 'page-table' };
+    }
+    return undefined;
+  });
+
   /** Whether a written type is that of a live handle, or of many; what is spelled `EntryPtr` is that of a value held aside. */
   function isLiveNode(node: TSESTree.TypeNode): boolean {
     const written = toTs.get(node) as ts.TypeNode;
@@ -130,7 +142,9 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       const handle = property === undefined ? undefined : types.types.handle(checker.getTypeOfSymbol(property));
       return handle === undefined || types.provenance.ofMeant(property!) === 'aside' ? undefined : { messageId: 'from', data: { level: handle.level ?? 'page-table' } };
     }
-    return partsOf(checker.getNonNullableType(before), checker.getNonNullableType(after), 0);
+    // JSON.parse(message) as Fault
+    const field = before.flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown) ? handleInField(checker.getNonNullableType(after)) : undefined;
+    return field === undefined ? partsOf(checker.getNonNullableType(before), checker.getNonNullableType(after), 0) : { messageId: 'to', data: field };
   }
 
   function partsOf(before: ts.Type, after: ts.Type, depth: number): Problem | undefined {
@@ -181,7 +195,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   function checkAny(node: TSESTree.Expression | null | undefined): void {
     if (node === null || node === undefined || isPrimitive(node) || !types.isAny(node)) return;
     const expected = checker.getContextualType(toTs.get(node) as ts.Expression);
-    const handle = expected === undefined ? undefined : handleWithin(expected);
+    const handle = expected === undefined ? undefined : (handleWithin(expected) ?? handleInField(checker.getNonNullableType(expected)));
     if (handle === undefined || isToldAlready(node)) return;
     context.report({ node, messageId: 'any', data: handle });
   }
@@ -324,6 +338,9 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     },
   };
 }
+
+/** What has more is no record of an entry. */
+const MAX_FIELDS = 24;
 
 /** Generic types of the language that hold what they are given as it is. */
 const CONTAINERS: ReadonlySet<string> = new Set(['Array', 'ReadonlyArray', 'Promise', 'Set', 'ReadonlySet', 'Map', 'ReadonlyMap', 'Iterable', 'Iterator', 'Generator']);
