@@ -168,6 +168,10 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     },
     YieldExpression(node) {
       if (!node.delegate) check(node.argument);
+      else if (node.argument !== null) {
+        const { origin, place } = provenance.ofPart(toTs.get(node.argument) as ts.Expression, '*');
+        if (origin !== 'mixed') report(node.argument, origin, place);
+      }
     },
     Property(node) {
       if (node.parent.type === AST_NODE_TYPES.ObjectExpression) check(node.value);

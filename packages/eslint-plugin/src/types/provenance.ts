@@ -22,23 +22,32 @@ type Meanings = ReadonlyMap<ts.Symbol, (path: Path, step: number) => Origin>;
 class Env {
   private readonly names: ReadonlySet<string>;
   private readonly find: () => Meanings;
+  /** The property that the key of a mapped type stands for. */
+  private readonly key: { readonly of: ts.Symbol; readonly name: string } | undefined;
+  private readonly around: Env | undefined;
   private found: Meanings | undefined;
 
-  constructor(names: ReadonlySet<string>, find: () => Meanings) {
+  constructor(names: ReadonlySet<string>, find: () => Meanings, key?: { readonly of: ts.Symbol; readonly name: string }, around?: Env) {
     this.names = names;
     this.find = find;
+    this.key = key;
+    this.around = around;
   }
 
   get(symbol: ts.Symbol): ((path: Path, step: number) => Origin) | undefined {
-    if (!this.names.has(symbol.name)) return undefined;
+    if (!this.names.has(symbol.name)) return this.around?.get(symbol);
     this.found ??= this.find();
-    return this.found.get(symbol);
+    return this.found.get(symbol) ?? this.around?.get(symbol);
+  }
+
+  keyOf(symbol: ts.Symbol): string | undefined {
+    return this.key?.of === symbol ? this.key.name : this.around?.keyOf(symbol);
   }
 
   /** Whether any of them may be written in a type. */
   isMentioned(written: ReadonlySet<string>): boolean {
     for (const name of this.names) if (written.has(name)) return true;
-    return false;
+    return this.around?.isMentioned(written) ?? false;
   }
 }
 
@@ -187,15 +196,28 @@ export class Provenance {
       const property = this.checker.getSymbolAtLocation(node.argumentExpression);
       const named = property?.valueDeclaration !== undefined && ts.isPropertySignature(property.valueDeclaration) ? this.symbol(property, path, step) : 'unknown';
       if (named !== 'unknown') return named;
-      const { argumentExpression: index } = node;
-      return this.expression(node.expression, [ts.isStringLiteralLike(index) || ts.isNumericLiteral(index) ? index.text : '*', ...path], step);
+      const key = this.keyName(node.argumentExpression);
+      const known = key === undefined || property === undefined ? undefined : this.checker.getTypeAtLocation(node.expression).getProperty(key);
+      const said = known === undefined ? 'unknown' : this.symbol(known, path, step);
+      return said === 'unknown' ? this.expression(node.expression, [key ?? '*', ...path], step) : said;
     }
     if (ts.isIdentifier(node) || ts.isPropertyAccessExpression(node)) {
       const symbol = this.checker.getSymbolAtLocation(ts.isIdentifier(node) ? node : node.name);
+      if (symbol !== undefined && ts.isPropertyAccessExpression(node) && isMapped(symbol)) {
+        const mapped = this.expression(node.expression, [node.name.text, ...path], step);
+        if (mapped !== 'unknown') return mapped;
+      }
       const said = symbol === undefined ? 'unknown' : this.symbol(symbol, path, step);
       return said === 'unknown' && ts.isPropertyAccessExpression(node) ? this.expression(node.expression, [node.name.text, ...path], step) : said;
     }
     return 'unknown';
+  }
+
+  /** The name of the property that stands in brackets: a literal, a constant that is one, a member of an enum. */
+  private keyName(index: ts.Expression): string | undefined {
+    if (ts.isStringLiteralLike(index) || ts.isNumericLiteral(index)) return index.text;
+    const type = this.checker.getTypeAtLocation(index);
+    return type.isStringLiteral() || type.isNumberLiteral() ? String(type.value) : undefined;
   }
 
   private inArray(node: ts.ArrayLiteralExpression, path: Path, step: number): Origin {
@@ -247,7 +269,10 @@ export class Provenance {
         return this.contextual(node, path, step + 1);
       }
       if (ts.isVariableDeclaration(node)) {
-        if (node.initializer !== undefined) return either(this.expression(node.initializer, path, step + 1), this.assigned(node, path, step + 1));
+        if (node.initializer !== undefined) {
+          const given = either(this.expression(node.initializer, path, step + 1), this.assigned(node, path, step + 1));
+          return given === 'unknown' ? this.pushed(node, path, step + 1) : given;
+        }
         const loop = node.parent.parent;
         if (ts.isForOfStatement(loop)) return this.expression(loop.expression, loop.awaitModifier === undefined ? ['*', ...path] : ['*', '%await', ...path], step + 1);
         return this.assigned(node, path, step + 1);
@@ -285,6 +310,25 @@ export class Provenance {
     };
     // Only the block that declares it can assign it.
     const block = ts.findAncestor(declaration, (node) => ts.isBlock(node) || ts.isSourceFile(node) || ts.isModuleBlock(node));
+    if (block !== undefined) visit(block);
+    return origin;
+  }
+
+  /** What is put into a list that begins without a type and without anything: `const list = [];`. */
+  private pushed({ name, initializer, type, parent }: ts.VariableDeclaration, path: Path, step: number): Origin {
+    const [at, ...rest] = path;
+    const isEmpty = initializer !== undefined && ts.isArrayLiteralExpression(initializer) && initializer.elements.length === 0;
+    if (!isEmpty || type !== undefined || at === undefined || !isElement(at)) return 'unknown';
+    const symbol = this.checker.getSymbolAtLocation(name);
+    let origin: Origin = 'unknown';
+    const visit = (node: ts.Node): void => {
+      if (ts.isCallExpression(node) && ts.isPropertyAccessExpression(node.expression) && node.expression.name.text === 'push' && this.checker.getSymbolAtLocation(node.expression.expression) === symbol) {
+        for (const one of node.arguments) origin = either(origin, ts.isSpreadElement(one) ? this.expression(one.expression, path, step) : this.expression(one, rest, step));
+      }
+      ts.forEachChild(node, visit);
+    };
+    // Only the block that declares it can fill it while it has no type.
+    const block = ts.findAncestor(parent, (node) => ts.isBlock(node) || ts.isSourceFile(node) || ts.isModuleBlock(node));
     if (block !== undefined) visit(block);
     return origin;
   }
@@ -468,9 +512,15 @@ export class Provenance {
       return isElement(at) ? node.elements.map((element) => this.typeNode(element, rest, env, step)).reduce<Origin>(either, 'unknown') : 'unknown';
     }
     if (ts.isFunctionTypeNode(node)) return at === '()' ? this.typeNode(node.type, rest, env, step) : 'unknown';
-    if (ts.isMappedTypeNode(node)) return node.type === undefined ? 'unknown' : this.typeNode(node.type, rest, env, step);
+    if (ts.isMappedTypeNode(node)) return node.type === undefined ? 'unknown' : this.typeNode(node.type, rest, this.keyed(node, at, env), step);
     if (ts.isTypeLiteralNode(node)) return this.isFamily(node, path) ? 'live' : this.inMembers(node.members, path, env, step);
     return 'unknown';
+  }
+
+  /** The type parameters in a mapped type, where it makes the property of that name. */
+  private keyed(node: ts.MappedTypeNode, name: string, around: Env): Env {
+    const key = node.nameType === undefined ? this.checker.getSymbolAtLocation(node.typeParameter.name) : undefined;
+    return key === undefined ? around : new Env(new Set([node.typeParameter.name.text]), () => new Map(), { of: key, name }, around);
   }
 
   /** Whether a path leads to a property of a handle family. A mapped type over the levels may be of copies as well. */
@@ -486,7 +536,7 @@ export class Provenance {
     if (symbol === undefined) return 'unknown';
     const stands = env.get(symbol);
     if (stands !== undefined) return stands(path, step);
-    if (path.length === 0 && this.types.isCoreSymbol(symbol, 'EntryPtr')) return 'aside';
+    if ((path.length === 0 || (path.length === 1 && path[0] === '%await')) && this.types.isCoreSymbol(symbol, 'EntryPtr')) return 'aside';
     if (this.isFamily(node, path)) return 'live';
     const original = this.types.resolved(symbol);
     const arguments_ = node.typeArguments ?? [];
@@ -556,7 +606,7 @@ export class Provenance {
       if (/^%\d$/.test(path[0]!)) {
         const parameter = declaration.typeParameters?.[Number(path[0]!.slice(1))];
         const own = parameter === undefined ? undefined : this.checker.getSymbolAtLocation(parameter.name);
-        return (own === undefined ? undefined : env.get(own))?.(path.slice(1), step) ?? 'unknown';
+        if (own !== undefined) return env.get(own)?.(path.slice(1), step) ?? 'unknown';
       }
       const said = this.inMembers(declaration.members, path, env, step);
       if (said !== 'unknown') return said;
@@ -575,7 +625,7 @@ export class Provenance {
     const [name, ...rest] = path;
     const properties = members.flatMap((member): readonly ts.Declaration[] => (ts.isConstructorDeclaration(member) ? member.parameters.filter((one) => ts.isParameterPropertyDeclaration(one, member)) : [member]));
     const found = properties.find((member) => nameOf((member as ts.NamedDeclaration).name) === name) ?? members.find(ts.isIndexSignatureDeclaration);
-    if (found === undefined || name === '()') return 'unknown';
+    if (found === undefined || name === '()' || /^%\d$/.test(name!)) return 'unknown';
     const { type } = found as Partial<ts.PropertySignature>;
     if (type === undefined) return this.declaration(found, rest, step);
     if (ts.isMethodSignature(found) || ts.isMethodDeclaration(found)) return rest[0] === '()' ? this.typeNode(type, rest.slice(1), env, step) : 'unknown';
@@ -585,7 +635,10 @@ export class Provenance {
   /** `H['pte']` is a live entry; `Request['ptep']` what that property is declared as. */
   private indexed(node: ts.IndexedAccessTypeNode, path: Path, env: Env, step: number): Origin {
     const object = this.checker.getTypeFromTypeNode(node.objectType);
-    if (this.types.isFamily(object)) return path.length === 0 ? 'live' : 'unknown';
+    if (this.types.isFamily(object)) return path.length === 0 || (path.length === 1 && path[0] === '%await') ? 'live' : 'unknown';
+    const key = ts.isTypeReferenceNode(node.indexType) ? this.checker.getSymbolAtLocation(node.indexType.typeName) : undefined;
+    const keyed = key === undefined ? undefined : env.keyOf(key);
+    if (keyed !== undefined) return this.typeNode(node.objectType, [keyed, ...path], env, step);
     const index = this.checker.getTypeFromTypeNode(node.indexType);
     const names = (index.isUnion() ? index.types : [index]).map((one) => (one.isStringLiteral() || one.isNumberLiteral() ? String(one.value) : one.flags & ts.TypeFlags.Number ? '*' : undefined));
     return names.map((name) => (name === undefined ? 'unknown' : this.typeNode(node.objectType, [name, ...path], env, step))).reduce<Origin>(either, 'unknown');
@@ -679,8 +732,7 @@ export class Provenance {
     if (said !== 'unknown') return said;
     if (ts.isPropertyAccessExpression(node)) return this.expression(node.expression, [node.name.text, ...path], step + 1);
     if (!ts.isElementAccessExpression(node)) return 'unknown';
-    const { argumentExpression: index } = node;
-    return this.expression(node.expression, [ts.isStringLiteralLike(index) || ts.isNumericLiteral(index) ? index.text : '*', ...path], step + 1);
+    return this.expression(node.expression, [this.keyName(node.argumentExpression) ?? '*', ...path], step + 1);
   }
 
   /** What a parameter is declared for. */
@@ -714,6 +766,11 @@ function remember<K>(known: Map<K, Origin>, key: K, step: number, find: () => Or
   const origin = find();
   known.set(key, origin);
   return origin;
+}
+
+/** Whether a property is one that a mapped type makes: it has the declarations of the property that it is made of, and another type. */
+function isMapped(property: ts.Symbol): boolean {
+  return property.valueDeclaration === undefined && (property.flags & ts.SymbolFlags.Property) !== 0 && (property.flags & ts.SymbolFlags.Transient) !== 0;
 }
 
 function isElement(step: string): boolean {
