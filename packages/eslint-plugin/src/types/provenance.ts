@@ -364,8 +364,9 @@ export class Provenance {
     const expected = this.expectedOf(made);
     const parameter = expected?.parameters[made.parameters.indexOf(node)]?.valueDeclaration;
     if (parameter === undefined || !ts.isParameter(parameter) || parameter.type === undefined) return 'unknown';
-    const call = made.parent;
-    return this.typeNode(parameter.type, parameter.dotDotDotToken === undefined ? path : ['*', ...path], ts.isCallExpression(call) || ts.isNewExpression(call) ? this.envOf(call) : NONE, step);
+    const around = made.parent;
+    const env = ts.isCallExpression(around) || ts.isNewExpression(around) ? this.envOf(around) : this.envOfMapped(parameter.parent, ts.isPropertyAssignment(around) ? around.name : made.name);
+    return this.typeNode(parameter.type, parameter.dotDotDotToken === undefined ? path : ['*', ...path], env, step);
   }
 
   /** The signature that is expected where a function is written. */
@@ -468,7 +469,8 @@ export class Provenance {
   private result(declaration: ts.SignatureDeclaration, path: Path, step: number): Origin {
     if (declaration.type !== undefined) return this.typeNode(declaration.type, path, NONE, step + 1);
     const expected = this.expectedOf(declaration)?.getDeclaration();
-    return expected?.type === undefined ? 'unknown' : this.typeNode(expected.type, path, NONE, step + 1);
+    const { parent } = declaration;
+    return expected?.type === undefined ? 'unknown' : this.typeNode(expected.type, path, this.envOfMapped(expected, ts.isPropertyAssignment(parent) ? parent.name : declaration.name), step + 1);
   }
 
   private typeNode(node: ts.TypeNode, path: Path, env: Env, step: number): Origin {
@@ -521,6 +523,12 @@ export class Provenance {
   private keyed(node: ts.MappedTypeNode, name: string, around: Env): Env {
     const key = node.nameType === undefined ? this.checker.getSymbolAtLocation(node.typeParameter.name) : undefined;
     return key === undefined ? around : new Env(new Set([node.typeParameter.name.text]), () => new Map(), { of: key, name }, around);
+  }
+
+  /** The type parameters of a function that a mapped type makes the property of that name of. */
+  private envOfMapped(declaration: ts.SignatureDeclaration, name: ts.PropertyName | ts.DeclarationName | undefined): Env {
+    const property = nameOf(name);
+    return property !== undefined && ts.isMappedTypeNode(declaration.parent) ? this.keyed(declaration.parent, property, NONE) : NONE;
   }
 
   /** Whether a path leads to a property of a handle family. A mapped type over the levels may be of copies as well. */
@@ -743,7 +751,9 @@ export class Provenance {
     const parameter = parameters[Math.min(at, parameters.length - 1)];
     if (parameter === undefined || (at >= parameters.length && parameter.dotDotDotToken === undefined)) return 'unknown';
     const way: Path = parameter.dotDotDotToken === undefined ? path : [String(at - parameters.indexOf(parameter)), ...path];
-    return parameter.type === undefined ? this.contextual(parameter, way, step + 1) : this.typeNode(parameter.type, way, this.envOf(call), step + 1);
+    if (parameter.type === undefined) return this.contextual(parameter, way, step + 1);
+    const env = ts.isPropertyAccessExpression(call.expression) && ts.isMappedTypeNode(declaration.parent) ? this.envOfMapped(declaration, call.expression.name) : this.envOf(call);
+    return this.typeNode(parameter.type, way, env, step + 1);
   }
 }
 
