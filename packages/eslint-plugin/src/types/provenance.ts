@@ -11,7 +11,7 @@ export type Origin = 'live' | 'aside' | 'mixed' | 'unknown';
 
 /**
  * The way from something to a part of it: names of properties, indices of a tuple, and for what has no name
- * `*` (an element), `%key` and `%value` (of a map), `%await` (what a promise brings), `()` (what a function returns), `%0` (a type argument).
+ * `*` (an element), `%key` and `%value` (of a map), `%await` (what a promise brings), `()` (what a function returns), `%0Store` (the first type argument of `Store`).
  */
 type Path = readonly string[];
 
@@ -354,8 +354,10 @@ export class Provenance {
     if (name === undefined) return 'unknown';
     // What is written where the property is declared says more than the way there, where the type knows which it is.
     const property = this.checker.getNonNullableType(this.checker.getTypeAtLocation(pattern)).getProperty(name);
-    const said = property === undefined ? 'unknown' : this.symbol(property, path, step);
-    return said === 'unknown' ? this.declaration(source, [name, ...path], step) : said;
+    const ofSymbol = (): Origin => (property === undefined ? 'unknown' : this.symbol(property, path, step));
+    const ofWay = (): Origin => this.declaration(source, [name, ...path], step);
+    const [said, otherwise] = property !== undefined && isMapped(property) ? [ofWay(), ofSymbol] : [ofSymbol(), ofWay];
+    return said === 'unknown' ? otherwise() : said;
   }
 
   /** A parameter without an annotation, of a function that is written where one is expected. */
@@ -424,7 +426,7 @@ export class Provenance {
         const symbol = this.checker.getSymbolAtLocation(parameter.name);
         const { parent } = parameter;
         const kind = ts.isInterfaceDeclaration(parent) || ts.isClassLike(parent) ? (parent.name?.text ?? '') : '';
-        if (symbol !== undefined) meanings.set(symbol, (path, step) => this.expression(object!, [this.isLib(parent) ? stepInto(kind, at) : `%${at}`, ...path], step + 1));
+        if (symbol !== undefined) meanings.set(symbol, (path, step) => this.expression(object!, [this.isLib(parent) ? stepInto(kind, at) : `%${at}${kind}`, ...path], step + 1));
       });
       return meanings;
     });
@@ -550,7 +552,7 @@ export class Provenance {
     const arguments_ = node.typeArguments ?? [];
     const [at, ...rest] = path;
     const argument = (index: number, way: Path): Origin => (arguments_[index] === undefined ? 'unknown' : this.typeNode(arguments_[index], way, env, step));
-    if (at !== undefined && /^%\d$/.test(at)) return argument(Number(at.slice(1)), rest);
+    if (at !== undefined && isArgument(at) && at.slice(2) === original.name) return argument(Number(at[1]), rest);
     const constraint = original.declarations?.find(ts.isTypeParameterDeclaration)?.constraint;
     if (constraint !== undefined) return this.typeNode(constraint, path, env, step);
     const inner = this.parametersOf(original, arguments_, env);
@@ -611,8 +613,8 @@ export class Provenance {
     if (path.length === 0 || step > MAX_STEPS) return 'unknown';
     for (const declaration of symbol.declarations ?? []) {
       if (!ts.isInterfaceDeclaration(declaration) && !ts.isClassLike(declaration)) continue;
-      if (/^%\d$/.test(path[0]!)) {
-        const parameter = declaration.typeParameters?.[Number(path[0]!.slice(1))];
+      if (isArgument(path[0]!) && path[0]!.slice(2) === (declaration.name?.text ?? '')) {
+        const parameter = declaration.typeParameters?.[Number(path[0]![1])];
         const own = parameter === undefined ? undefined : this.checker.getSymbolAtLocation(parameter.name);
         if (own !== undefined) return env.get(own)?.(path.slice(1), step) ?? 'unknown';
       }
@@ -633,7 +635,7 @@ export class Provenance {
     const [name, ...rest] = path;
     const properties = members.flatMap((member): readonly ts.Declaration[] => (ts.isConstructorDeclaration(member) ? member.parameters.filter((one) => ts.isParameterPropertyDeclaration(one, member)) : [member]));
     const found = properties.find((member) => nameOf((member as ts.NamedDeclaration).name) === name) ?? members.find(ts.isIndexSignatureDeclaration);
-    if (found === undefined || name === '()' || /^%\d$/.test(name!)) return 'unknown';
+    if (found === undefined || name === '()' || isArgument(name!)) return 'unknown';
     const { type } = found as Partial<ts.PropertySignature>;
     if (type === undefined) return this.declaration(found, rest, step);
     if (ts.isMethodSignature(found) || ts.isMethodDeclaration(found)) return rest[0] === '()' ? this.typeNode(type, rest.slice(1), env, step) : 'unknown';
@@ -781,6 +783,11 @@ function remember<K>(known: Map<K, Origin>, key: K, step: number, find: () => Or
 /** Whether a property is one that a mapped type makes: it has the declarations of the property that it is made of, and another type. */
 function isMapped(property: ts.Symbol): boolean {
   return property.valueDeclaration === undefined && (property.flags & ts.SymbolFlags.Property) !== 0 && (property.flags & ts.SymbolFlags.Transient) !== 0;
+}
+
+/** Whether a step leads to a type argument of a class or an interface: `%0Store`. */
+function isArgument(step: string): boolean {
+  return /^%\d/.test(step);
 }
 
 function isElement(step: string): boolean {
