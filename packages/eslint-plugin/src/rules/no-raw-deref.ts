@@ -189,6 +189,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     const type = typed.typeOf(pattern.parent.type === AST_NODE_TYPES.AssignmentExpression ? pattern.parent.right : pattern);
     const handle = typed.types.handle(type);
     if (handle === undefined) {
+      // What is written in an object stands at a place itself.
+      if (pattern.parent.type === AST_NODE_TYPES.AssignmentExpression && pattern.parent.right.type === AST_NODE_TYPES.ObjectExpression) return;
       if (pattern.type === AST_NODE_TYPES.ObjectPattern) checkTargets(pattern, type);
       return;
     }
