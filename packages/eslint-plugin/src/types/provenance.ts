@@ -11,7 +11,7 @@ export type Origin = 'live' | 'aside' | 'mixed' | 'unknown';
 
 /**
  * The way from something to a part of it: names of properties, indices of a tuple, and for what has no name
- * `*` (an element), `%key` and `%value` (of a map), `%await` (what a promise brings), `()` (what a function returns), `%0Store` (the first type argument of `Store`).
+ * `*` (an element), `%key` and `%value` (of a map), `%await` (what a promise brings), `()` (what a function returns), `%0:Queue` (a type argument of a class or an interface).
  */
 type Path = readonly string[];
 
@@ -210,6 +210,10 @@ export class Provenance {
       const said = symbol === undefined ? 'unknown' : this.symbol(symbol, path, step);
       return said === 'unknown' && ts.isPropertyAccessExpression(node) ? this.expression(node.expression, [node.name.text, ...path], step) : said;
     }
+    if (node.kind === ts.SyntaxKind.ThisKeyword && path.length > 0) {
+      const made = this.checker.getTypeAtLocation(node).symbol as ts.Symbol | undefined;
+      return made === undefined ? 'unknown' : this.member(made, path, NONE, step);
+    }
     return 'unknown';
   }
 
@@ -277,7 +281,8 @@ export class Provenance {
         if (ts.isForOfStatement(loop)) return this.expression(loop.expression, loop.awaitModifier === undefined ? ['*', ...path] : ['*', '%await', ...path], step + 1);
         return this.assigned(node, path, step + 1);
       }
-      if (ts.isPropertyDeclaration(node) || ts.isPropertyAssignment(node)) return node.initializer === undefined ? 'unknown' : this.expression(node.initializer, path, step + 1);
+      if (ts.isPropertyAssignment(node)) return this.expression(node.initializer, path, step + 1);
+      if (ts.isPropertyDeclaration(node)) return node.initializer === undefined ? this.constructed(node, path, step + 1) : this.expression(node.initializer, path, step + 1);
       if (ts.isShorthandPropertyAssignment(node)) {
         const symbol = this.checker.getShorthandAssignmentValueSymbol(node);
         return symbol === undefined ? 'unknown' : this.symbol(symbol, path, step + 1);
@@ -330,6 +335,20 @@ export class Provenance {
     // Only the block that declares it can fill it while it has no type.
     const block = ts.findAncestor(parent, (node) => ts.isBlock(node) || ts.isSourceFile(node) || ts.isModuleBlock(node));
     if (block !== undefined) visit(block);
+    return origin;
+  }
+
+  /** What a field that says nothing of itself is given in the constructor. */
+  private constructed(field: ts.PropertyDeclaration, path: Path, step: number): Origin {
+    const { body } = field.parent.members.find(ts.isConstructorDeclaration) ?? {};
+    if (field.type !== undefined || body === undefined) return 'unknown';
+    let origin: Origin = 'unknown';
+    const visit = (node: ts.Node): void => {
+      const isGiven = ts.isBinaryExpression(node) && ASSIGNMENTS.has(node.operatorToken.kind) && ts.isPropertyAccessExpression(node.left) && node.left.expression.kind === ts.SyntaxKind.ThisKeyword;
+      if (isGiven && (node.left as ts.PropertyAccessExpression).name.text === nameOf(field.name)) origin = either(origin, this.expression(node.right, path, step));
+      ts.forEachChild(node, visit);
+    };
+    visit(body);
     return origin;
   }
 
@@ -426,7 +445,7 @@ export class Provenance {
         const symbol = this.checker.getSymbolAtLocation(parameter.name);
         const { parent } = parameter;
         const kind = ts.isInterfaceDeclaration(parent) || ts.isClassLike(parent) ? (parent.name?.text ?? '') : '';
-        if (symbol !== undefined) meanings.set(symbol, (path, step) => this.expression(object!, [this.isLib(parent) ? stepInto(kind, at) : `%${at}${kind}`, ...path], step + 1));
+        if (symbol !== undefined) meanings.set(symbol, (path, step) => this.expression(object!, [this.isLib(parent) ? stepInto(kind, at) : `%${at}:${kind}`, ...path], step + 1));
       });
       return meanings;
     });
@@ -546,13 +565,16 @@ export class Provenance {
     if (symbol === undefined) return 'unknown';
     const stands = env.get(symbol);
     if (stands !== undefined) return stands(path, step);
-    if ((path.length === 0 || (path.length === 1 && path[0] === '%await')) && this.types.isCoreSymbol(symbol, 'EntryPtr')) return 'aside';
+    // What `for await` takes from something that is no promise is that itself.
+    if (path[0] === '%await' && this.checker.getTypeFromTypeNode(node).getProperty('then') === undefined) return this.typeNode(node, path.slice(1), env, step);
+    if (path.length === 0 && this.types.isCoreSymbol(symbol, 'EntryPtr')) return 'aside';
     if (this.isFamily(node, path)) return 'live';
     const original = this.types.resolved(symbol);
     const arguments_ = node.typeArguments ?? [];
     const [at, ...rest] = path;
     const argument = (index: number, way: Path): Origin => (arguments_[index] === undefined ? 'unknown' : this.typeNode(arguments_[index], way, env, step));
-    if (at !== undefined && isArgument(at) && at.slice(2) === original.name) return argument(Number(at[1]), rest);
+    const asked = typeArgument(at);
+    if (asked !== undefined && asked.of === original.name) return argument(asked.at, rest);
     const constraint = original.declarations?.find(ts.isTypeParameterDeclaration)?.constraint;
     if (constraint !== undefined) return this.typeNode(constraint, path, env, step);
     const inner = this.parametersOf(original, arguments_, env);
@@ -575,10 +597,9 @@ export class Provenance {
         if (at === '%key' || at === '%value') return argument(at === '%key' ? 0 : 1, rest);
         return at === '*' && (rest[0] === '0' || rest[0] === '1') ? argument(Number(rest[0]), rest.slice(1)) : 'unknown';
       }
-      if (original.name.startsWith('Promise')) return at === '%await' ? argument(0, rest) : 'unknown';
+      if (isPromise(original.name)) return at === '%await' ? argument(0, rest) : 'unknown';
       if (isElement(at)) return argument(0, rest);
     }
-    if (at === '%await' && this.checker.getTypeFromTypeNode(node).getProperty('then') === undefined) return this.typeNode(node, rest, env, step);
     const said = this.member(original, path, inner, step);
     // A list of somebody's own: what it is of.
     return said === 'unknown' && at === '*' ? arguments_.map((one) => this.typeNode(one, rest, env, step)).reduce<Origin>(either, 'unknown') : said;
@@ -611,10 +632,11 @@ export class Provenance {
   /** A part of a class or an interface. */
   private member(symbol: ts.Symbol, path: Path, env: Env, step: number): Origin {
     if (path.length === 0 || step > MAX_STEPS) return 'unknown';
+    const asked = typeArgument(path[0]);
     for (const declaration of symbol.declarations ?? []) {
       if (!ts.isInterfaceDeclaration(declaration) && !ts.isClassLike(declaration)) continue;
-      if (isArgument(path[0]!) && path[0]!.slice(2) === (declaration.name?.text ?? '')) {
-        const parameter = declaration.typeParameters?.[Number(path[0]![1])];
+      if (asked !== undefined && asked.of === (declaration.name?.text ?? '')) {
+        const parameter = declaration.typeParameters?.[asked.at];
         const own = parameter === undefined ? undefined : this.checker.getSymbolAtLocation(parameter.name);
         if (own !== undefined) return env.get(own)?.(path.slice(1), step) ?? 'unknown';
       }
@@ -635,7 +657,7 @@ export class Provenance {
     const [name, ...rest] = path;
     const properties = members.flatMap((member): readonly ts.Declaration[] => (ts.isConstructorDeclaration(member) ? member.parameters.filter((one) => ts.isParameterPropertyDeclaration(one, member)) : [member]));
     const found = properties.find((member) => nameOf((member as ts.NamedDeclaration).name) === name) ?? members.find(ts.isIndexSignatureDeclaration);
-    if (found === undefined || name === '()' || isArgument(name!)) return 'unknown';
+    if (found === undefined || name === '()' || typeArgument(name) !== undefined) return 'unknown';
     const { type } = found as Partial<ts.PropertySignature>;
     if (type === undefined) return this.declaration(found, rest, step);
     if (ts.isMethodSignature(found) || ts.isMethodDeclaration(found)) return rest[0] === '()' ? this.typeNode(type, rest.slice(1), env, step) : 'unknown';
@@ -766,7 +788,11 @@ const ASSIGNMENTS: ReadonlySet<ts.SyntaxKind> = new Set([
 /** The way from a generic of the language to its type argument. */
 function stepInto(name: string, at: number): string {
   if (name.endsWith('Map')) return at === 0 ? '%key' : '%value';
-  return name.startsWith('Promise') ? '%await' : '*';
+  return isPromise(name) ? '%await' : '*';
+}
+
+function isPromise(name: string): boolean {
+  return name === 'Promise' || name === 'PromiseLike';
 }
 
 /** What was found before, or is found now. What leads back to itself is not found on that way. */
@@ -785,9 +811,10 @@ function isMapped(property: ts.Symbol): boolean {
   return property.valueDeclaration === undefined && (property.flags & ts.SymbolFlags.Property) !== 0 && (property.flags & ts.SymbolFlags.Transient) !== 0;
 }
 
-/** Whether a step leads to a type argument of a class or an interface: `%0Store`. */
-function isArgument(step: string): boolean {
-  return /^%\d/.test(step);
+/** The type argument that a step leads to: which one, and of what class or interface. */
+function typeArgument(step: string | undefined): { readonly at: number; readonly of: string } | undefined {
+  const [, at, of] = /^%(\d+):(.*)$/.exec(step ?? '') ?? [];
+  return at === undefined || of === undefined ? undefined : { at: Number(at), of };
 }
 
 function isElement(step: string): boolean {
