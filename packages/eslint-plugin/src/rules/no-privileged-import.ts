@@ -61,6 +61,8 @@ function listeners(context: Context): TSESLint.RuleListener {
   }
 
   function isPrivileged(specifier: TSESTree.Node): boolean {
+    if (specifier.type === AST_NODE_TYPES.ConditionalExpression) return isPrivileged(specifier.consequent) || isPrivileged(specifier.alternate);
+    if (specifier.type === AST_NODE_TYPES.LogicalExpression) return isPrivileged(specifier.left) || isPrivileged(specifier.right);
     const text = specifier.type === AST_NODE_TYPES.Literal ? specifier.value : ASTUtils.getStringIfConstant(specifier, context.sourceCode.getScope(specifier));
     return typeof text === 'string' && (isOrIsIn(text, PRIVILEGED) || passedOn?.isPrivilegedModule(moduleOf(specifier)) === true);
   }
@@ -131,8 +133,11 @@ function listeners(context: Context): TSESLint.RuleListener {
     const { callee } = node;
     if (callee.type === AST_NODE_TYPES.MemberExpression) return ASTUtils.getPropertyName(callee) === 'createRequire';
     if (callee.type !== AST_NODE_TYPES.Identifier) return false;
-    const definition = ASTUtils.findVariable(context.sourceCode.getScope(callee), callee)?.defs[0]?.node;
-    return definition?.type === AST_NODE_TYPES.ImportSpecifier && (definition.imported.type === AST_NODE_TYPES.Identifier ? definition.imported.name : definition.imported.value) === 'createRequire';
+    const definition = ASTUtils.findVariable(context.sourceCode.getScope(callee), callee)?.defs[0];
+    if (definition?.node.type === AST_NODE_TYPES.ImportSpecifier) return nameOf(definition.node.imported) === 'createRequire';
+    // `const { createRequire } = await import('node:module')`
+    const taken = definition?.node.type === AST_NODE_TYPES.VariableDeclarator ? definition.name.parent : undefined;
+    return taken?.type === AST_NODE_TYPES.Property && !taken.computed && taken.key.type === AST_NODE_TYPES.Identifier && taken.key.name === 'createRequire';
   }
 
   return {
@@ -236,10 +241,7 @@ class PassedOn {
     const known = this.byModule.get(module);
     if (known !== undefined) return known;
     const names = new Set<string>();
-    const isElsewhere = (module.declarations ?? []).some((declaration) => {
-      const file = declaration.getSourceFile();
-      return this.program.isSourceFileFromExternalLibrary(file) || packageOfFile(file.fileName) === CORE;
-    });
+    const isElsewhere = (module.declarations ?? []).some((declaration) => this.program.isSourceFileFromExternalLibrary(declaration.getSourceFile()));
     if (!isElsewhere) {
       for (const exported of this.checker.getExportsOfModule(module)) if (this.symbols.has(this.original(exported))) names.add(exported.name);
     }
