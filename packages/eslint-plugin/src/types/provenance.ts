@@ -184,8 +184,8 @@ export class Provenance {
     if (ts.isConditionalExpression(node)) return either(this.expression(node.whenTrue, path, step), this.expression(node.whenFalse, path, step));
     if (ts.isBinaryExpression(node)) {
       const { kind } = node.operatorToken;
-      if (kind === ts.SyntaxKind.CommaToken || kind === ts.SyntaxKind.EqualsToken || kind === ts.SyntaxKind.AmpersandAmpersandToken) return this.expression(node.right, path, step);
-      if (kind === ts.SyntaxKind.BarBarToken || kind === ts.SyntaxKind.QuestionQuestionToken) return either(this.expression(node.left, path, step), this.expression(node.right, path, step));
+      if (LAST.has(kind)) return this.expression(node.right, path, step);
+      if (EITHER.has(kind)) return either(this.expression(node.left, path, step), this.expression(node.right, path, step));
       return 'unknown';
     }
     if (ts.isArrayLiteralExpression(node)) return this.inArray(node, path, step);
@@ -411,7 +411,9 @@ export class Provenance {
     if (declaration === undefined || ts.isJSDocSignature(declaration)) return 'unknown';
     if (declaration.type === undefined) return this.returned(declaration, path, step);
     if (declaration.type.kind === ts.SyntaxKind.ThisType && ts.isPropertyAccessExpression(node.expression)) return this.expression(node.expression.expression, path, step);
-    return this.typeNode(declaration.type, path, this.envOf(node), step);
+    const said = this.typeNode(declaration.type, path, this.envOf(node), step);
+    // What a function was made from may say more than its type: `memo(() => buffer.at(0))()`.
+    return said === 'unknown' && ts.isCallExpression(node) ? this.expression(node.expression, ['()', ...path], step) : said;
   }
 
   /** What the type parameters of a called function stand for: what is written, or what the arguments are; and those of the object that it is a method of. */
@@ -530,9 +532,13 @@ export class Provenance {
     if (at === undefined) return this.byType(node);
     if (ts.isArrayTypeNode(node)) return isElement(at) ? this.typeNode(node.elementType, rest, env, step) : 'unknown';
     if (ts.isTupleTypeNode(node)) {
-      const one = node.elements[Number(at)];
+      const rested = node.elements.findIndex(isRest);
+      const isRested = rested >= 0 && Number(at) >= rested;
+      const one = isRested ? undefined : node.elements[Number(at)];
       if (one !== undefined) return this.typeNode(one, rest, env, step);
-      return isElement(at) ? node.elements.map((element) => this.typeNode(element, rest, env, step)).reduce<Origin>(either, 'unknown') : 'unknown';
+      // From where a tuple goes on as a list, any of what follows may be meant.
+      if (isRested) return node.elements.slice(rested).map((element) => this.typeNode(element, isRest(element) ? ['*', ...rest] : rest, env, step)).reduce<Origin>(either, 'unknown');
+      return isElement(at) ? node.elements.map((element) => this.typeNode(element, isRest(element) ? ['*', ...rest] : rest, env, step)).reduce<Origin>(either, 'unknown') : 'unknown';
     }
     if (ts.isFunctionTypeNode(node)) return at === '()' ? this.typeNode(node.type, rest, env, step) : 'unknown';
     if (ts.isMappedTypeNode(node)) return node.type === undefined ? 'unknown' : this.typeNode(node.type, rest, this.keyed(node, at, env), step);
@@ -785,6 +791,16 @@ const ASSIGNMENTS: ReadonlySet<ts.SyntaxKind> = new Set([
   ts.SyntaxKind.EqualsToken, ts.SyntaxKind.QuestionQuestionEqualsToken, ts.SyntaxKind.BarBarEqualsToken, ts.SyntaxKind.AmpersandAmpersandEqualsToken,
 ]);
 
+/** Operators whose outcome is their right side, as far as it can be a pointer. */
+const LAST: ReadonlySet<ts.SyntaxKind> = new Set([
+  ts.SyntaxKind.CommaToken, ts.SyntaxKind.EqualsToken, ts.SyntaxKind.AmpersandAmpersandToken, ts.SyntaxKind.AmpersandAmpersandEqualsToken,
+]);
+
+/** Operators whose outcome is one of their sides. */
+const EITHER: ReadonlySet<ts.SyntaxKind> = new Set([
+  ts.SyntaxKind.BarBarToken, ts.SyntaxKind.QuestionQuestionToken, ts.SyntaxKind.BarBarEqualsToken, ts.SyntaxKind.QuestionQuestionEqualsToken,
+]);
+
 /** The way from a generic of the language to its type argument. */
 function stepInto(name: string, at: number): string {
   if (name.endsWith('Map')) return at === 0 ? '%key' : '%value';
@@ -815,6 +831,11 @@ function isMapped(property: ts.Symbol): boolean {
 function typeArgument(step: string | undefined): { readonly at: number; readonly of: string } | undefined {
   const [, at, of] = /^%(\d+):(.*)$/.exec(step ?? '') ?? [];
   return at === undefined || of === undefined ? undefined : { at: Number(at), of };
+}
+
+/** `...T[]` in a tuple. */
+function isRest(element: ts.TypeNode | ts.NamedTupleMember): boolean {
+  return ts.isRestTypeNode(element) || (ts.isNamedTupleMember(element) && element.dotDotDotToken !== undefined);
 }
 
 function isElement(step: string): boolean {
