@@ -96,7 +96,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   function checkPlace(expression: TSESTree.Expression | null | undefined): void {
     if (expression === null || expression === undefined || isPrimitive(expression)) return;
     const handle = places.live(expression);
-    const expected = handle === undefined ? places.launderingWithin(expression) : places.laundering(handle);
+    const expected = handle === undefined ? (places.launderingWithin(expression) ?? places.launderingFunction(expression)) : places.laundering(handle);
     if (expected === undefined) return;
     report(handle ?? expression, 'launder', handle ?? places.liveWithin(expression) ?? expression, { data: { expected } });
   }
@@ -217,15 +217,25 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
       const held = property === undefined ? undefined : checker.getTypeOfSymbolAtLocation(property, toTs.get(pattern));
       const handle = held === undefined ? undefined : typed.types.handle(held);
       if (property === undefined || held === undefined || handle === undefined || (handle.form === 'alias' && typed.provenance.ofMeant(property) === 'aside')) continue;
-      const symbol = typed.symbolOf(target.type === AST_NODE_TYPES.MemberExpression ? target.property : target);
-      const declared = symbol === undefined ? undefined : checker.getTypeOfSymbol(symbol);
-      const expected = declared === undefined || typed.types.handle(declared) !== undefined || declared.flags & ts.TypeFlags.Any ? undefined : launders(declared);
+      const expected = declaredFor(target);
       if (expected !== undefined) report(value, 'launder', held, { data: { expected } });
     }
   }
 
-  function checkLoop({ right }: TSESTree.ForInStatement | TSESTree.ForOfStatement): void {
+  /** What a variable or a field that is assigned to was declared for, in words; undefined where a handle may go. */
+  function declaredFor(target: TSESTree.Identifier | TSESTree.MemberExpression): string | undefined {
+    const symbol = typed.symbolOf(target.type === AST_NODE_TYPES.MemberExpression ? target.property : target);
+    const declared = symbol === undefined ? undefined : checker.getTypeOfSymbol(symbol);
+    return declared === undefined || typed.types.handle(declared) !== undefined || declared.flags & ts.TypeFlags.Any ? undefined : launders(declared);
+  }
+
+  function checkLoop({ left, right, type }: TSESTree.ForInStatement | TSESTree.ForOfStatement): void {
     if (typed.isLive(right)) report(right, 'spread', right);
+    if (type !== AST_NODE_TYPES.ForOfStatement || (left.type !== AST_NODE_TYPES.Identifier && left.type !== AST_NODE_TYPES.MemberExpression)) return;
+    // `for (n of entries)`, where n is a number.
+    const held = places.liveWithin(right);
+    const expected = held === undefined ? undefined : declaredFor(left);
+    if (held !== undefined && expected !== undefined) report(left, 'launder', held, { data: { expected } });
   }
 
   function checkField({ value }: TSESTree.PropertyDefinition | TSESTree.AccessorProperty): void {

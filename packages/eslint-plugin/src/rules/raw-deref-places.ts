@@ -18,7 +18,7 @@ export function launders(type: ts.Type): string | undefined {
   if (type.flags & ts.TypeFlags.Any) return 'any';
   if (type.flags & ts.TypeFlags.Unknown) return 'unknown';
   for (const member of type.isUnion() ? type.types : [type]) {
-    if (member.flags & ts.TypeFlags.Number) return 'a number';
+    if (member.flags & ts.TypeFlags.Number || (member.isIntersection() && member.types.some(({ flags }) => flags & ts.TypeFlags.Number))) return 'a number';
     if (member.flags & ts.TypeFlags.BigInt) return 'a bigint';
     if (member.flags & ts.TypeFlags.NonPrimitive || isEmptyObject(member)) return 'any object';
   }
@@ -141,6 +141,12 @@ export class Places {
       if (words !== undefined) return words;
     }
     return undefined;
+  }
+
+  /** The same of a function that is kept where one that takes live handles is expected. What is written there takes what it is given, unless it says a type. */
+  launderingFunction(expression: TSESTree.Expression): string | undefined {
+    const isWritten = expression.type === AST_NODE_TYPES.ArrowFunctionExpression || expression.type === AST_NODE_TYPES.FunctionExpression;
+    return isWritten && !expression.params.some(saysType) ? undefined : this.launderingCallback(expression);
   }
 
   /** Whether something may be a function that takes anything. */
@@ -304,6 +310,12 @@ function isTakenApart(node: ts.Expression): boolean {
   const { parent } = outer;
   if (outer === node || !(ts.isVariableDeclaration(parent) || ts.isParameter(parent) || ts.isBindingElement(parent)) || parent.initializer !== outer) return false;
   return !ts.isIdentifier(parent.name) && (ts.isBindingElement(parent) || parent.type === undefined);
+}
+
+/** Whether a parameter says what it takes; one that does not takes what it is given. */
+function saysType(parameter: TSESTree.Parameter): boolean {
+  if (parameter.type === AST_NODE_TYPES.TSParameterProperty) return true;
+  return parameter.type === AST_NODE_TYPES.AssignmentPattern || parameter.typeAnnotation !== undefined;
 }
 
 /** Whether a type is one of functions. */
