@@ -7,6 +7,8 @@ export default defineConfig({
     include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'scripts/test/**/*.test.ts'],
     typecheck: { enabled: false },
     testTimeout: 60_000,
+    // What compiles before its tests takes longer than ten seconds on a machine that others use too.
+    hookTimeout: 120_000,
     // All processors: vitest keeps one for itself, which is half of two.
     maxWorkers: '100%',
   },

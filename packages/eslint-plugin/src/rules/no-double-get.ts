@@ -59,6 +59,8 @@ class Paths {
   /** For each loop and switch around: what is known where a `break` leaves it. */
   private readonly leaves: Reads[][] = [];
 
+  /** How often something may have become another. */
+  private changes = 0;
   /** For each loop around: what was read before it, but for what may have changed in it. */
   private readonly around: Reads[] = [];
   /** By constant, the field that it was given, for as long as that cannot have become another: both are the same entry, or the same architecture. */
@@ -88,13 +90,17 @@ class Paths {
       case AST_NODE_TYPES.StaticBlock:
         return;
       case AST_NODE_TYPES.IfStatement:
+        this.visit(node.test);
+        this.branches([() => { this.visit(node.consequent); }, () => { this.visit(node.alternate); }], met);
+        return;
       case AST_NODE_TYPES.ConditionalExpression:
         this.visit(node.test);
         this.branches([() => { this.visit(node.consequent); }, () => { this.visit(node.alternate); }]);
         return;
       case AST_NODE_TYPES.LogicalExpression:
         this.visit(node.left);
-        this.branches([() => { this.visit(node.right); }, () => undefined]);
+        // What there is already, or else what is read, is no value of one read.
+        this.branches([() => { this.visit(node.right); }, () => undefined], node.operator === '??' ? onAll : met);
         return;
       case AST_NODE_TYPES.SwitchStatement:
         this.switch(node);
@@ -212,21 +218,23 @@ class Paths {
   }
 
   private forget(): void {
+    this.changes++;
     this.now?.clear();
     this.fields.clear();
     for (const reads of this.around) reads.clear();
   }
 
-  /** Ways that part here and meet again: what holds on all of them that do. */
-  private branches(ways: readonly (() => void)[]): void {
+  /** Ways that part here and meet again, and what is known then. */
+  private branches(ways: readonly (() => void)[], meet: (ends: readonly Way[]) => Reads | undefined = onAll): void {
     const before = this.now;
-    const ends = ways.map((way) => {
+    const open: Way[] = [];
+    for (const way of ways) {
+      const { changes } = this;
       this.now = before === undefined ? undefined : new Map(before);
       way();
-      return this.now;
-    });
-    const open = ends.filter((end) => end !== undefined);
-    this.now = merged(open);
+      if (this.now !== undefined) open.push({ reads: this.now, isChanged: this.changes > changes });
+    }
+    this.now = meet(open);
   }
 
   /** Cases run into each other, and what leaves one by `break` goes on after all of them. */
@@ -295,6 +303,7 @@ class Paths {
 
   /** What was read through something that is another now. */
   private drop(path: string): void {
+    this.changes++;
     const isIn = (text: string): boolean => `${text} `.split(path).slice(1).some((rest) => /^[^\w$]/.test(rest));
     for (const reads of [this.now, ...this.around]) for (const key of [...(reads?.keys() ?? [])]) if (isIn(key)) reads?.delete(key);
     for (const [constant, field] of [...this.fields]) if (isIn(field)) this.fields.delete(constant);
@@ -609,4 +618,22 @@ const CHANGES = /^(zap|m?unmap|remap|map|clear|flush|invalidate|write|store|set(
 function merged(ways: readonly Reads[]): Reads | undefined {
   const [first, ...others] = ways;
   return first === undefined ? undefined : new Map([...first].filter(([key]) => others.every((other) => other.has(key))));
+}
+
+/** The end of a way that meets others there. */
+interface Way {
+  readonly reads: Reads;
+  /** Whether anything may have become another on it. */
+  readonly isChanged: boolean;
+}
+
+function onAll(ways: readonly Way[]): Reads | undefined {
+  return merged(ways.map(({ reads }) => reads));
+}
+
+/** What was read on any of some ways: `if (isStrict && !ptePresent(arch, ptepGet(arch, ptep))) return;`. But where another of them changes something, whoever reads again afterwards has to. */
+function met(ways: readonly Way[]): Reads | undefined {
+  if (ways.length === 0) return undefined;
+  const isKnown = (key: string): boolean => ways.every(({ reads, isChanged }) => !isChanged || reads.has(key));
+  return new Map(ways.flatMap(({ reads }) => [...reads]).filter(([key]) => isKnown(key)));
 }

@@ -124,7 +124,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
       case AST_NODE_TYPES.Property:
         return parent.value === node && parent.parent.type === AST_NODE_TYPES.ObjectExpression ? fateOf(parent.parent, at, true) : USED;
       case AST_NODE_TYPES.ForOfStatement:
-        return parent.right === node && parent.left.type === AST_NODE_TYPES.VariableDeclaration ? fateOfBinding(parent.left.declarations[0]!.id, parent.left.declarations[0]!, at, held) : USED;
+        return parent.right === node && parent.left.type === AST_NODE_TYPES.VariableDeclaration ? fateOfBinding(parent.left.declarations[0].id, parent.left.declarations[0], at, held) : USED;
       case AST_NODE_TYPES.CallExpression:
         return parent.callee.type === AST_NODE_TYPES.Identifier && CONVERSIONS.has(parent.callee.name) ? dropped : USED;
       case AST_NODE_TYPES.MemberExpression:
@@ -248,14 +248,12 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   /** Whether the function goes where none is expected to return anything: `entries.forEach((ptep) => ...)`, or nothing but an answer: `entries.some((ptep) => ...)`. */
   function isVoidExpected(made: TSESTree.Node): boolean {
     const expected = checker.getContextualType(toTs.get(made) as ts.Expression);
-    return expected !== undefined && returns(expected, isAnswer(made) ? ts.TypeFlags.Void | ts.TypeFlags.Unknown : ts.TypeFlags.Void);
-  }
-
-  function returns(type: ts.Type, flags: ts.TypeFlags): boolean {
-    const called = checker.getNonNullableType(type);
+    if (expected === undefined) return false;
+    const called = checker.getNonNullableType(expected);
     // What listens is a function, or an object with a method for it.
     const signatures = called.isUnion() ? called.types.flatMap((one) => one.getCallSignatures()) : called.getCallSignatures();
-    return signatures.length > 0 && signatures.every((signature) => (signature.getReturnType().flags & flags) !== 0);
+    const isNothing = ({ flags }: ts.Type): boolean => (flags & ts.TypeFlags.Void) !== 0 || ((flags & ts.TypeFlags.Unknown) !== 0 && isAnswer(made));
+    return signatures.length > 0 && signatures.every((signature) => isNothing(signature.getReturnType()));
   }
 
   /** `entries.forEach(clearOne)`: the function by its name. */

@@ -168,7 +168,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     },
     YieldExpression(node) {
       if (!node.delegate) check(node.argument);
-      else if (node.argument !== null) {
+      else {
         const { origin, place } = provenance.ofPart(toTs.get(node.argument) as ts.Expression, '*');
         if (origin !== 'mixed') report(node.argument, origin, place);
       }

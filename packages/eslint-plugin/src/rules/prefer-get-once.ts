@@ -72,7 +72,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const { parent } = node;
     if (parent.type === AST_NODE_TYPES.Property && parent.parent.type === AST_NODE_TYPES.ObjectExpression) {
       const name = ASTUtils.getPropertyName(parent);
-      const expected = name === null ? undefined : checker.getContextualType(toTs.get(parent.parent) as ts.Expression);
+      const expected = name === null ? undefined : checker.getContextualType(toTs.get(parent.parent));
       return expected?.getProperty(name!)?.declarations ?? [];
     }
     const isMember = parent.type === AST_NODE_TYPES.MethodDefinition || parent.type === AST_NODE_TYPES.PropertyDefinition;

@@ -159,8 +159,8 @@ export class Places {
 
   private taken(parameter: ts.Symbol | undefined, at: ts.Node): string | undefined {
     const declaration = parameter?.valueDeclaration;
-    // What stands for all arguments, whatever they are, as in a mock, is nobody's number.
-    if (parameter === undefined || (declaration !== undefined && ts.isParameter(declaration) && declaration.dotDotDotToken !== undefined)) return undefined;
+    // What stands for all arguments, whatever they are, as in a mock, is nobody's number; and what says that it is not used takes nothing.
+    if (parameter === undefined || parameter.name.startsWith('_') || (declaration !== undefined && ts.isParameter(declaration) && declaration.dotDotDotToken !== undefined)) return undefined;
     const type = this.checker.getTypeOfSymbolAtLocation(parameter, at);
     if (this.typed.types.handle(type) !== undefined) return undefined;
     if (declaration !== undefined && ts.isParameter(declaration) && this.typed.provenance.ofAnnotation(declaration) === 'live') return undefined;

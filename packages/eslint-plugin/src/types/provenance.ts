@@ -345,7 +345,7 @@ export class Provenance {
     let origin: Origin = 'unknown';
     const visit = (node: ts.Node): void => {
       const isGiven = ts.isBinaryExpression(node) && ASSIGNMENTS.has(node.operatorToken.kind) && ts.isPropertyAccessExpression(node.left) && node.left.expression.kind === ts.SyntaxKind.ThisKeyword;
-      if (isGiven && (node.left as ts.PropertyAccessExpression).name.text === nameOf(field.name)) origin = either(origin, this.expression(node.right, path, step));
+      if (isGiven && (node.left).name.text === nameOf(field.name)) origin = either(origin, this.expression(node.right, path, step));
       ts.forEachChild(node, visit);
     };
     visit(body);
@@ -580,7 +580,7 @@ export class Provenance {
     const [at, ...rest] = path;
     const argument = (index: number, way: Path): Origin => (arguments_[index] === undefined ? 'unknown' : this.typeNode(arguments_[index], way, env, step));
     const asked = typeArgument(at);
-    if (asked !== undefined && asked.of === original.name) return argument(asked.at, rest);
+    if (asked?.of === original.name) return argument(asked.at, rest);
     const constraint = original.declarations?.find(ts.isTypeParameterDeclaration)?.constraint;
     if (constraint !== undefined) return this.typeNode(constraint, path, env, step);
     const inner = this.parametersOf(original, arguments_, env);
@@ -641,7 +641,7 @@ export class Provenance {
     const asked = typeArgument(path[0]);
     for (const declaration of symbol.declarations ?? []) {
       if (!ts.isInterfaceDeclaration(declaration) && !ts.isClassLike(declaration)) continue;
-      if (asked !== undefined && asked.of === (declaration.name?.text ?? '')) {
+      if (asked?.of === (declaration.name?.text ?? '')) {
         const parameter = declaration.typeParameters?.[asked.at];
         const own = parameter === undefined ? undefined : this.checker.getSymbolAtLocation(parameter.name);
         if (own !== undefined) return env.get(own)?.(path.slice(1), step) ?? 'unknown';
