@@ -1,7 +1,7 @@
 import type { PgtableError, TableHandles } from '@pgtable/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
-  exitMmap, fork, getUnmappedArea, madvise, mmap, MmCounter, mprotect, mremap, munmap, pagemapRead, readUser, setCurrentThread, setHugePolicy, VmaFlags, writeUser, type MmapRequest,
+  exitMmap, fork, getUnmappedArea, getUserPagesFast, madvise, mmap, MmCounter, mprotect, mremap, munmap, pagemapRead, putPages, readUser, setCurrentThread, setHugePolicy, VmaFlags, writeUser, type MmapRequest,
 } from '../src/index.js';
 import { FrameType } from '../src/frames/memmap.js';
 import { areas, boot, CHECKS, HUGE, map, quiet, READ, reading, shape, WRITE, type Machine, type Space } from './ops-machine.js';
@@ -187,6 +187,32 @@ it('copies a pinned page in a fork at once', () => {
     expect(reading(second, () => pagemapRead(second, start + page, start + 2 * page))).toMatchObject([{ pfn, write: false, exclusive: false }]);
     child.mmput();
     second.mmput();
+  });
+});
+
+it('copies a pinned page of a block at once, though the pages before it are shared already', () => {
+  run((kernel, mm, page) => {
+    setHugePolicy(kernel, { pmd: 'never', mthp: 'always', orders: [2] });
+    const start = mmap(mm, { address: 2 ** 30, fixed: true, bytes: 4 * page, prot: WRITE });
+    const away = 2 ** 31;
+    writeUser(mm, start + page, 7);
+    const exclusive = (): boolean[] => reading(mm, () => pagemapRead(mm, start, start + 4 * page)).flatMap((run) => Array.from({ length: (run.end - run.start) / page }, () => run.exclusive));
+    // A fork that ends between the VMA of the first page and that of the second leaves the one shared, and the other not.
+    mremap(mm, start + page, page, page, { to: away });
+    for (let left = 0; exclusive()[0] === true; left++) {
+      const give = hoard(kernel, left);
+      expect(codeOf(() => fork(mm))).toBe('ENOMEM');
+      give();
+    }
+    mremap(mm, away, page, page, { to: start + page });
+    expect(exclusive()).toEqual([false, true, false, false]);
+    const pins = getUserPagesFast(mm, start + page, 1, true);
+    const child = fork(mm);
+    writeUser(mm, start + page, 8);
+    expect(reading(mm, () => pagemapRead(mm, start + page, start + 2 * page))).toMatchObject([{ pfn: pins[0], write: true, exclusive: true }]);
+    expect([readUser(mm, start + page), readUser(child, start + page)]).toEqual([8, 7]);
+    putPages(mm, pins);
+    child.mmput();
   });
 });
 

@@ -127,7 +127,9 @@ function copyPresentPtes<H extends HandleFamily>(copy: Copy<H>, childPtep: H['pt
   const anon = isAnon(mm, pfn);
   if (anon && folioMaybePinned(mm, pfn)) return copyPresentPage(copy, childPtep, pfn, address);
   const limit = Math.min(max, pagesLeftInFolio(mm, pfn));
-  const count = limit === 1 ? 1 : ops.batch(ptep, pte, limit, { dirty: (from.flags & VmaFlags.Shared) !== 0 });
+  const batch = limit === 1 ? 1 : ops.batch(ptep, pte, limit, { dirty: (from.flags & VmaFlags.Shared) !== 0 });
+  // A page behind the first may be exclusive, and pinned, though the first is not: then one goes after the other.
+  const count = batch > 1 && anon && folioMaybePinned(mm, pfn, batch) ? 1 : batch;
   dupRmap(to.mm, pfn, count);
   copyEntries(copy, childPtep, ptep, pte, address, count);
   return count;

@@ -11,19 +11,27 @@ export function isCowMapping<H extends HandleFamily>(vma: Vma<H>): boolean {
 }
 
 /**
- * `folio_needs_cow_for_dma()`, of an anonymous page that an entry maps: whether somebody may have pinned it, so that it must not be shared. Only pages that are exclusive can be pinned. A pin is a reference that no
- * entry has, and so are some others that do not last: then a page is copied that need not have been.
+ * `folio_needs_cow_for_dma()`, of anonymous pages of one block that entries map: whether somebody may have pinned one of them, so that it must not be shared. Only pages that are exclusive can be pinned, and of one block
+ * some may be and others not (`__folio_try_dup_anon_rmap()` of include/linux/rmap.h looks at each). A pin is a reference that no entry has, and so are some others that do not last: then a page is copied that need not
+ * have been.
  *
  * The kernel counts pins apart (`GUP_PIN_COUNTING_BIAS`); this model does not.
  *
- * Locking: the lock of the entry's table, and the mmap lock to write.
+ * Locking: the lock of the entries' table, and the mmap lock to write.
+ *
+ * @param count pages from the first one on
  */
-export function folioMaybePinned<H extends HandleFamily>(mm: Mm<H>, pfn: number): boolean {
-  if (!isAnonExclusive(mm, pfn)) return false;
+export function folioMaybePinned<H extends HandleFamily>(mm: Mm<H>, pfn: number, count = 1): boolean {
+  if (!isAnyExclusive(mm, pfn, count)) return false;
   const { frames } = mm.kernel;
   const head = frames.head(pfn);
   const pages = 2 ** frames.read(head, FrameWord.Order);
   let mapped = 0;
   for (let page = head; page < head + pages; page++) mapped += frames.read(page, FrameWord.Mapcount);
   return frames.read(head, FrameWord.Refcount) > mapped;
+}
+
+function isAnyExclusive<H extends HandleFamily>(mm: Mm<H>, pfn: number, count: number): boolean {
+  for (let page = pfn; page < pfn + count; page++) if (isAnonExclusive(mm, page)) return true;
+  return false;
 }
