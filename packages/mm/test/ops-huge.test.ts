@@ -1,7 +1,8 @@
-import { pmdLeaf, pmdpGetOnce, pmdPresent } from '@pgtable/core';
+import { pmdLeaf, pmdMkuffdWp, pmdpGetOnce, pmdpInvalidate, pmdPresent, pmdUffdWp, ptepGet, pteUffdWp, setPmdAt } from '@pgtable/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
-  cleanRecordRange, clearYoung, fork, hugePmdBytes, madvise, MmCounter, mmFindPmd, mprotect, mremap, munmap, pagemapRead, readUser as load, setCurrentThread, setHugePolicy, writeUser as store,
+  cleanRecordRange, clearYoung, fork, hugePmdBytes, madvise, MmCounter, mmFindPmd, mprotect, mremap, munmap, pagemapRead, pmdLock, pteOffsetMapLock, pteUnmapUnlock, readUser as load, setCurrentThread, setHugePolicy,
+  writeUser as store,
 } from '../src/index.js';
 import { FrameFlag, FrameWord } from '../src/frames/memmap.js';
 import { ALL, areas, boot, HUGE, map, quiet, READ, reading, shape, WRITE, type Machine, type Space } from './ops-machine.js';
@@ -97,6 +98,32 @@ describe.each(HUGE)('huge pages of $name', (configuration) => {
       expect(words(child, start, size)).toEqual([1, 2, 3]);
       kernel.frames.put(pfn);
       child.mmput();
+    });
+  });
+
+  it('that userfaultfd protects are forked without its mark, and so are their ptes', () => {
+    run((kernel, mm, start, size) => {
+      const { arch, context } = mm;
+      const able = arch.values.pmd.features.has('uffdWp');
+      const pmdp = mmFindPmd(mm, start)!;
+      const ptl = pmdLock(mm, pmdp);
+      setPmdAt(arch, context, BigInt(start), pmdp, pmdMkuffdWp(arch, pmdpInvalidate(arch, context, BigInt(start), pmdp)));
+      ptl.unlock();
+      const marked = (of: Space): boolean => pmdUffdWp(arch, pmdpGetOnce(arch, mmFindPmd(of, start)!));
+      const child = fork(mm);
+      expect([isHuge(child, start), marked(mm), marked(child)]).toEqual([true, able, false]);
+      munmap(mm, start + mm.pageBytes, size - mm.pageBytes);
+      const second = fork(mm);
+      const markedPte = (of: Space): boolean => {
+        const table = pteOffsetMapLock(of, mmFindPmd(of, start)!, start);
+        if (table === undefined) throw new Error('there is no table');
+        const pte = ptepGet(arch, table.ptep);
+        pteUnmapUnlock(table);
+        return pteUffdWp(arch, pte);
+      };
+      expect([markedPte(mm), markedPte(second), readUser(second, start)]).toEqual([able, false, 1]);
+      child.mmput();
+      second.mmput();
     });
   });
 

@@ -40,7 +40,8 @@ export function copyHugePmd<H extends HandleFamily>(flushes: TableGather<H>, to:
         if (page) dupRmap(child, pfn, hugePmdBytes(child) / child.pageBytes, true);
         depositNew(child, childPmdp, table);
         ops.wrprotect(parent.context, at, pmdp, 1).gather(flushes);
-        ops.set(child.context, at, childPmdp, values.mkold(values.wrprotect(pmd)), 1);
+        // As of ptes, the mark of userfaultfd is not inherited.
+        ops.set(child.context, at, childPmdp, values.mkold(values.wrprotect(values.clearUffdWp(pmd))), 1);
         done = true;
       }
     }

@@ -146,7 +146,8 @@ function copyEntries<H extends HandleFamily>({ flushes, from, to }: Copy<H>, chi
     value = values.wrprotect(value);
   }
   if ((from.flags & VmaFlags.Shared) !== 0) value = values.mkclean(value);
-  ops.set(to.mm.context, at, childPtep, values.mkold(value), count);
+  // What userfaultfd protects is not inherited: the child's VMA is registered with nobody, so nobody would take the mark away again.
+  ops.set(to.mm.context, at, childPtep, values.mkold(values.clearUffdWp(value)), count);
 }
 
 /** `copy_present_page()`: somebody may write to the page through a pin, so the child gets a page of its own at once, and the parent keeps this one as it is. Returns how many entries were copied: 1 or 0. */
@@ -163,12 +164,12 @@ function copyPresentPage<H extends HandleFamily>(copy: Copy<H>, childPtep: H['pt
   return 1;
 }
 
-/** `copy_nonpresent_pte()`: swap entries lose their exclusive mark, in both. Returns 1. */
+/** `copy_nonpresent_pte()`: swap entries lose their exclusive mark, in both, and the child's that of userfaultfd. Returns 1. */
 function copyNonpresentPte<H extends HandleFamily>({ from, to }: Copy<H>, childPtep: H['pte'], ptep: H['pte'], pte: PteVal, address: number): number {
   const { arch: { ops: { pte: ops }, values: { pte: values } }, context } = from.mm;
   const at = BigInt(address);
   const shared = values.swpExclusive(pte) ? values.swpClearExclusive(pte) : pte;
   if (shared !== pte) ops.set(context, at, ptep, shared, 1);
-  ops.set(to.mm.context, at, childPtep, shared, 1);
+  ops.set(to.mm.context, at, childPtep, values.swpClearUffdWp(shared), 1);
   return 1;
 }
