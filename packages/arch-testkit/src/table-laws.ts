@@ -413,17 +413,24 @@ const changes = law(
         const values = machine.values(level);
         const on = stretch(machine, level, [{ ...cell, what: 'leaf' }]);
         const { entry, address } = on.first;
+        if (other.readOnly) {
+          // Soft-dirty may be cleared of an entry that stays dirty.
+          const was = on.ops.modifyProtStart(mm, address, entry);
+          on.ops.modifyProtCommit(mm, address, entry, was, values.clearSoftDirty(was)).ignore('nothing runs here');
+        }
         const start = on.ops.get(entry);
 
         let wanted = other.young ? values.mkyoung(start) : values.mkold(start);
         if (other.dirty) wanted = values.mkdirty(wanted);
         const before = on.ops.get(entry);
-        const grows = (!values.young(before) && values.young(wanted)) || (!values.dirty(before) && values.dirty(wanted)) || (!values.write(before) && values.write(wanted));
+        const grows = (!values.young(before) && values.young(wanted)) || (!values.dirty(before) && values.dirty(wanted)) || (!values.write(before) && values.write(wanted))
+          || (!values.softDirty(before) && values.softDirty(wanted));
         const changed = on.ops.setAccessFlags(mm, address, entry, wanted).ignore('nothing runs here');
         const after = on.ops.get(entry);
         must(changed === grows, level, 'setAccessFlags says wrongly whether the entry changed', { before, wanted, after });
         must((values.young(before) || values.young(wanted)) === values.young(after), level, 'setAccessFlags loses or invents young', { before, wanted, after });
         must((values.dirty(before) || values.dirty(wanted)) === values.dirty(after), level, 'setAccessFlags loses or invents dirty', { before, wanted, after });
+        must((values.softDirty(before) || values.softDirty(wanted)) === values.softDirty(after), level, 'setAccessFlags loses or invents soft-dirty', { before, wanted, after });
         must((values.write(before) || values.write(wanted)) === values.write(after) && values.pfn(after) === values.pfn(before), level, 'setAccessFlags changes what it must not', { before, wanted, after });
 
         const target = values.modify(after, machine.prots()[prot]!);

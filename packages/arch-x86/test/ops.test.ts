@@ -136,8 +136,8 @@ describe.each(LEAVES)('operations on many entries: $title', ({ config, level }) 
       expect([values.young(now), values.dirty(now), values.write(now)]).toEqual([
         values.young(old) || values.young(more), values.dirty(old) || values.dirty(more), values.write(old) || values.write(more),
       ]);
-      // A page that was dirty already is not written to by this: its soft-dirty mark stays what it was.
-      if (values.dirty(old)) expect(values.softDirty(now)).toBe(values.softDirty(old));
+      // That a page was dirty already says nothing of its soft-dirty mark: that comes with the value alone.
+      if (values.dirty(old)) expect(values.softDirty(now)).toBe(values.softDirty(old) || values.softDirty(more));
     }), { numRuns: 40 });
   });
 });

@@ -279,10 +279,18 @@ export abstract class BasicLevelOps<H extends HandleFamily, L extends Level> imp
     return result;
   }
 
-  /** `value`, and young, dirty and writable if `other` is. */
+  /**
+   * `value`, and young, dirty, soft-dirty and writable if `other` is.
+   *
+   * Soft-dirty goes its own way: it may have been cleared of an entry that stays dirty (`clear_soft_dirty()` of fs/proc/task_mmu.c), so it is set if `other` has it, and not because that is dirty.
+   */
   protected withFlagsOf(value: EntryVal<L>, other: EntryVal<L>): EntryVal<L> {
-    const result = this.withNotesOf(value, other);
-    return this.values.write(other) && !this.values.write(result) ? this.values.mkwrite(result) : result;
+    const { values } = this;
+    if (!values.present(other)) return value;
+    let result = values.young(other) ? values.mkyoung(value) : value;
+    if (values.dirty(other) && !values.dirty(result)) result = values.mkdirty(result);
+    if (values.softDirty(other) && !values.softDirty(result)) result = values.mksoftDirty(result);
+    return values.write(other) && !values.write(result) ? values.mkwrite(result) : result;
   }
 
   private withoutIgnored(value: EntryVal<L>, ignore: BatchIgnore): EntryVal<L> {

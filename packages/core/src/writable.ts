@@ -64,7 +64,7 @@ export interface WritableOps<H extends HandleFamily, L extends Level> extends Le
   wrprotect(mm: MmContext, address: bigint, entry: H[L], count: number): FlushPromise<void>;
 
   /**
-   * `ptep_set_access_flags`: after a fault, makes a present entry as young, dirty and writable as `value`, which has the same frame.
+   * `ptep_set_access_flags`: after a fault, makes a present entry as young, dirty, soft-dirty and writable as `value`, which has the same frame.
    * It takes nothing away.
    *
    * Returns: whether the entry changed. The stale translation allows less than the entry, so ignoring it costs a fault and is

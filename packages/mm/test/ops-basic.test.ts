@@ -1,5 +1,8 @@
+import type { TableHandles } from '@pgtable/core';
 import { afterEach, describe, expect, it } from 'vitest';
-import { fork, MmCounter, mprotect, mremap, munmap, pagemapRead, readUser as load, setCurrentThread, UserFaultError, writeUser as store } from '../src/index.js';
+import {
+  clearYoung, fork, mmAllocPmd, MmCounter, mprotect, mremap, munmap, pagemapRead, pteOffsetMapLock, pteUnmapUnlock, readUser as load, setCurrentThread, UserFaultError, writeUser as store,
+} from '../src/index.js';
 import { ALL, areas, boot, map, quiet, READ, reading, WRITE, type Machine, type Space } from './ops-machine.js';
 
 /* The life of an address space, in every configuration. */
@@ -71,6 +74,35 @@ describe.each(ALL)('$name', (configuration) => {
       child.mmput();
       writeUser(mm, start + 2 * page, 30);
       expect(words(mm, start, PAGES)).toEqual([1, 20, 30, 40, 0]);
+    });
+  });
+
+  it('knows what was written since soft-dirty marks were cleared, and not what was read', () => {
+    run((kernel, mm, page) => {
+      const start = map(mm, 3, WRITE);
+      fill(mm, start, 3);
+      const { context, arch: { ops: { pte: ops }, values: { pte: values } } } = mm;
+      const eachPte = (visit: (ptep: TableHandles['pte'], address: bigint) => void): void => {
+        for (let address = start; address < start + 3 * page; address += page) {
+          const table = pteOffsetMapLock(mm, mmAllocPmd(mm, address), address);
+          if (table === undefined) throw new Error('there is no table');
+          visit(table.ptep, BigInt(address));
+          pteUnmapUnlock(table);
+        }
+      };
+      // What writing 4 to /proc/PID/clear_refs does. The pages stay dirty.
+      reading(mm, () => {
+        eachPte((ptep, address) => {
+          const old = ops.modifyProtStart(context, address, ptep);
+          ops.modifyProtCommit(context, address, ptep, old, values.clearSoftDirty(values.wrprotect(old))).flush();
+        });
+        clearYoung(mm, start, start + 3 * page);
+      });
+      expect(readUser(mm, start)).toBe(1);
+      writeUser(mm, start + page, 20);
+      const marks: boolean[] = [];
+      reading(mm, () => { eachPte((ptep) => { marks.push(values.softDirty(ops.get(ptep))); }); });
+      expect(marks).toEqual([false, values.features.has('softDirty'), false]);
     });
   });
 
