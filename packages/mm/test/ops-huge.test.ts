@@ -110,6 +110,10 @@ describe.each(HUGE)('huge pages of $name', (configuration) => {
       setPmdAt(arch, context, BigInt(start), pmdp, pmdMkuffdWp(arch, pmdpInvalidate(arch, context, BigInt(start), pmdp)));
       ptl.unlock();
       const marked = (of: Space): boolean => pmdUffdWp(arch, pmdpGetOnce(arch, mmFindPmd(of, start)!));
+      // Nor does it become writable before somebody takes the mark away.
+      mprotect(mm, start, size, READ);
+      mprotect(mm, start, size, WRITE);
+      expect(reading(mm, () => pagemapRead(mm, start, start + size))).toMatchObject([{ huge: true, write: !able }]);
       const child = fork(mm);
       expect([isHuge(child, start), marked(mm), marked(child)]).toEqual([true, able, false]);
       munmap(mm, start + mm.pageBytes, size - mm.pageBytes);

@@ -1,4 +1,4 @@
-import { geometryOf, pmdLeaf, pmdNone, pmdpGetLockless, pmdpInvalidate, pmdPresent, type HandleFamily, type Prot, type PteVal } from '@pgtable/core';
+import { geometryOf, pmdLeaf, pmdNone, pmdpGetLockless, pmdpInvalidate, pmdPresent, type EntryVal, type EntryValues, type HandleFamily, type Prot, type PteVal } from '@pgtable/core';
 import { isAnon, isAnonExclusive } from '../folio/rmap.js';
 import type { Mm } from '../kernel/mm.js';
 import { VmaFlags } from '../kernel/vma-flags.js';
@@ -79,7 +79,7 @@ function changeHugePmd<H extends HandleFamily>(gather: TableGather<H>, vma: Vma<
     const changed = values.modify(old, prot);
     const pfn = values.pfn(changed);
     const own = mm.normalPage(vma, address, { level: 'pmd', entry: pmdp }, changed, pfn) === 'page' && isAnon(mm, pfn) && isAnonExclusive(mm, pfn);
-    const writable = wantsWriteUpgrade(vma) && own && !values.write(changed) && !values.protnone(changed);
+    const writable = wantsWriteUpgrade(vma) && own && mayBecomeWritable(vma, values, changed);
     ops.set(context, BigInt(address), pmdp, writable ? values.mkwrite(changed) : changed, 1);
     return true;
   } finally {
@@ -94,8 +94,16 @@ function wantsWriteUpgrade<H extends HandleFamily>({ flags }: Vma<H>): boolean {
 
 /** `can_change_pte_writable()`, of private memory: no other entry maps the page, so a fault would do nothing but this. */
 function canChangePteWritable<H extends HandleFamily>(mm: Mm<H>, vma: Vma<H>, address: number, ptep: H['pte'], pte: PteVal): boolean {
-  const { values: { pte: values } } = mm.arch;
-  if (values.write(pte) || values.protnone(pte) || values.uffdWp(pte)) return false;
+  if (!mayBecomeWritable(vma, mm.arch.values.pte, pte)) return false;
   const pfn = vmNormalPage(mm, vma, address, ptep, pte);
   return pfn !== undefined && isAnon(mm, pfn) && isAnonExclusive(mm, pfn);
+}
+
+/**
+ * The first half of `can_change_pte_writable()`, `can_change_pmd_writable()`: whether a write need not be seen by a fault. One to what userfaultfd protects must be, and so must the first to a page that is not soft-dirty, unless all
+ * of the VMA is (`pte_needs_soft_dirty_wp()`, mm/internal.h).
+ */
+function mayBecomeWritable<H extends HandleFamily, L extends 'pte' | 'pmd'>({ flags }: Vma<H>, values: EntryValues<L>, value: EntryVal<L>): boolean {
+  if (values.write(value) || values.protnone(value) || values.uffdWp(value)) return false;
+  return !values.features.has('softDirty') || (flags & VmaFlags.SoftDirty) !== 0 || values.softDirty(value);
 }
