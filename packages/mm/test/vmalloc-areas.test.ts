@@ -77,6 +77,25 @@ describe.each(ALL)('vmalloc areas: $name', (configuration) => {
     quiet(kernel);
   });
 
+  it('of blocks that happen to follow each other, and would fill a larger one, give all of them back', () => {
+    const kernel = boot(configuration);
+    const { frames } = kernel;
+    const [large, small] = vmallocHugePages(kernel.initMm.arch).map(({ bytes }) => bytes / frames.pageBytes);
+    if (large !== undefined && small !== undefined) {
+      // The next block is the first of a larger one.
+      const taken: number[] = [];
+      do taken.push(frames.allocPages(Math.log2(small))); while ((taken.at(-1)! + small) % large !== 0);
+      const address = vmalloc(kernel, (large - 1) * frames.pageBytes, { huge: true });
+      const mapped = framesOf(kernel, address, large);
+      expect(mapped).toEqual(mapped.map((_, page) => taken.at(-1)! + small + page));
+      vfree(kernel, address);
+      purgeVmapArea(kernel);
+      expect(mapped.filter((pfn, page) => page % small === 0 && frames.read(pfn!, FrameWord.Refcount) !== 0)).toEqual([]);
+      for (const pfn of taken) frames.put(pfn);
+    }
+    quiet(kernel);
+  });
+
   it('that cannot be whole leave nothing', () => {
     const kernel = boot(configuration, { bytes: 1024 * boot(configuration).frames.pageBytes });
     const { frames } = kernel;

@@ -174,13 +174,16 @@ function allocate<H extends HandleFamily>(kernel: Kernel<H>, bytes: number, step
   return area.start;
 }
 
-/** `vmap_pages_range()`: blocks that happen to follow each other are mapped in one go. */
+/**
+ * `__vmap_pages_range_noflush()`: single pages that happen to follow each other are mapped in one go. Larger blocks are not: a leaf that maps several of them would say of the first alone, when it is unmapped, that it is
+ * not needed any more.
+ */
 function mapBlocks<H extends HandleFamily>(kernel: Kernel<H>, area: VmArea, blocks: readonly number[], size: number, prot: Prot): void {
   const { initMm, frames: { pageBytes } } = kernel;
   let address = area.start;
   for (let first = 0; first < blocks.length; ) {
     let end = first + 1;
-    while (end < blocks.length && blocks[end] === blocks[end - 1]! + size) end++;
+    while (size === 1 && end < blocks.length && blocks[end] === blocks[end - 1]! + 1) end++;
     const next = address + (end - first) * size * pageBytes;
     vmapRangeNoflush(initMm, address, next, blocks[first]!, prot, area.huge);
     address = next;
