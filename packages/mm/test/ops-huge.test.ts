@@ -155,6 +155,30 @@ describe.each(HUGE)('huge pages of $name', (configuration) => {
     });
   });
 
+  it('that userfaultfd protects from writing stay protected when the VMA may be written again, whole and split', () => {
+    run((kernel, mm, start, size) => {
+      const { arch: { ops: { pmd: ops }, values: { pmd: values } }, context } = mm;
+      if (!values.features.has('uffdWp')) return;
+      const pmdp = mmFindPmd(mm, start)!;
+      const ptl = pmdLock(mm, pmdp);
+      ops.establish(context, BigInt(start), pmdp, values.mkuffdWp(ops.get(pmdp))).flush();
+      ptl.unlock();
+      const protect = (prot: number): void => {
+        mprotect(mm, start, size, prot);
+        mprotect(mm, start, size, WRITE);
+        expect(reading(mm, () => pagemapRead(mm, start, start + size)).map(({ write }) => write)).toEqual([false]);
+      };
+      protect(READ);
+      protect(0);
+      expect([values.uffdWp(ops.get(pmdp)), isHuge(mm, start)]).toEqual([true, true]);
+      munmap(mm, start + size - mm.pageBytes, mm.pageBytes);
+      expect(isHuge(mm, start)).toBe(false);
+      mprotect(mm, start, size - mm.pageBytes, READ);
+      mprotect(mm, start, size - mm.pageBytes, WRITE);
+      expect(reading(mm, () => pagemapRead(mm, start, start + size)).map(({ write }) => write)).toEqual([false]);
+    });
+  });
+
   it('are moved whole, with what was put aside for them, or entry by entry', () => {
     run((kernel, mm, start, size) => {
       // Far away: another PMD table, where there are several.

@@ -1,4 +1,4 @@
-import { geometryOf, pmdLeaf, pmdNone, pmdpGetLockless, pmdpInvalidate, pmdPresent, type EntryVal, type EntryValues, type HandleFamily, type Prot, type PteVal } from '@pgtable/core';
+import { geometryOf, pmdLeaf, pmdNone, pmdpGetLockless, pmdpInvalidate, pmdPresent, type EntryVal, type EntryValues, type HandleFamily, type PmdVal, type Prot, type PteVal } from '@pgtable/core';
 import { isAnon, isAnonExclusive } from '../folio/rmap.js';
 import type { Mm } from '../kernel/mm.js';
 import { VmaFlags } from '../kernel/vma-flags.js';
@@ -77,9 +77,7 @@ function changeHugePmd<H extends HandleFamily>(gather: TableGather<H>, vma: Vma<
     // Invalid while it is changed, and flushed: a huge page never becomes empty on the way, or a fault would put a table there.
     const old = pmdpInvalidate(arch, context, BigInt(address), pmdp);
     const changed = values.modify(old, prot);
-    const pfn = values.pfn(changed);
-    const own = mm.normalPage(vma, address, { level: 'pmd', entry: pmdp }, changed, pfn) === 'page' && isAnon(mm, pfn) && isAnonExclusive(mm, pfn);
-    const writable = wantsWriteUpgrade(vma) && own && mayBecomeWritable(vma, values, changed);
+    const writable = wantsWriteUpgrade(vma) && canChangePmdWritable(mm, vma, address, pmdp, changed);
     ops.set(context, BigInt(address), pmdp, writable ? values.mkwrite(changed) : changed, 1);
     return true;
   } finally {
@@ -99,9 +97,17 @@ function canChangePteWritable<H extends HandleFamily>(mm: Mm<H>, vma: Vma<H>, ad
   return pfn !== undefined && isAnon(mm, pfn) && isAnonExclusive(mm, pfn);
 }
 
+/** `can_change_pmd_writable()`, of private memory: {@link canChangePteWritable} of a huge page. */
+function canChangePmdWritable<H extends HandleFamily>(mm: Mm<H>, vma: Vma<H>, address: number, pmdp: H['pmd'], pmd: PmdVal): boolean {
+  const { values: { pmd: values } } = mm.arch;
+  if (!mayBecomeWritable(vma, values, pmd)) return false;
+  const pfn = values.pfn(pmd);
+  return mm.normalPage(vma, address, { level: 'pmd', entry: pmdp }, pmd, pfn) === 'page' && isAnon(mm, pfn) && isAnonExclusive(mm, pfn);
+}
+
 /**
- * The first half of `can_change_pte_writable()`, `can_change_pmd_writable()`: whether a write need not be seen by a fault. One to what userfaultfd protects must be, and so must the first to a page that is not soft-dirty, unless all
- * of the VMA is (`pte_needs_soft_dirty_wp()`, mm/internal.h).
+ * The first half of both: whether a write need not be seen by a fault. One to what userfaultfd protects must be, and so must the first to a page that is not soft-dirty, unless all of the VMA is
+ * (`pte_needs_soft_dirty_wp()`, mm/internal.h).
  */
 function mayBecomeWritable<H extends HandleFamily, L extends 'pte' | 'pmd'>({ flags }: Vma<H>, values: EntryValues<L>, value: EntryVal<L>): boolean {
   if (values.write(value) || values.protnone(value) || values.uffdWp(value)) return false;
