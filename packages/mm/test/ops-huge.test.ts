@@ -202,6 +202,17 @@ describe.each(HUGE)('huge pages of $name', (configuration) => {
     });
   });
 
+  it('are reported as written whole where a part is asked for, because no part can be made clean by itself', () => {
+    run((kernel, mm, start, size) => {
+      const clean = (from: number, end: number): unknown => reading(mm, () => cleanRecordRange(mm, from, end));
+      const middle = start + size / 2;
+      expect([clean(start, middle), clean(middle, start + size)]).toEqual([[{ start, end: start + size }], []]);
+      writeUser(mm, start, 4);
+      expect([clean(middle, start + 2 * size), clean(start, middle)]).toEqual([[{ start, end: start + size }], []]);
+      expect(isHuge(mm, start)).toBe(true);
+    });
+  });
+
   it('come and go by advice', () => {
     run((kernel, mm, start, size) => {
       expect(reading(mm, () => clearYoung(mm, start, start + 2 * size))).toBe(size / mm.pageBytes);

@@ -1,5 +1,6 @@
 import type { HandleFamily } from '@pgtable/core';
 import type { VaRange } from '@pgtable/walk';
+import { hugePmdBytes } from '../folio/huge.js';
 import type { Mm } from '../kernel/mm.js';
 import { TableGather } from '../tables/gather.js';
 import { markFolio } from '../zap/folio-run.js';
@@ -12,7 +13,7 @@ import { hugePageOf, runAt, walkPages } from './walk-pages.js';
  * Locking: the mmap lock, either way. Takes the locks of the tables. Flushes before it returns: a write that is not in the answer will be in the next.
  *
  * @param start,end half-open, page aligned
- * @returns addresses of dirty pages, in order, as ranges that do not touch
+ * @returns addresses of dirty pages, in order, as ranges that do not touch. A huge page is made clean as a whole, and is in the answer as a whole, also where the range has a part of it alone
  */
 export function cleanRecordRange<H extends HandleFamily>(mm: Mm<H>, start: number, end: number): VaRange[] {
   const { pageBytes, context, arch: { ops, values } } = mm;
@@ -25,14 +26,15 @@ export function cleanRecordRange<H extends HandleFamily>(mm: Mm<H>, start: numbe
   };
   try {
     walkPages(mm, start, end, {
-      hugePmd(pmdp, pmd, address, next) {
+      hugePmd(pmdp, pmd, address) {
         if (!values.pmd.dirty(pmd)) return;
         // Read-only first, and flushed: then the hardware cannot make it dirty again while it is made clean.
-        ops.pmd.wrprotect(context, hugePageOf(mm, address), pmdp, 1).flush();
+        const first = hugePageOf(mm, address);
+        ops.pmd.wrprotect(context, first, pmdp, 1).flush();
         const clean = values.pmd.mkclean(ops.pmd.get(pmdp));
-        ops.pmd.establish(context, hugePageOf(mm, address), pmdp, clean).gather(flushes);
+        ops.pmd.establish(context, first, pmdp, clean).gather(flushes);
         markFolio(mm, values.pmd.pfn(pmd), true, false);
-        note(address, next);
+        note(Number(first), Number(first) + hugePmdBytes(mm));
       },
       pteRange(ptep, address, count) {
         for (let done = 0; done < count; done++) {
