@@ -57,10 +57,12 @@ class Paths {
   private readonly types: Typed;
   private now: Reads | undefined = new Map();
   /** For each loop and switch around: what is known where a `break` leaves it. */
-  private readonly leaves: Reads[][] = [];
+  private readonly leaves: Way[][] = [];
 
   /** How often something may have become another. */
   private changes = 0;
+  /** How often it had where the case of a switch began that is gone through. */
+  private caseChanges = 0;
   /** For each loop around: what was read before it, but for what may have changed in it. */
   private readonly around: Reads[] = [];
   /** By constant, the field that it was given, for as long as that cannot have become another: both are the same entry, or the same architecture. */
@@ -107,8 +109,7 @@ class Paths {
         return;
       case AST_NODE_TYPES.LabeledStatement:
         // Whatever leaves by the label may leave from anywhere.
-        this.visit(node.body);
-        this.now = new Map();
+        this.now = this.unchangedBy(() => { this.visit(node.body); });
         return;
       case AST_NODE_TYPES.ForStatement:
         this.visit(node.init);
@@ -143,24 +144,27 @@ class Paths {
           return this.test(node.test);
         });
         return;
-      case AST_NODE_TYPES.TryStatement:
-        this.visit(node.block);
-        // What of the block has run is not known in its handler.
-        this.now = merged([this.now, node.handler === null ? undefined : this.afresh(node.handler.body)].filter((way) => way !== undefined));
-        if (node.finalizer !== null) {
-          const goesOn = this.now !== undefined;
-          this.now ??= new Map();
-          this.visit(node.finalizer);
-          if (!goesOn) this.now = undefined;
-        }
+      case AST_NODE_TYPES.TryStatement: {
+        const { handler, finalizer } = node;
+        const before = this.unchangedBy(() => {
+          // What of the block has run is not known in its handler: only what was read before it, and stands.
+          const start = this.unchangedBy(() => { this.visit(node.block); });
+          this.now = merged([this.now, handler === null ? undefined : this.after(start, handler.body)].filter((way) => way !== undefined));
+        });
+        if (finalizer === null) return;
+        const goesOn = this.now !== undefined;
+        this.now ??= before;
+        this.visit(finalizer);
+        if (!goesOn) this.now = undefined;
         return;
+      }
       case AST_NODE_TYPES.ReturnStatement:
       case AST_NODE_TYPES.ThrowStatement:
         this.visit(node.argument);
         this.now = undefined;
         return;
       case AST_NODE_TYPES.BreakStatement:
-        if (node.label === null && this.now !== undefined) this.leaves.at(-1)!.push(this.now);
+        if (node.label === null && this.now !== undefined) this.leaves.at(-1)!.push({ reads: this.now, isChanged: this.changes > this.caseChanges });
         this.now = undefined;
         return;
       case AST_NODE_TYPES.ContinueStatement:
@@ -210,11 +214,23 @@ class Paths {
     }
   }
 
-  /** Something that is reached from anywhere: nothing is known at its beginning. */
-  private afresh(node: TSESTree.Node): Reads | undefined {
-    this.now = new Map();
+  /** A piece of code that is reached with what is given known. Returns: what is known at its end */
+  private after(start: Reads, node: TSESTree.Node): Reads | undefined {
+    const end = this.now;
+    this.now = start;
     this.visit(node);
-    return this.now;
+    const known = this.now;
+    this.now = end;
+    return known;
+  }
+
+  /** Goes through a piece of code that may be left from anywhere. Returns: what was read before it, but for what may have changed in it */
+  private unchangedBy(body: () => void): Reads {
+    const before = new Map(this.now);
+    this.around.push(before);
+    body();
+    this.around.pop();
+    return before;
   }
 
   private forget(): void {
@@ -237,22 +253,31 @@ class Paths {
     this.now = meet(open);
   }
 
-  /** Cases run into each other, and what leaves one by `break` goes on after all of them. */
+  /** Cases run into each other, and what leaves one by `break` goes on after all of them. As in {@link met}, what one of the ways has read is known. */
   private switch(node: TSESTree.SwitchStatement): void {
     this.visit(node.discriminant);
     const before = this.now;
-    const left: Reads[] = [];
+    const { caseChanges } = this;
+    const left: Way[] = [];
     this.leaves.push(left);
     this.now = undefined;
+    this.caseChanges = this.changes;
     for (const one of node.cases) {
       // From the case above, or from the discriminant.
-      const ways = [this.now, before].filter((way) => way !== undefined);
-      this.now = merged(ways);
+      if (this.now === undefined) this.caseChanges = this.changes;
+      this.now = met([...this.open(), ...skipping(before)]);
       this.all(one.consequent);
     }
-    this.leaves.pop();
     const isComplete = node.cases.some(({ test }) => test === null);
-    this.now = merged([...left, this.now, isComplete ? undefined : before].filter((way) => way !== undefined));
+    const ends = [...left, ...this.open(), ...(isComplete ? [] : skipping(before))];
+    this.leaves.pop();
+    this.caseChanges = caseChanges;
+    this.now = met(ends);
+  }
+
+  /** The way that ends here, if one does, since the case began that it is in. */
+  private open(): readonly Way[] {
+    return this.now === undefined ? [] : [{ reads: this.now, isChanged: this.changes > this.caseChanges }];
   }
 
   /**
@@ -262,7 +287,7 @@ class Paths {
    * @param body goes through one turn, and returns what is known where the loop ends by itself: undefined if it never does
    */
   private loop(body: () => Reads | undefined): void {
-    const left: Reads[] = [];
+    const left: Way[] = [];
     const before = new Map(this.now);
     this.leaves.push(left);
     this.around.push(before);
@@ -272,7 +297,7 @@ class Paths {
     const end = body();
     this.leaves.pop();
     this.around.pop();
-    this.now = merged([...left, end].filter((way) => way !== undefined));
+    this.now = merged([...left.map(({ reads }) => reads), end].filter((way) => way !== undefined));
     for (const [key, read] of before) if (this.now?.has(key) === false) this.now.set(key, read);
   }
 
@@ -625,6 +650,11 @@ interface Way {
   readonly reads: Reads;
   /** Whether anything may have become another on it. */
   readonly isChanged: boolean;
+}
+
+/** The way past a piece of code, on which nothing of it runs. */
+function skipping(before: Reads | undefined): readonly Way[] {
+  return before === undefined ? [] : [{ reads: before, isChanged: false }];
 }
 
 function onAll(ways: readonly Way[]): Reads | undefined {
