@@ -202,37 +202,39 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       });
     },
     UpdateExpression(node) {
-      if (!types.isLive(node.argument)) return;
-      report(node, 'step', node.argument, node.operator, {
+      const handle = liveIn(node.argument);
+      if (handle === undefined) return;
+      report(node, 'step', handle, node.operator, {
         kept: [],
         safe: true,
         write(level) {
-          if (!isStatement(node) || !isPlain(node.argument)) return undefined;
-          const step = stepped(node, node.argument, node.operator === '++' ? '1' : '-1', level);
-          return step && { accessor: step.accessor, text: `${text(node.argument)} = ${step.text}` };
+          if (handle !== node.argument || !isStatement(node) || !isPlain(handle)) return undefined;
+          const step = stepped(node, handle, node.operator === '++' ? '1' : '-1', level);
+          return step && { accessor: step.accessor, text: `${text(handle)} = ${step.text}` };
         },
       });
     },
     AssignmentExpression(node) {
       const { left, operator, right } = node;
       if (operator === '=' || !isArithmetic(operator.slice(0, -1))) return;
-      if (!types.isLive(left)) {
+      const handle = liveIn(left);
+      if (handle === undefined) {
         const added = liveIn(right);
         const isText = operator === '+=' && (types.typeOf(left).flags & ts.TypeFlags.StringLike) !== 0;
         if (added !== undefined && !isText) report(node, 'arithmetic', added, operator);
         return;
       }
       if (operator !== '+=' && operator !== '-=') {
-        report(node, 'arithmetic', left, operator);
+        report(node, 'arithmetic', handle, operator);
         return;
       }
-      report(node, 'step', left, operator, {
+      report(node, 'step', handle, operator, {
         kept: [left, right],
         safe: true,
         write(level) {
-          if (!isPlain(left) || !isCount(right)) return undefined;
-          const step = stepped(node, left, operator === '+=' ? text(right) : minus(right), level);
-          return step && { accessor: step.accessor, text: `${text(left)} = ${step.text}` };
+          if (handle !== left || !isPlain(handle) || !isCount(right)) return undefined;
+          const step = stepped(node, handle, operator === '+=' ? text(right) : minus(right), level);
+          return step && { accessor: step.accessor, text: `${text(handle)} = ${step.text}` };
         },
       });
     },
