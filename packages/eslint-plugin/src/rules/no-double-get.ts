@@ -321,9 +321,14 @@ class Paths {
       this.forget();
       return;
     }
-    const path = stablePath(this.types, inner);
+    // What a setter does is its own business.
+    const path = this.isSetter(inner) ? undefined : stablePath(this.types, inner);
     if (path === undefined) this.forget();
     else this.drop(path);
+  }
+
+  private isSetter(node: TSESTree.Node): boolean {
+    return node.type === AST_NODE_TYPES.MemberExpression && ((this.types.symbolOf(node.property)?.flags ?? 0) & ts.SymbolFlags.SetAccessor) !== 0;
   }
 
   /** What was read through something that is another now. */
@@ -374,7 +379,10 @@ class Paths {
     const read = entryRead(this.types, node);
     if (read === undefined) {
       if (this.mayChange(node)) this.forget();
-      else this.reordered(node);
+      else {
+        this.reordered(node);
+        for (const one of [node.callee, ...node.arguments]) this.assignedBy(one);
+      }
       return;
     }
     if (!this.types.isLive(read.handle)) return;
@@ -385,6 +393,30 @@ class Paths {
     const earlier = this.now.get(key) ?? this.now.get(byFields);
     if (earlier === undefined) this.now.set(key, read).set(byFields, read);
     else if (!this.isCompared(read, earlier)) this.report(read, earlier);
+  }
+
+  /** What a function of this file, which is called or called back here, gives to variables that are not its own: `const skip = (n: number) => { ptep = hwPteAdvance(arch, ptep, n); }`. */
+  private assignedBy(node: TSESTree.Node): void {
+    const body = this.functionOf(node);
+    if (body === undefined) return;
+    for (const reference of this.context.sourceCode.getScope(body).through) {
+      let target: TSESTree.Identifier | TSESTree.JSXIdentifier | TSESTree.MemberExpression = reference.identifier;
+      while (target.parent.type === AST_NODE_TYPES.MemberExpression && target.parent.object === target) target = target.parent;
+      const { parent } = target;
+      const isTarget = parent.type === AST_NODE_TYPES.UpdateExpression || (parent.type === AST_NODE_TYPES.AssignmentExpression && parent.left === target);
+      if (isTarget || reference.isWrite()) this.assigned(target);
+    }
+  }
+
+  private functionOf(node: TSESTree.Node): TSESTree.Node | undefined {
+    const inner = bare(node as TSESTree.Expression);
+    if (ASTUtils.isFunction(inner)) return inner;
+    if (inner.type !== AST_NODE_TYPES.Identifier) return undefined;
+    const definition = ASTUtils.findVariable(this.context.sourceCode.getScope(inner), inner)?.defs[0]?.node;
+    if (definition === undefined || ASTUtils.isFunction(definition)) return definition;
+    if (definition.type !== AST_NODE_TYPES.VariableDeclarator || definition.id.type !== AST_NODE_TYPES.Identifier || definition.init === null) return undefined;
+    const init = bare(definition.init);
+    return ASTUtils.isFunction(init) ? init : undefined;
   }
 
   /** A list whose elements are others now: `handles.reverse()`. */
