@@ -131,6 +131,38 @@ describe.each(HUGE)('huge pages of $name', (configuration) => {
     });
   });
 
+  it.each(['a huge page', 'a page table', 'ptes'] as const)('that userfaultfd protects are moved without its mark: as %s', (how) => {
+    run((kernel, mm, start, size) => {
+      const { arch, context } = mm;
+      const able = arch.values.pmd.features.has('uffdWp');
+      const pmdp = mmFindPmd(mm, start)!;
+      const ptl = pmdLock(mm, pmdp);
+      setPmdAt(arch, context, BigInt(start), pmdp, pmdMkuffdWp(arch, pmdpInvalidate(arch, context, BigInt(start), pmdp)));
+      ptl.unlock();
+      const markedPte = (address: number): boolean => {
+        const table = pteOffsetMapLock(mm, mmFindPmd(mm, address)!, address);
+        if (table === undefined) throw new Error('there is no table');
+        const pte = ptepGet(arch, table.ptep);
+        pteUnmapUnlock(table);
+        return pteUffdWp(arch, pte);
+      };
+      // A huge page of which a part is protected is split.
+      if (how === 'a page table') {
+        mprotect(mm, start + mm.pageBytes, mm.pageBytes, READ);
+        mprotect(mm, start + mm.pageBytes, mm.pageBytes, WRITE);
+        expect(markedPte(start)).toBe(able);
+      }
+      const to = start - 4 * size - (how === 'ptes' ? mm.pageBytes : 0);
+      mremap(mm, start, size, size, { to });
+      expect(isHuge(mm, to)).toBe(how === 'a huge page');
+      expect(how === 'a huge page' ? pmdUffdWp(arch, pmdpGetOnce(arch, mmFindPmd(mm, to)!)) : markedPte(to)).toBe(false);
+      expect(readUser(mm, to)).toBe(1);
+      writeUser(mm, to, 2);
+      writeUser(mm, to + size - mm.pageBytes, 3);
+      expect([readUser(mm, to), readUser(mm, to + size - mm.pageBytes)]).toEqual([2, 3]);
+    });
+  });
+
   it('are split where a VMA is, so that none is in two', () => {
     run((kernel, mm, start, size) => {
       madvise(mm, start + mm.pageBytes, size - mm.pageBytes, 'hugepage');

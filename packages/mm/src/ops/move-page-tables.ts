@@ -1,4 +1,4 @@
-import { pmdLeaf, pmdNone, pmdpGetLockless, pmdPresent, type HandleFamily } from '@pgtable/core';
+import { geometryOf, pmdLeaf, pmdNone, pmdpGetLockless, pmdPresent, type HandleFamily } from '@pgtable/core';
 import type { Mm } from '../kernel/mm.js';
 import { tryAlloc } from '../kernel/try-alloc.js';
 import type { Vma } from '../kernel/vma.js';
@@ -19,6 +19,8 @@ import { endOfEntry } from '../zap/pmd-range.js';
  *
  * Locking: the mmap lock to write, both VMAs write-locked. The lock of the file's mapping is taken around each part (`take_rmap_locks()`): who comes through the mapping sees a page at the old place or the new one, never at
  * none.
+ *
+ * The mark of userfaultfd stays behind, in whatever way a page is moved: the new VMA is registered with nobody, so nobody would take the mark away (`need_clear_uffd_wp` in `move_ptes()`, `clear_uffd_wp_pmd()`).
  *
  * @param vma,from where it is, page aligned
  * @param target,to the VMA of the same memory, and where it goes: there is nothing yet
@@ -88,15 +90,16 @@ function moveHugePmd<H extends HandleFamily>({ mm, anonymous }: Vma<H>, pmdp: H[
     const flushes = new TableGather(mm);
     const pmd = ops.getAndClear(context, BigInt(address), pmdp).gather(flushes);
     if (anonymous) pageTables.deposit(pmdTableOf(mm, newPmdp), pageTables.withdraw(pmdTableOf(mm, pmdp)));
-    ops.set(context, BigInt(place), newPmdp, values.mksoftDirty(pmd), 1);
+    ops.set(context, BigInt(place), newPmdp, values.mksoftDirty(values.clearUffdWp(pmd)), 1);
     flushes.finish();
     return true;
   });
 }
 
-/** `move_normal_pmd()`: a page table with all its entries. Returns false if there is none any more, or the new place is not empty. */
+/** `move_normal_pmd()`: a page table with all its entries. Returns false if there is none any more, if userfaultfd's marks are to be taken from its entries, or the new place is not empty. */
 function moveNormalPmd<H extends HandleFamily>(mm: Mm<H>, pmdp: H['pmd'], newPmdp: H['pmd'], address: number, place: number): boolean {
   const { context, arch: { ops: { pmd: ops }, values: { pmd: values } } } = mm;
+  if (hasUffdWp(mm, pmdp, address)) return false;
   return withPmdLocks(mm, pmdp, newPmdp, () => {
     const there = ops.get(pmdp);
     if (!values.none(ops.get(newPmdp)) || !values.present(there) || values.leaf(there)) return false;
@@ -104,6 +107,20 @@ function moveNormalPmd<H extends HandleFamily>(mm: Mm<H>, pmdp: H['pmd'], newPmd
     ops.populate(context, BigInt(place), newPmdp, table);
     return true;
   });
+}
+
+/** Whether userfaultfd protects a page of a page table. The kernel asks the VMA (`uffd_supports_move`), which does not say it here. Marks change with the mmap lock to read, so these stay as they are. */
+function hasUffdWp<H extends HandleFamily>({ arch: { ops, values: { pte: values }, geometry } }: Mm<H>, pmdp: H['pmd'], address: number): boolean {
+  if (!values.features.has('uffdWp')) return false;
+  const { entries, shift } = geometryOf(geometry, 'pte');
+  const size = entries * 2 ** shift;
+  const first = ops.pmd.offset(pmdp, BigInt(address - (address % size)));
+  if (first === undefined) return false;
+  for (let at = 0; at < entries; at++) {
+    const pte = ops.pte.getOnce(ops.pte.advance(first, at));
+    if (values.present(pte) ? values.uffdWp(pte) : values.swap(pte) && values.swpUffdWp(pte)) return true;
+  }
+  return false;
 }
 
 /** Calls a function with the locks of both PMD tables, which may be the same. */
@@ -149,7 +166,7 @@ function moveEntries<H extends HandleFamily>(flushes: TableGather<H>, from: H['p
     const ptep = ops.advance(from, done);
     if (values.none(ops.get(ptep))) continue;
     const pte = ops.getAndClear(context, BigInt(address + done * pageBytes), ptep).gather(flushes);
-    const dirty = values.present(pte) ? values.mksoftDirty(pte) : values.swpMksoftDirty(pte);
+    const dirty = values.present(pte) ? values.mksoftDirty(values.clearUffdWp(pte)) : values.swpMksoftDirty(values.swpClearUffdWp(pte));
     ops.set(context, BigInt(place + done * pageBytes), ops.advance(to, done), dirty, 1);
   }
 }
