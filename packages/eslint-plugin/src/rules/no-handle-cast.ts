@@ -98,6 +98,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   function problemOf(node: Cast, inner: TSESTree.Expression, steps: readonly Cast[]): Problem | undefined {
     const after = types.typeOf(node);
     const to = handleWithin(after);
+    if (after.flags & ts.TypeFlags.Never && handleWithin(types.typeOf(inner)) === undefined) return ofNever(node, inner);
     // Most casts of numbers and texts make others of them.
     if (to === undefined && isPrimitive(inner) && steps.length === 1) return undefined;
     const before = types.typeOf(inner);
@@ -121,6 +122,14 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     if (becomesLive) return { messageId: 'to', data: to };
     if (wasLive) return { messageId: 'from', data: from };
     return from.level === to.level ? undefined : { messageId: 'forged', data: to };
+  }
+
+  /** `null as never` passes for everything, so for a handle where one is wanted. */
+  function ofNever(node: Cast, inner: TSESTree.Expression): Problem | undefined {
+    if (types.typeOf(inner).flags & ts.TypeFlags.Never) return undefined;
+    const expected = checker.getContextualType(toTs.get(node) as ts.Expression);
+    const handle = expected === undefined ? undefined : (handleWithin(expected) ?? handleInField(checker.getNonNullableType(expected)));
+    return handle === undefined ? undefined : { messageId: 'to', data: handle };
   }
 
   /** Whether the compiler knows that what is of one type is of another. While nobody knows what H is, it lets anything pass for `H['pte']`. */
@@ -328,13 +337,16 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     },
     TSTypePredicate(node) {
       if (node.typeAnnotation === null) return;
-      const said = node.typeAnnotation.typeAnnotation;
-      const handle = types.types.handle(types.typeOf(said));
+      const said = types.typeOf(node.typeAnnotation.typeAnnotation);
+      const whole = types.types.handle(said);
+      const handle = whole ?? handleWithin(said) ?? handleInField(said);
       if (handle === undefined) return;
       // Narrowing `H | undefined` to `H` needs no cast and is none.
       const parameter = node.parameterName.type === AST_NODE_TYPES.Identifier ? checker.getSymbolAtLocation(toTs.get(node.parameterName)) : undefined;
-      const known = parameter === undefined ? undefined : types.types.handle(checker.getTypeOfSymbol(parameter));
-      if (known === undefined) context.report({ node, messageId: 'predicate', data: { level: handle.level ?? 'page-table' } });
+      const before = parameter === undefined ? undefined : checker.getTypeOfSymbol(parameter);
+      // Of what has handles in it, one of several requests for instance, a property may tell which it is; of what nobody knows, nothing does.
+      const isKnown = before === undefined ? whole === undefined : (whole === undefined ? (before.flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown)) === 0 : types.types.handle(before) !== undefined);
+      if (!isKnown) context.report({ node, messageId: 'predicate', data: { level: handle.level ?? 'page-table' } });
     },
   };
 }
