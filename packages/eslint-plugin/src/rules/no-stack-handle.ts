@@ -106,6 +106,12 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   function partsOf(type: ts.Type): readonly Part[] {
     const known = parts.get(type);
     if (known !== undefined) return known;
+    // Of one of two things, as a result or a failure, and of what may be nothing: what any of them has.
+    if (type.isUnion()) {
+      const all = type.types.length > MAX_PROPERTIES ? [] : [...new Map(type.types.flatMap((one) => partsOf(one).map((part) => [part.name, part] as const))).values()];
+      parts.set(type, all);
+      return all;
+    }
     const element = checker.getIndexTypeOfType(type, ts.IndexKind.Number);
     const properties = element === undefined && (type.flags & ts.TypeFlags.Object) !== 0 ? type.getProperties() : [];
     const candidates: (readonly [string, ts.Type])[] = element === undefined ? [] : [['*', element]];

@@ -22,12 +22,12 @@ type Meanings = ReadonlyMap<ts.Symbol, (path: Path, step: number) => Origin>;
 class Env {
   private readonly names: ReadonlySet<string>;
   private readonly find: () => Meanings;
-  /** The property that the key of a mapped type stands for. */
-  private readonly key: { readonly of: ts.Symbol; readonly name: string } | undefined;
+  /** The name of a property that a type parameter stands for: the key of a mapped type, or the `K` of `on<K>(name: K, ...)`. */
+  private readonly key: ((symbol: ts.Symbol) => string | undefined) | undefined;
   private readonly around: Env | undefined;
   private found: Meanings | undefined;
 
-  constructor(names: ReadonlySet<string>, find: () => Meanings, key?: { readonly of: ts.Symbol; readonly name: string }, around?: Env) {
+  constructor(names: ReadonlySet<string>, find: () => Meanings, key?: (symbol: ts.Symbol) => string | undefined, around?: Env) {
     this.names = names;
     this.find = find;
     this.key = key;
@@ -41,7 +41,7 @@ class Env {
   }
 
   keyOf(symbol: ts.Symbol): string | undefined {
-    return this.key?.of === symbol ? this.key.name : this.around?.keyOf(symbol);
+    return this.key?.(symbol) ?? this.around?.keyOf(symbol);
   }
 
   /** Whether any of them may be written in a type. */
@@ -383,11 +383,15 @@ export class Provenance {
   private contextual(node: ts.ParameterDeclaration, path: Path, step: number): Origin {
     const made = node.parent;
     const expected = this.expectedOf(made);
-    const parameter = expected?.parameters[made.parameters.indexOf(node)]?.valueDeclaration;
-    if (parameter === undefined || !ts.isParameter(parameter) || parameter.type === undefined) return 'unknown';
+    const at = made.parameters.indexOf(node);
+    const all = expected?.parameters ?? [];
+    const index = Math.min(at, all.length - 1);
+    const parameter = all[index]?.valueDeclaration;
+    if (parameter === undefined || !ts.isParameter(parameter) || parameter.type === undefined || (at > index && parameter.dotDotDotToken === undefined)) return 'unknown';
     const around = made.parent;
     const env = ts.isCallExpression(around) || ts.isNewExpression(around) ? this.envOf(around) : this.envOfMapped(parameter.parent, ts.isPropertyAssignment(around) ? around.name : made.name);
-    return this.typeNode(parameter.type, parameter.dotDotDotToken === undefined ? path : ['*', ...path], env, step);
+    const isWhole = parameter.dotDotDotToken === undefined || node.dotDotDotToken !== undefined;
+    return this.typeNode(parameter.type, isWhole ? path : [String(at - index), ...path], env, step);
   }
 
   /** The signature that is expected where a function is written. */
@@ -450,7 +454,20 @@ export class Provenance {
         if (symbol !== undefined) meanings.set(symbol, (path, step) => this.expression(object!, [this.isLib(parent) ? stepInto(kind, at) : `%${at}:${kind}`, ...path], step + 1));
       });
       return meanings;
-    });
+    }, (symbol) => this.namedBy(call, own, symbol));
+  }
+
+  /** The name of a property that a type parameter of a called function stands for: what is written, or the argument that is that name. */
+  private namedBy(call: ts.CallExpression | ts.NewExpression, own: readonly ts.TypeParameterDeclaration[], symbol: ts.Symbol): string | undefined {
+    const at = own.findIndex(({ name }) => this.checker.getSymbolAtLocation(name) === symbol);
+    if (at < 0) return undefined;
+    const written = call.typeArguments?.[at];
+    if (written !== undefined) return ts.isLiteralTypeNode(written) && ts.isStringLiteral(written.literal) ? written.literal.text : undefined;
+    const declaration = this.checker.getResolvedSignature(call)?.declaration;
+    const parameters = declaration === undefined || ts.isJSDocSignature(declaration) ? [] : declaration.parameters;
+    const index = parameters.findIndex(({ type }) => type !== undefined && ts.isTypeReferenceNode(type) && this.checker.getSymbolAtLocation(type.typeName) === symbol);
+    const given = call.arguments?.[index];
+    return given === undefined ? undefined : this.keyName(given);
   }
 
   /** The ways from a value of a written type to what a type parameter stands for. */
@@ -492,8 +509,10 @@ export class Provenance {
   private result(declaration: ts.SignatureDeclaration, path: Path, step: number): Origin {
     if (declaration.type !== undefined) return this.typeNode(declaration.type, path, NONE, step + 1);
     const expected = this.expectedOf(declaration)?.getDeclaration();
+    if (expected?.type === undefined) return 'unknown';
     const { parent } = declaration;
-    return expected?.type === undefined ? 'unknown' : this.typeNode(expected.type, path, this.envOfMapped(expected, ts.isPropertyAssignment(parent) ? parent.name : declaration.name), step + 1);
+    const env = ts.isCallExpression(parent) || ts.isNewExpression(parent) ? this.envOf(parent) : this.envOfMapped(expected, ts.isPropertyAssignment(parent) ? parent.name : declaration.name);
+    return this.typeNode(expected.type, path, env, step + 1);
   }
 
   private typeNode(node: ts.TypeNode, path: Path, env: Env, step: number): Origin {
@@ -549,7 +568,7 @@ export class Provenance {
   /** The type parameters in a mapped type, where it makes the property of that name. */
   private keyed(node: ts.MappedTypeNode, name: string, around: Env): Env {
     const key = node.nameType === undefined ? this.checker.getSymbolAtLocation(node.typeParameter.name) : undefined;
-    return key === undefined ? around : new Env(new Set([node.typeParameter.name.text]), () => new Map(), { of: key, name }, around);
+    return key === undefined ? around : new Env(new Set([node.typeParameter.name.text]), () => new Map(), (symbol) => (symbol === key ? name : undefined), around);
   }
 
   /** The type parameters of a function that a mapped type makes the property of that name of. */
