@@ -127,7 +127,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   /** `null as never` passes for everything, so for a handle where one is wanted. */
   function ofNever(node: Cast, inner: TSESTree.Expression): Problem | undefined {
     if (types.typeOf(inner).flags & ts.TypeFlags.Never) return undefined;
-    const expected = checker.getContextualType(toTs.get(node) as ts.Expression);
+    const expected = checker.getContextualType(toTs.get(node));
     const handle = expected === undefined ? undefined : (handleWithin(expected) ?? handleInField(checker.getNonNullableType(expected)));
     return handle === undefined ? undefined : { messageId: 'to', data: handle };
   }

@@ -86,7 +86,10 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       return;
     }
     const origin = originOf(node);
-    if (origin === undefined) checkParts(node, node);
+    if (origin === undefined) {
+      if (node.type === AST_NODE_TYPES.Identifier || node.type === AST_NODE_TYPES.MemberExpression) checkCallback(node);
+      checkParts(node, node);
+    }
     if (origin === undefined || origin === 'unknown') return;
     report(node, origin, provenance.ofPlace(toTs.get(node) as ts.Expression), types.handleOf(node)?.level);
   }
@@ -133,10 +136,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   }
 
   function checkCall(node: TSESTree.CallExpression | TSESTree.NewExpression): void {
-    for (const argument of node.arguments) {
-      if (argument.type === AST_NODE_TYPES.Identifier || argument.type === AST_NODE_TYPES.MemberExpression) checkCallback(argument);
-      check(argument);
-    }
+    for (const argument of node.arguments) check(argument);
   }
 
   /** A function by its name, where one is expected that is called with something else. */

@@ -11,7 +11,7 @@ export type Origin = 'live' | 'aside' | 'mixed' | 'unknown';
 
 /**
  * The way from something to a part of it: names of properties, indices of a tuple, and for what has no name
- * `*` (an element), `%key` and `%value` (of a map), `%await` (what a promise brings), `()` (what a function returns), `%0:Queue` (a type argument of a class or an interface).
+ * `*` (an element), `%key` and `%value` (of a map), `%await` (what a promise brings), `()` (what a function returns), `(0)` (what it takes), `%0:Queue` (a type argument of a class or an interface).
  */
 type Path = readonly string[];
 
@@ -294,8 +294,15 @@ export class Provenance {
 
   /** What a function returns, as it says or as it does. */
   private called(node: ts.SignatureDeclaration, path: Path, step: number): Origin {
+    if (isParameter(path[0])) return this.taken(node, path, NONE, step);
     if (path[0] !== '()') return 'unknown';
     return node.type === undefined ? this.returned(node, path.slice(1), step + 1) : this.typeNode(node.type, path.slice(1), NONE, step + 1);
+  }
+
+  /** What a function says that it takes. */
+  private taken({ parameters }: ts.SignatureDeclaration, [at = '', ...rest]: Path, env: Env, step: number): Origin {
+    const parameter = parameters[Number(at.slice(1, -1))];
+    return parameter?.type === undefined || parameter.dotDotDotToken !== undefined ? 'unknown' : this.typeNode(parameter.type, rest, env, step + 1);
   }
 
   private isOfFamily(node: ts.Declaration): boolean {
@@ -391,7 +398,15 @@ export class Provenance {
     const around = made.parent;
     const env = ts.isCallExpression(around) || ts.isNewExpression(around) ? this.envOf(around) : this.envOfMapped(parameter.parent, ts.isPropertyAssignment(around) ? around.name : made.name);
     const isWhole = parameter.dotDotDotToken === undefined || node.dotDotDotToken !== undefined;
-    return this.typeNode(parameter.type, isWhole ? path : [String(at - index), ...path], env, step);
+    const said = this.typeNode(parameter.type, isWhole ? path : [String(at - index), ...path], env, step);
+    return said === 'unknown' ? this.wantedOf(made, `(${at})`, path, step + 1) : said;
+  }
+
+  /** What a part of a function is wanted to be where the function is written: of an object of a generic type, the type arguments say it. */
+  private wantedOf(made: ts.SignatureDeclaration, part: string, path: Path, step: number): Origin {
+    if (ts.isArrowFunction(made) || ts.isFunctionExpression(made)) return this.place(made, [part, ...path], step);
+    const name = nameOf(made.name);
+    return name !== undefined && ts.isMethodDeclaration(made) && ts.isObjectLiteralExpression(made.parent) ? this.place(made.parent, [name, part, ...path], step) : 'unknown';
   }
 
   /** The signature that is expected where a function is written. */
@@ -438,13 +453,15 @@ export class Provenance {
         const written = call.typeArguments?.[at];
         meanings.set(symbol, (path, step) => {
           if (written !== undefined) return this.typeNode(written, path, NONE, step + 1);
-          return parameters
-            .flatMap(({ type, dotDotDotToken }, index) => {
-              const given = call.arguments?.[index];
-              if (type === undefined || given === undefined || dotDotDotToken !== undefined || ts.isSpreadElement(given)) return [];
-              return this.waysTo(type, symbol, 0).map((way) => this.expression(given, [...way, ...path], step + 1));
-            })
-            .reduce<Origin>(either, 'unknown');
+          const ways = parameters.flatMap(({ type, dotDotDotToken }, index) => {
+            const given = call.arguments?.[index];
+            if (type === undefined || given === undefined || dotDotDotToken !== undefined || ts.isSpreadElement(given)) return [];
+            return this.waysTo(type, symbol, 0).map((way) => ({ given, way }));
+          });
+          const along = (isTaken: boolean): Origin => ways.filter(({ way }) => way.some(isParameter) === isTaken).map(({ given, way }) => this.expression(given, [...way, ...path], step + 1)).reduce<Origin>(either, 'unknown');
+          const said = along(false);
+          // What a callback takes says it where nothing is given.
+          return said === 'unknown' ? along(true) : said;
         });
       });
       ofObject.forEach((parameter, at) => {
@@ -477,7 +494,7 @@ export class Provenance {
     if (ts.isUnionTypeNode(node) || ts.isIntersectionTypeNode(node)) return node.types.flatMap((one) => further(one));
     if (ts.isArrayTypeNode(node)) return further(node.elementType, '*');
     if (ts.isTupleTypeNode(node)) return node.elements.flatMap((one, at) => further(ts.isNamedTupleMember(one) ? one.type : one, String(at)));
-    if (ts.isFunctionTypeNode(node)) return further(node.type, '()');
+    if (ts.isFunctionTypeNode(node)) return [...further(node.type, '()'), ...node.parameters.flatMap((one, at) => (one.dotDotDotToken === undefined ? further(one.type, `(${at})`) : []))];
     if (ts.isTypeLiteralNode(node)) {
       return node.members.flatMap((one) => (ts.isPropertySignature(one) ? further(one.type, nameOf(one.name) ?? '*') : ts.isIndexSignatureDeclaration(one) ? further(one.type, '*') : []));
     }
@@ -512,7 +529,8 @@ export class Provenance {
     if (expected?.type === undefined) return 'unknown';
     const { parent } = declaration;
     const env = ts.isCallExpression(parent) || ts.isNewExpression(parent) ? this.envOf(parent) : this.envOfMapped(expected, ts.isPropertyAssignment(parent) ? parent.name : declaration.name);
-    return this.typeNode(expected.type, path, env, step + 1);
+    const said = this.typeNode(expected.type, path, env, step + 1);
+    return said === 'unknown' ? this.wantedOf(declaration, '()', path, step + 1) : said;
   }
 
   private typeNode(node: ts.TypeNode, path: Path, env: Env, step: number): Origin {
@@ -559,7 +577,7 @@ export class Provenance {
       if (isRested) return node.elements.slice(rested).map((element) => this.typeNode(element, isRest(element) ? ['*', ...rest] : rest, env, step)).reduce<Origin>(either, 'unknown');
       return isElement(at) ? node.elements.map((element) => this.typeNode(element, isRest(element) ? ['*', ...rest] : rest, env, step)).reduce<Origin>(either, 'unknown') : 'unknown';
     }
-    if (ts.isFunctionTypeNode(node)) return at === '()' ? this.typeNode(node.type, rest, env, step) : 'unknown';
+    if (ts.isFunctionTypeNode(node)) return at === '()' ? this.typeNode(node.type, rest, env, step) : isParameter(at) ? this.taken(node, path, env, step) : 'unknown';
     if (ts.isMappedTypeNode(node)) return node.type === undefined ? 'unknown' : this.typeNode(node.type, rest, this.keyed(node, at, env), step);
     if (ts.isTypeLiteralNode(node)) return this.isFamily(node, path) ? 'live' : this.inMembers(node.members, path, env, step);
     return 'unknown';
@@ -667,6 +685,9 @@ export class Provenance {
       }
       const said = this.inMembers(declaration.members, path, env, step);
       if (said !== 'unknown') return said;
+      const iterator = path[0] === '*' ? declaration.members.find(isIterator) : undefined;
+      const yielded = iterator === undefined ? 'unknown' : iterator.type === undefined ? this.returned(iterator, path, step + 1) : this.typeNode(iterator.type, path, env, step + 1);
+      if (yielded !== 'unknown') return yielded;
       for (const base of (declaration.heritageClauses ?? []).flatMap(({ types }) => types)) {
         const extended = this.checker.getSymbolAtLocation(base.expression);
         if (extended === undefined) continue;
@@ -685,7 +706,7 @@ export class Provenance {
     if (found === undefined || name === '()' || typeArgument(name) !== undefined) return 'unknown';
     const { type } = found as Partial<ts.PropertySignature>;
     if (type === undefined) return this.declaration(found, rest, step);
-    if (ts.isMethodSignature(found) || ts.isMethodDeclaration(found)) return rest[0] === '()' ? this.typeNode(type, rest.slice(1), env, step) : 'unknown';
+    if (ts.isMethodSignature(found) || ts.isMethodDeclaration(found)) return isParameter(rest[0]) ? this.taken(found, rest, env, step) : rest[0] === '()' ? this.typeNode(type, rest.slice(1), env, step) : 'unknown';
     return this.typeNode(type, rest, env, step);
   }
 
@@ -850,6 +871,17 @@ function isMapped(property: ts.Symbol): boolean {
 function typeArgument(step: string | undefined): { readonly at: number; readonly of: string } | undefined {
   const [, at, of] = /^%(\d+):(.*)$/.exec(step ?? '') ?? [];
   return at === undefined || of === undefined ? undefined : { at: Number(at), of };
+}
+
+/** What a function takes, as a step of a way. */
+function isParameter(step: string | undefined): boolean {
+  return /^\(\d+\)$/.test(step ?? '');
+}
+
+/** `[Symbol.iterator]()` and `[Symbol.asyncIterator]()`. */
+function isIterator(member: ts.TypeElement | ts.ClassElement): member is ts.MethodSignature | ts.MethodDeclaration {
+  const isMethod = ts.isMethodSignature(member) || ts.isMethodDeclaration(member);
+  return isMethod && ts.isComputedPropertyName(member.name) && ts.isPropertyAccessExpression(member.name.expression) && ['iterator', 'asyncIterator'].includes(member.name.expression.name.text);
 }
 
 /** `...T[]` in a tuple. */
