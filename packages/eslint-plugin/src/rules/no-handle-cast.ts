@@ -339,7 +339,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       if (node.typeAnnotation === null) return;
       const said = types.typeOf(node.typeAnnotation.typeAnnotation);
       const whole = types.types.handle(said);
-      const handle = whole ?? handleWithin(said) ?? handleInField(said);
+      // `instanceof` finds out whether something is of a class.
+      const handle = whole ?? handleWithin(said) ?? (said.isClass() ? undefined : handleInField(said));
       if (handle === undefined) return;
       // Narrowing `H | undefined` to `H` needs no cast and is none.
       const parameter = node.parameterName.type === AST_NODE_TYPES.Identifier ? checker.getSymbolAtLocation(toTs.get(node.parameterName)) : undefined;
