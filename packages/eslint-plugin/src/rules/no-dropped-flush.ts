@@ -60,6 +60,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     return signatures.length > 0 && signatures.every((signature) => typed.types.passes(signature.getReturnType(), isPromise));
   });
 
+  const holdsPromises = typed.types.test('list of flush promises', (type) => isList(type) && checker.getTypeArguments(type as ts.TypeReference).some((held) => typed.types.passes(held, isPromise)));
+
   /** Looks at an expression that makes a promise: a call, `new`, what an await gives. */
   function checkSource(source: TSESTree.Expression): void {
     if (!typed.is(source, isPromise) && !isDiscardedList(source)) return;
@@ -74,14 +76,44 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     context.report({ node: fate.at, messageId: fate.kind, ...(suggestion === undefined ? {} : { suggest: [suggestion] }) });
   }
 
-  /** `entries.map((ptep) => clear(ptep));`: a list of promises that was made to be thrown away. */
+  /**
+   * A list of promises that was made to be thrown away: `entries.map((ptep) => clear(ptep));`, `clearAll(entries);`. What a method of the language returns
+   * is new only where it makes a list of another; what a function of the program returns may be kept elsewhere, so it is looked at only where nobody takes it.
+   */
   function isDiscardedList(source: TSESTree.Expression): boolean {
-    if (source.type !== AST_NODE_TYPES.CallExpression || source.callee.type !== AST_NODE_TYPES.MemberExpression) return false;
-    const name = propertyName(source.callee);
-    if (name !== 'map' && name !== 'flatMap' && name !== 'from') return false;
-    const type = typed.typeOf(source);
-    const element = checker.isArrayType(type) ? checker.getTypeArguments(type as ts.TypeReference)[0] : undefined;
-    return element !== undefined && typed.types.passes(element, isPromise);
+    const call = source.type === AST_NODE_TYPES.AwaitExpression ? source.argument : source;
+    if (call.type !== AST_NODE_TYPES.CallExpression) return false;
+    const name = call.callee.type === AST_NODE_TYPES.MemberExpression ? (propertyName(call.callee) ?? '') : '';
+    if (!MAKES_LISTS.has(name) && !isTakenByNobody(source)) return false;
+    if (!typed.is(source, holdsPromises)) return false;
+    return isOfProgram(call) ? isTakenByNobody(source) : MAKES_LISTS.has(name);
+  }
+
+  /** Whether an expression is a statement, or the value of a variable that nobody reads. */
+  function isTakenByNobody(source: TSESTree.Expression): boolean {
+    const { parent } = source;
+    if (parent.type !== AST_NODE_TYPES.VariableDeclarator) return isThrownAway(source);
+    return parent.id.type === AST_NODE_TYPES.Identifier && context.sourceCode.getDeclaredVariables(parent).every(({ references }) => references.every((reference) => !reference.isRead()));
+  }
+
+  function isOfProgram(call: TSESTree.CallExpression): boolean {
+    const declaration = typed.signatureOf(call)?.declaration;
+    return declaration !== undefined && !typed.services.program.isSourceFileDefaultLibrary(declaration.getSourceFile());
+  }
+
+  function isList(type: ts.Type): boolean {
+    return checker.isArrayType(type) || checker.isTupleType(type);
+  }
+
+  /** `const [first, second] = clearTwo();`, `for (const promise of clearAll()) count++;`: what is taken out of what a call returns, and never used. */
+  function checkTaken(declaration: TSESTree.Node, from: TSESTree.Expression): void {
+    const call = from.type === AST_NODE_TYPES.AwaitExpression ? from.argument : from;
+    if (call.type !== AST_NODE_TYPES.CallExpression) return;
+    for (const variable of context.sourceCode.getDeclaredVariables(declaration)) {
+      const [id] = variable.identifiers;
+      if (id === undefined || variable.references.some(({ init }) => init !== true) || isExported(variable) || variable.scope.type === TSESLint.Scope.ScopeType.global) continue;
+      if (typed.is(id, isPromise) && isOfProgram(call)) context.report({ node: id, messageId: 'unused' });
+    }
   }
 
   /**
@@ -152,8 +184,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     const call = member.parent;
     if (call.type === AST_NODE_TYPES.CallExpression && call.callee === member) return USED;
     // The method itself, and not a call of it: `promise.flush;`.
-    const isMethod = ['flush', 'gather', 'ignore', 'map'].includes(name ?? '');
-    return isMethod && member.parent.type === AST_NODE_TYPES.ExpressionStatement ? { kind: 'dropped', at } : USED;
+    const isDecision = ['flush', 'gather', 'ignore', 'map'].includes(name ?? '');
+    return isDecision && member.parent.type === AST_NODE_TYPES.ExpressionStatement ? { kind: 'dropped', at } : USED;
   }
 
   function fateOfAssignment(assignment: TSESTree.AssignmentExpression, at: TSESTree.Node, held: boolean): Fate {
@@ -247,7 +279,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
 
   /** Whether the function goes where none is expected to return anything: `entries.forEach((ptep) => ...)`, or nothing but an answer: `entries.some((ptep) => ...)`. */
   function isVoidExpected(made: TSESTree.Node): boolean {
-    const expected = checker.getContextualType(toTs.get(made) as ts.Expression);
+    const expected = isMethod(made) ? expectedOfMethod(made.parent) : checker.getContextualType(toTs.get(made) as ts.Expression);
     if (expected === undefined) return false;
     const called = checker.getNonNullableType(expected);
     // What listens is a function, or an object with a method for it.
@@ -256,9 +288,16 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     return signatures.length > 0 && signatures.every((signature) => isNothing(signature.getReturnType()));
   }
 
-  /** `entries.forEach(clearOne)`: the function by its name. */
-  function checkPassed(argument: TSESTree.CallExpressionArgument): void {
-    if (argument.type !== AST_NODE_TYPES.Identifier && argument.type !== AST_NODE_TYPES.MemberExpression) return;
+  /** What the place of a literal expects of one of its methods: `listen({ onZap() { return clearOne(); } })`. */
+  function expectedOfMethod({ key, computed, parent }: TSESTree.Property): ts.Type | undefined {
+    if (computed || key.type !== AST_NODE_TYPES.Identifier) return undefined;
+    const property = checker.getContextualType(toTs.get(parent) as ts.Expression)?.getProperty(key.name);
+    return property === undefined ? undefined : checker.getTypeOfSymbolAtLocation(property, toTs.get(key));
+  }
+
+  /** `entries.forEach(clearOne)`, `onClick={clearOne}`, `entries.forEach(clearing(arch))`: the function by its name, or as another makes it. */
+  function checkPassed(argument: TSESTree.Node): void {
+    if (argument.type !== AST_NODE_TYPES.Identifier && argument.type !== AST_NODE_TYPES.MemberExpression && argument.type !== AST_NODE_TYPES.CallExpression) return;
     if (!typed.is(argument, makesPromises) || !isVoidExpected(argument)) return;
     context.report({ node: argument, messageId: 'dropped' });
   }
@@ -312,6 +351,24 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
       if (!typed.is(node.argument, isPromise)) checkSource(node);
     },
     YieldExpression: checkSource,
+    VariableDeclarator({ id, init, parent }) {
+      if (init === null) return;
+      if (id.type === AST_NODE_TYPES.Identifier) {
+        if (id.typeAnnotation !== undefined) checkPassed(init);
+      } else checkTaken(parent, init);
+    },
+    ForOfStatement({ left, right }) {
+      if (left.type === AST_NODE_TYPES.VariableDeclaration) checkTaken(left, right);
+    },
+    AssignmentExpression({ operator, right }) {
+      if (operator === '=') checkPassed(right);
+    },
+    Property({ parent, value }) {
+      if (parent.type === AST_NODE_TYPES.ObjectExpression) checkPassed(value);
+    },
+    JSXExpressionContainer({ expression }) {
+      checkPassed(expression);
+    },
     ExpressionStatement(node) {
       checkEnd(node.expression);
     },
@@ -342,6 +399,9 @@ function isAnswer({ parent }: TSESTree.Node): boolean {
 /** Functions of the language that make something else of a promise, and keep nothing of it. */
 const CONVERSIONS: ReadonlySet<string> = new Set(['Boolean', 'String']);
 
+/** Methods of the language that make a list of another, or a Promise of one. */
+const MAKES_LISTS: ReadonlySet<string> = new Set(['map', 'flatMap', 'from', 'all']);
+
 const QUESTIONS: ReadonlySet<string> = new Set(['every', 'some', 'filter', 'find', 'findIndex', 'findLast', 'findLastIndex']);
 
 function isThrownAway(node: TSESTree.Node): boolean {
@@ -354,6 +414,11 @@ function isThrownAway(node: TSESTree.Node): boolean {
 
 function isExported(variable: TSESLint.Scope.Variable): boolean {
   return variable.defs.some(({ node }) => node.type === AST_NODE_TYPES.VariableDeclarator && node.parent.parent.type === AST_NODE_TYPES.ExportNamedDeclaration);
+}
+
+/** Whether a function is a method of a literal. */
+function isMethod(made: TSESTree.Node): made is TSESTree.FunctionExpression & { parent: TSESTree.Property } {
+  return made.type === AST_NODE_TYPES.FunctionExpression && made.parent.type === AST_NODE_TYPES.Property && made.parent.method;
 }
 
 /** The function that a statement returns from. */
