@@ -46,7 +46,7 @@ export class Places {
     this.checker = typed.types.checker;
     this.holdsHandles = typed.types.test('holds handles', (type) => this.held(type).some((part) => typed.types.handle(part) !== undefined));
     this.isCalled = typed.types.test('called', isCalled);
-    this.givesHandles = typed.types.test('called with handles', (type) => type.getCallSignatures()[0]?.parameters.some((parameter) => typed.types.handle(this.checker.getTypeOfSymbol(parameter)) !== undefined) === true);
+    this.givesHandles = typed.types.test('called with handles', (type) => this.given(type.getCallSignatures()[0]).some(([, one]) => typed.types.handle(one) !== undefined));
   }
 
   private ts(node: TSESTree.Node): ts.Expression {
@@ -130,9 +130,8 @@ export class Places {
     const expected = this.checker.getContextualType(node);
     const called = expected === undefined ? undefined : this.checker.getNonNullableType(expected);
     if (called === undefined || !this.typed.types.passes(called, this.givesHandles)) return undefined;
-    const wanted = called.getCallSignatures()[0]!;
-    for (const [at, parameter] of wanted.parameters.entries()) {
-      const handle = this.typed.types.handle(this.checker.getTypeOfSymbolAtLocation(parameter, node));
+    for (const [at, [parameter, type]] of this.given(called.getCallSignatures()[0]).entries()) {
+      const handle = this.typed.types.handle(type);
       if (handle === undefined || (handle.form === 'alias' && this.isAside(parameter, node))) continue;
       const given = this.checker.getTypeAtLocation(node).getCallSignatures();
       const taken = given.map((signature) => this.taken(signature.parameters[at], node));
@@ -155,6 +154,17 @@ export class Places {
     // To find what a literal is the compiler checks all of it again.
     if (expression.type === AST_NODE_TYPES.ObjectExpression || expression.type === AST_NODE_TYPES.ArrayExpression) return false;
     return this.typed.is(expression, this.isCalled);
+  }
+
+  /** What a function is called with, each with the parameter that says so: `(...args: [ptep: Handles['pte'], address: bigint]) => void` says it of two. */
+  private given(signature: ts.Signature | undefined): readonly (readonly [ts.Symbol, ts.Type])[] {
+    return (signature?.parameters ?? []).flatMap((parameter): (readonly [ts.Symbol, ts.Type])[] => {
+      const type = this.checker.getTypeOfSymbol(parameter);
+      const { valueDeclaration } = parameter;
+      const isRest = valueDeclaration !== undefined && ts.isParameter(valueDeclaration) && valueDeclaration.dotDotDotToken !== undefined;
+      if (!isRest || !(this.checker.isTupleType(type) || this.checker.isArrayType(type))) return [[parameter, type]];
+      return this.checker.getTypeArguments(type as ts.TypeReference).map((one) => [parameter, one] as const);
+    });
   }
 
   private taken(parameter: ts.Symbol | undefined, at: ts.Node): string | undefined {
