@@ -125,7 +125,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
         continue;
       }
       const isWritten = name === 'JSON.stringify' || name === 'String';
-      const within = isWritten && argument.type !== AST_NODE_TYPES.ArrayExpression ? (places.liveWithin(argument) ?? liveProperty(argument)) : undefined;
+      const within = isWritten ? liveWritten(argument) : undefined;
       if (within !== undefined) {
         report(argument, 'convert', within);
         continue;
@@ -165,6 +165,14 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     return true;
   }
 
+  /** The type of a live handle that is written out with what holds it: a list, an object, or a literal with one of those in it. Handles that stand in a literal themselves stand at a place. */
+  function liveWritten(value: TSESTree.Node): ts.Type | undefined {
+    if (value.type === AST_NODE_TYPES.ArrayExpression) return firstOf(value.elements, (element) => (element === null ? undefined : liveWritten(element.type === AST_NODE_TYPES.SpreadElement ? element.argument : element)));
+    if (value.type === AST_NODE_TYPES.ObjectExpression) return firstOf(value.properties, (one) => (one.type === AST_NODE_TYPES.Property ? liveWritten(one.value) : liveWritten(one.argument)));
+    if (isPrimitive(value) || typed.handleOf(value) !== undefined) return undefined;
+    return places.liveWithin(value as TSESTree.Expression) ?? liveProperty(value as TSESTree.Expression);
+  }
+
   /** The type of a live handle that is a property of an object. */
   function liveProperty(object: TSESTree.Expression): ts.Type | undefined {
     if (object.type === AST_NODE_TYPES.ObjectExpression) return undefined;
@@ -175,7 +183,10 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
       const handle = typed.types.handle(held);
       if (handle !== undefined && (handle.form !== 'alias' || typed.provenance.ofMeant(property) !== 'aside')) return held;
     }
-    return undefined;
+    // What `Object.fromEntries` makes of a map.
+    const indexed = type.getStringIndexType();
+    const handle = indexed === undefined ? undefined : typed.types.handle(indexed);
+    return handle !== undefined && (handle.form !== 'alias' || typed.provenance.ofElements(toTs.get(object) as ts.Expression) !== 'aside') ? indexed : undefined;
   }
 
   /** A pattern that takes a handle apart. */
@@ -329,6 +340,15 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
       checkPlace(node.right);
     },
   };
+}
+
+/** What a search finds in the first part where it finds something. */
+function firstOf<P, F>(parts: readonly P[], search: (part: P) => F | undefined): F | undefined {
+  for (const part of parts) {
+    const found = search(part);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** Whether a name is that of a method of DataView or Atomics. */

@@ -11,6 +11,7 @@ import { PRIMITIVE, type TypeTest } from '../types/types.js';
 /** Generic types of the language that hold what they are given as it is. */
 const CONTAINERS: ReadonlySet<string> = new Set([
   'Array', 'ReadonlyArray', 'ArrayLike', 'Set', 'ReadonlySet', 'Map', 'ReadonlyMap', 'Promise', 'PromiseLike', 'Iterable', 'IterableIterator', 'Iterator', 'Generator',
+  'IteratorObject', 'ArrayIterator', 'MapIterator', 'SetIterator',
 ]);
 
 /** What a type is to somebody who must not get a handle, in words; undefined for a type that can hold none, or is one. */
