@@ -58,7 +58,14 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   const toEs = typed.services.tsNodeToESTreeNodeMap;
   const checked = new Set<TSESTree.Node>();
 
-  const hasCallbacks = typed.types.remembered('callbacks of a walk', (type) => CALLBACKS.some((name) => type.getProperty(name) !== undefined));
+  const hasCallbacks = typed.types.remembered('callbacks of a walk', (type) => CALLBACKS.some((name) => mayBeCalled(type.getProperty(name))));
+
+  /** Whether a property is a callback, and not a count of the entries of a level. */
+  function mayBeCalled(property: ts.Symbol | undefined): boolean {
+    if (property === undefined) return false;
+    const type = checker.getNonNullableType(checker.getTypeOfSymbol(property));
+    return (type.flags & PRIMITIVE) === 0;
+  }
 
   const ops = typed.types.remembered('operations of a walk', findOps);
 
@@ -80,7 +87,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     }
     if ((type.flags & (ts.TypeFlags.Object | ts.TypeFlags.Intersection)) === 0) return false;
     const isNamed = [type.symbol as ts.Symbol | undefined, type.aliasSymbol].some((symbol) => symbol !== undefined && OPS.has(symbol.name));
-    return isNamed || type.getProperty(LOCK) !== undefined;
+    // Options, events and statistics that mention a lock are no operations.
+    return isNamed || (type.getProperty(LOCK) !== undefined && hasCallbacks(type));
   }
 
   /** `Partial<MmWalkOps>` under any name. */
@@ -103,6 +111,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   /** What an object is written for. */
   function expectedOf(node: TSESTree.Expression): ts.Type | undefined {
     const call = node.parent;
+    // { ... } as unknown as MmWalkOps: what it is cast to at last.
+    if (isCast(call) && call.parent !== undefined && isCast(call.parent)) return checker.getTypeAtLocation(toTs.get(call.parent));
     const isArgument = (call.type === AST_NODE_TYPES.CallExpression || call.type === AST_NODE_TYPES.NewExpression) && call.arguments.includes(node);
     const expected = (isArgument ? parameterOf(call, node) : undefined) ?? checker.getContextualType(toTs.get(node) as ts.Expression);
     if (!isArgument || isOps(expected)) return expected;
@@ -253,6 +263,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
       const result = checker.getResolvedSignature(node)?.declaration?.type;
       return result !== undefined && ts.isTypeNode(result) && saysModes(result);
     }
+    // RANK[mode] is no mode, and ops['walkLock'] is one.
+    if (ts.isElementAccessExpression(node) && !ts.isStringLiteralLike(node.argumentExpression)) return false;
     const name = ts.isPropertyAccessExpression(node) ? node.name : ts.isElementAccessExpression(node) ? node.argumentExpression : node;
     const symbol = checker.getSymbolAtLocation(name);
     if (symbol === undefined) return false;
@@ -264,8 +276,26 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
       }
       const { type, initializer } = declaration as Partial<ts.VariableDeclaration>;
       if (type !== undefined) return saysModes(type);
+      if (isElementOfModes(declaration)) return true;
       return initializer !== undefined && ts.isVariableDeclaration(declaration) && isMode(initializer, steps + 1);
     });
+  }
+
+  /** `for (const mode of Object.values(PageWalkLock))`, and the parameter of a function that a list of all modes calls. */
+  function isElementOfModes(declaration: ts.Declaration): boolean {
+    const { parent } = declaration;
+    if (ts.isVariableDeclaration(declaration)) return ts.isForOfStatement(parent.parent) && isListOfModes(parent.parent.expression);
+    if (!ts.isParameter(declaration) || !(ts.isArrowFunction(parent) || ts.isFunctionExpression(parent)) || parent.parameters[0] !== declaration) return false;
+    const call = parent.parent;
+    return ts.isCallExpression(call) && call.arguments[0] === parent && ts.isPropertyAccessExpression(call.expression) && isListOfModes(call.expression.expression);
+  }
+
+  /** `Object.values(PageWalkLock)` */
+  function isListOfModes(node: ts.Expression): boolean {
+    const [modes] = ts.isCallExpression(node) ? node.arguments : [];
+    if (modes === undefined || !ts.isCallExpression(node) || node.expression.getText() !== 'Object.values') return false;
+    const symbol = checker.getSymbolAtLocation(ts.isPropertyAccessExpression(modes) ? modes.name : modes);
+    return symbol !== undefined && MODES.has(typed.types.resolved(symbol).name);
   }
 
   /** `const never: never = mode`: a default that the compiler refuses as soon as there is another mode, because where it hands the mode on none is expected. */
@@ -323,6 +353,10 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
 function isSpread({ parent }: TSESTree.Expression): boolean {
   if (parent.type === AST_NODE_TYPES.ConditionalExpression || parent.type === AST_NODE_TYPES.LogicalExpression || parent.type === AST_NODE_TYPES.TSAsExpression) return isSpread(parent);
   return parent.type === AST_NODE_TYPES.SpreadElement;
+}
+
+function isCast({ type }: TSESTree.Node): boolean {
+  return type === AST_NODE_TYPES.TSAsExpression || type === AST_NODE_TYPES.TSTypeAssertion;
 }
 
 /** Whether an object stands where nothing is expected: a variable without a type is given it, or a list or an object that it is in. */
