@@ -123,7 +123,10 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   function isElementOfTables(made: TSESTree.Node, parameter: TSESTree.Node): boolean {
     if (made.type !== AST_NODE_TYPES.ArrowFunctionExpression && made.type !== AST_NODE_TYPES.FunctionExpression) return false;
     const call = made.parent;
-    if (call.type !== AST_NODE_TYPES.CallExpression || call.arguments[0] !== made || call.callee.type !== AST_NODE_TYPES.MemberExpression) return false;
+    if (call.type !== AST_NODE_TYPES.CallExpression || call.callee.type !== AST_NODE_TYPES.MemberExpression) return false;
+    // Array.from(tables.elements, (entry) => ...)
+    if (call.arguments[1] === made) return made.params[0] === parameter && isFrom(call) && isTableMemory(call.arguments[0]!);
+    if (call.arguments[0] !== made) return false;
     const at = /^reduce(Right)?$/.test(ASTUtils.getPropertyName(call.callee) ?? '') ? 1 : 0;
     return made.params[at] === parameter && isTableMemory(call.callee.object);
   }
@@ -167,8 +170,11 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       const field = fieldOf(inner);
       return field !== undefined && isTableMemory(field);
     }
-    // Some of them.
+    // [...tables.elements]
+    if (inner.type === AST_NODE_TYPES.ArrayExpression) return inner.elements.length === 1 && inner.elements[0]?.type === AST_NODE_TYPES.SpreadElement && isTableMemory(inner.elements[0].argument);
+    // Some of them, or a list of them.
     if (inner.type === AST_NODE_TYPES.CallExpression && inner.callee.type === AST_NODE_TYPES.MemberExpression && inner.callee.property.type === AST_NODE_TYPES.Identifier) {
+      if (isFrom(inner)) return inner.arguments.length === 1 && isTableMemory(inner.arguments[0]!);
       return /^(subarray|slice|values)$/.test(inner.callee.property.name) && isTableMemory(inner.callee.object);
     }
     if (inner.type !== AST_NODE_TYPES.Identifier) return false;
@@ -406,6 +412,11 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 function objectOfEntries(node: TSESTree.Expression): TSESTree.Expression | undefined {
   const isEntries = node.type === AST_NODE_TYPES.CallExpression && node.callee.type === AST_NODE_TYPES.MemberExpression && ASTUtils.getPropertyName(node.callee) === 'entries';
   return isEntries ? (node.callee as TSESTree.MemberExpression).object : undefined;
+}
+
+/** Whether a call is `Array.from`, or that of a typed array. */
+function isFrom({ callee }: TSESTree.CallExpression): boolean {
+  return callee.type === AST_NODE_TYPES.MemberExpression && callee.object.type === AST_NODE_TYPES.Identifier && /Array$/.test(callee.object.name) && ASTUtils.getPropertyName(callee) === 'from';
 }
 
 /** What a function returns at its end. */
