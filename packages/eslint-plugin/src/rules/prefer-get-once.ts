@@ -116,6 +116,18 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     return uses.length > 0 && uses.every(isGivenToLockless);
   }
 
+  /** Whether a function is a callback of a walk that holds a lock for it: that of the address space for writing, or that of the table whose entries it is called for. */
+  function isOfLockedWalk({ parent }: FunctionNode): boolean {
+    if (parent.type !== AST_NODE_TYPES.Property && parent.type !== AST_NODE_TYPES.MethodDefinition && parent.type !== AST_NODE_TYPES.PropertyDefinition) return false;
+    const siblings = parent.type === AST_NODE_TYPES.Property ? (parent.parent.type === AST_NODE_TYPES.ObjectExpression ? parent.parent.properties : []) : parent.parent.body;
+    for (const one of siblings) {
+      if (one.type !== AST_NODE_TYPES.Property && one.type !== AST_NODE_TYPES.PropertyDefinition) continue;
+      if (ASTUtils.getPropertyName(one) !== 'walkLock' || one.value === null || isNoLock(one.value)) continue;
+      return /^pte(Entry|Range)$/.test(ASTUtils.getPropertyName(parent) ?? '') || WRITE_LOCK.test(sourceCode.getText(one.value));
+    }
+    return false;
+  }
+
   /** Where the function or variable that a node declares is used. */
   function usesOf(node: TSESTree.FunctionDeclaration | TSESTree.VariableDeclarator): readonly TSESTree.Node[] {
     const variables = (sourceCode as { getDeclaredVariables(node: TSESTree.Node): readonly TSESLint.Scope.Variable[] }).getDeclaredVariables(node);
@@ -206,7 +218,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** Whether a name is one of something that takes a lock: blocks, clocks, questions, and whatever says that it takes none, are not. */
   function takesLock(call: string, how: RegExp): boolean {
-    return how.test(call) && !NO_LOCK.test(call) && !/(^|[a-z._])([BbCc]|[Dd]ead)lock/.test(call) && !ASKS.test(call) && !RCU_BEGIN.test(call) && !RCU_SCOPE.test(call);
+    return how.test(call) && !NO_LOCK.test(call) && !/(^|[a-z_])([BbCc]|[Dd]ead)lock/.test(call.slice(call.lastIndexOf('.') + 1)) && !ASKS.test(call) && !ASSERTS_NONE.test(call) && !RCU_BEGIN.test(call) && !RCU_SCOPE.test(call);
   }
 
   /** The lock that was taken if a node is run, because of the condition beside it: `spinTrylock(ptl) && read()`. */
@@ -247,6 +259,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
         const taken = statement.cases.filter(({ consequent }) => consequent.length > 0 && !goesAway(consequent.at(-1)!)).map(({ consequent }) => takenIn(consequent));
         return taken.every((one) => one !== undefined) ? taken.slice(0, 1) : [];
       }
+      const endless = endlessBody(statement);
+      if (endless !== undefined) return listed(takenInLoop(endless));
       // while (!spinTrylock(ptl)) relax();
       if (statement.type === AST_NODE_TYPES.WhileStatement || statement.type === AST_NODE_TYPES.DoWhileStatement) return listed(tried(statement.test, false));
       // What is disposed of at the end of a block that ended before is given back.
@@ -261,6 +275,16 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const taken = tried(test, true) ?? takenIn([consequent]);
     const otherwise = alternate === null ? tried(test, false) : leaves(alternate) ? taken : (tried(test, false) ?? takenIn([alternate]));
     return taken === undefined || otherwise === undefined ? [] : [taken];
+  }
+
+  /** The lock that is held wherever a loop without an end is left: `for (;;) { table.lock(); if (table.unchanged()) break; table.unlock(); }`. */
+  function takenInLoop(body: TSESTree.Statement): Called | undefined {
+    const statements = body.type === AST_NODE_TYPES.BlockStatement ? body.body : [body];
+    const taken = statements.flatMap((statement, at) => {
+      const exit = statement.type === AST_NODE_TYPES.IfStatement ? endedByBreak(statement.consequent) : undefined;
+      return exit === undefined ? [] : [takenIn([...statements.slice(0, at), ...exit])];
+    });
+    return taken.every((one) => one !== undefined) ? taken[0] : undefined;
   }
 
   /** The lock that statements take and keep. */
@@ -318,7 +342,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   function writeAfter(read: EntryRead): TSESTree.CallExpression | undefined {
     const path = stablePath(types, read.handle);
     const around = enclosing(read.node);
-    if (path === undefined || isUnderLock(read.node)) return undefined;
+    if (path === undefined || isUnderLock(read.node) || (around !== undefined && isOfLockedWalk(around))) return undefined;
     const write = writtenFrom(read.node, path, around, new Set());
     return write === undefined || isMoved(read, write) ? undefined : write;
   }
@@ -392,8 +416,18 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** What a statement calls: `rcuReadLock()`, `const lock = spinLock(ptl)`, `using guard = mm.lock()`. */
   function calledBy(statement: TSESTree.Node): readonly Called[] {
-    if (statement.type === AST_NODE_TYPES.VariableDeclaration) return statement.declarations.flatMap(({ id, init }) => (init === null ? [] : callsOf(init, id)));
+    if (statement.type === AST_NODE_TYPES.VariableDeclaration) {
+      const isUsing = statement.kind === 'using' || statement.kind === 'await using';
+      return statement.declarations.flatMap(({ id, init }) => (init === null ? [] : isUsing && init.type === AST_NODE_TYPES.NewExpression ? listed(heldBy(init)) : callsOf(init, id)));
+    }
     return statement.type === AST_NODE_TYPES.ExpressionStatement ? callsOf(statement.expression, undefined) : [];
+  }
+
+  /** What a guard takes when it is made, and gives back when it is disposed of: `using guard = new SpinLockGuard(ptl)`. */
+  function heldBy(guard: TSESTree.NewExpression): Called | undefined {
+    const made = sourceCode.getText(guard);
+    const isLock = LOCK_GUARD.test(made.replace(/[BbCc]lock/g, '')) && !NO_LOCK.test(made) && !/rcu/i.test(made);
+    return isLock ? { name: 'lock', holder: undefined, subject: made } : undefined;
   }
 
   /** What an expression calls, that is put into a variable: of two calls the first, where it is one or the other. */
@@ -466,13 +500,19 @@ const WRAPPERS: ReadonlySet<string> = new Set([
 ]);
 /** A lock mode that is none: PageWalkLock.NoLock, 'no-lock', PGWALK_NOLOCK. */
 const NO_LOCK = /no_?-?lock|lockless/i;
-const RCU_BEGIN = /rcu\w*\.?(read)?_?lock(bh|sched)?$/i;
-const RCU_END = /rcu\w*\.?(read)?_?unlock(bh|sched)?$/i;
+/** PageWalkLock.Write, 'write-verify', PGWALK_WRLOCK. */
+const WRITE_LOCK = /write|wrlock/i;
+const RCU_BEGIN = /((^|[^A-Za-z])s?rcu|Rcu|RCU)\w*\.?([Rr]ead)?_?[Ll]ock([Bb]h|[Ss]ched)?$/;
+const RCU_END = /((^|[^A-Za-z])s?rcu|Rcu|RCU)\w*\.?([Rr]ead)?_?[Uu]nlock([Bb]h|[Ss]ched)?$/;
 const RCU_SCOPE = /(^|\.)(rcu\.read|withRcu\w*|rcuRead(Section|Side)?|underRcu)$/i;
 const UNLOCK = /unlock(Irq\w*|Bh)?$|(^|\.)unlock[A-Z]\w*$|release$|(^|\.)up_?(read|write)$/i;
 const TAKES_LOCK = /lock(ed)?$|Lock(Irq\w*|Bh|Nested)$|(^|\.)(try)?lock[A-Z]\w*$|acquire$|assert\w*held$|(^|\.)down_?(read|write)(Nested|Killable)?$/i;
 /** Whether somebody holds a lock is a question: `spinIsLocked(ptl)`. Whoever asserts it relies on it. */
 const ASKS = /(^|\.)(is|(?!assert)\w*Is)\w*[Ll]ocked$/;
+/** `assertNoneHeld()`, and what asserts that there is an RCU section. */
+const ASSERTS_NONE = /[Aa]ssert(No(ne|t|thing)?|Rcu)(?=[A-Z])\w*Held$|[Rr]cu\w*\.assert\w*Held$/;
+/** What a guard is made of that holds a lock until it is disposed of: `new SpinLockGuard(words, 0)`, `new Guard(pteLockptr(mm, pmd))`. */
+const LOCK_GUARD = /[Ll]ock|[Pp]tl\b/;
 /** What a try that failed returns. */
 const NOTHING = /^(undefined|null|false)$/;
 /** A function that calls another one back while it holds a lock. */
@@ -503,6 +543,18 @@ function upTo(node: TSESTree.Node): readonly TSESTree.Node[] {
   const around = [...ancestors(node)];
   const end = around.findIndex(isFunction);
   return end < 0 ? around : around.slice(0, end);
+}
+
+/** What `for (;;)` and `while (true)` repeat until a break. */
+function endlessBody(node: TSESTree.Node): TSESTree.Statement | undefined {
+  if (node.type === AST_NODE_TYPES.ForStatement) return node.test === null ? node.body : undefined;
+  return node.type === AST_NODE_TYPES.WhileStatement && node.test.type === AST_NODE_TYPES.Literal && node.test.value === true ? node.body : undefined;
+}
+
+/** The statements before the break that ends a branch; undefined if it ends in another way. */
+function endedByBreak(branch: TSESTree.Statement): readonly TSESTree.Statement[] | undefined {
+  const statements = branch.type === AST_NODE_TYPES.BlockStatement ? branch.body : [branch];
+  return statements.at(-1)?.type === AST_NODE_TYPES.BreakStatement ? statements.slice(0, -1) : undefined;
 }
 
 /** Whether a statement of a switch leaves more than the switch. */
