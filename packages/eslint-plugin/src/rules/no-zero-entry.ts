@@ -416,7 +416,7 @@ function objectOfEntries(node: TSESTree.Expression): TSESTree.Expression | undef
 
 /** Whether a call is `Array.from`, or that of a typed array. */
 function isFrom({ callee }: TSESTree.CallExpression): boolean {
-  return callee.type === AST_NODE_TYPES.MemberExpression && callee.object.type === AST_NODE_TYPES.Identifier && /Array$/.test(callee.object.name) && ASTUtils.getPropertyName(callee) === 'from';
+  return callee.type === AST_NODE_TYPES.MemberExpression && callee.object.type === AST_NODE_TYPES.Identifier && callee.object.name.endsWith('Array') && ASTUtils.getPropertyName(callee) === 'from';
 }
 
 /** What a function returns at its end. */
