@@ -117,7 +117,14 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   }
 
   /** Whether a function is a callback of a walk that holds a lock for it: that of the address space for writing, or that of the table whose entries it is called for. */
-  function isOfLockedWalk({ parent }: FunctionNode): boolean {
+  function isOfLockedWalk(node: TSESTree.Node): boolean {
+    const { parent } = node;
+    const named = node.type === AST_NODE_TYPES.FunctionDeclaration ? node : parent?.type === AST_NODE_TYPES.VariableDeclarator ? parent : undefined;
+    if (named !== undefined) {
+      const uses = usesOf(named);
+      return uses.length > 0 && uses.every((use) => use.parent?.type === AST_NODE_TYPES.Property && use.parent.value === use && isOfLockedWalk(use));
+    }
+    if (parent === undefined) return false;
     if (parent.type !== AST_NODE_TYPES.Property && parent.type !== AST_NODE_TYPES.MethodDefinition && parent.type !== AST_NODE_TYPES.PropertyDefinition) return false;
     const siblings = parent.type === AST_NODE_TYPES.Property ? (parent.parent.type === AST_NODE_TYPES.ObjectExpression ? parent.parent.properties : []) : parent.parent.body;
     for (const one of siblings) {
@@ -342,7 +349,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   function writeAfter(read: EntryRead): TSESTree.CallExpression | undefined {
     const path = stablePath(types, read.handle);
     const around = enclosing(read.node);
-    if (path === undefined || isUnderLock(read.node) || (around !== undefined && isOfLockedWalk(around))) return undefined;
+    if (path === undefined || isUnderLockAround(read.node) || (around !== undefined && isOfLockedWalk(around))) return undefined;
     const write = writtenFrom(read.node, path, around, new Set());
     return write === undefined || isMoved(read, write) ? undefined : write;
   }
