@@ -97,8 +97,9 @@ class PageValues extends S390Values<'pte'> {
   override ofPfn(pfn: number, prot: Prot): EntryVal<'pte'> {
     return super.ofPfn(pfn, (prot & PAGE_FLAGS) as Prot);
   }
+  /** What a protection says of dirty is taken over, as by the kernel's pte_modify: the kernel's own memory is dirty where it is writable, and a page that was mapped read-only would stay protected. */
   override modify(value: EntryVal<'pte'>, prot: Prot): EntryVal<'pte'> {
-    return this.withHardwareBits(super.modify(value, prot));
+    return this.withHardwareBits(super.modify(value, prot) | (prot & this.format.dirty));
   }
 }
 
@@ -157,9 +158,10 @@ class CrstValues<L extends TopLevel> extends S390Values<L> {
     for (const [page, crst] of this.pairs) if ((prot & page) !== 0n) bits |= crst;
     return super.ofPfn(pfn, bits as Prot);
   }
+  /** As of pages, dirty is taken over too: the kernel's pmd_modify. */
   override modify(value: EntryVal<L>, prot: Prot): EntryVal<L> {
     const taken = this.paired & ~this.format.modifyKeeps;
-    return this.withHardwareBits((value & ~taken) | (this.ofPfn(0, prot) & taken));
+    return this.withHardwareBits((value & ~taken) | (this.ofPfn(0, prot) & (taken | this.format.dirty)));
   }
 }
 

@@ -71,7 +71,7 @@ export interface EntryValues<L extends Level = Level> {
    * What {@link mkinvalid} or {@link modify} can clear stands in the `Prot`.
    */
   ofPfn(pfn: number, prot: Prot): EntryVal<L>;
-  /** `pte_modify`: other permissions; the frame, young, dirty and the marks of software stay. */
+  /** `pte_modify`: other permissions; the frame, young, dirty and the marks of software stay. A clean entry may become dirty, if `prot` says so: `kernelProt` does where pages may be written. */
   modify(value: EntryVal<L>, prot: Prot): EntryVal<L>;
   /** `pte_advance_pfn`: the same for the page `count` pages of this level's size further on. `count` may be negative. */
   advancePfn(value: EntryVal<L>, count: number): EntryVal<L>;
