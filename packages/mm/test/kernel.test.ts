@@ -5,6 +5,7 @@ import { ALL } from '../../arch-testkit/test/configurations.js';
 import {
   FrameType, FrameWord, Kernel, lockClasses, MmCounter, setCurrentThread, setScheduler, spinLock, spinUnlock, VmaFlags, type KernelOptions, type Mm, type Platform, type Vma,
 } from '../src/index.js';
+import { mmAllocPmd, pteAllocKernel } from '../src/tables/table-alloc.js';
 import { MACHINE } from './kernel-machines.js';
 
 const SMALL = { mms: 4, vmas: 16, mapCount: 4, journal: 12, mappings: 2 } as const;
@@ -106,7 +107,10 @@ describe('a kernel', () => {
     expect(kernel.frames.read(kernel.zeroPfn, FrameWord.Type)).toBe(FrameType.Reserved);
     const value = (pfn: number) => mm.arch.values.pte.ofPfn(pfn, mm.arch.vmProt(VmaFlags.Read));
     const vma = insert(mm, 1, 2);
-    const normal = (pfn: number, special = false) => mm.normalPage(vma, PAGE, { level: 'pte', entry: 0 as never }, special ? mm.arch.values.pte.mkspecial(value(pfn)) : value(pfn), pfn);
+    mm.lock.writeLock();
+    const entry = pteAllocKernel(mm, mmAllocPmd(mm, PAGE), PAGE);
+    mm.lock.writeUnlock();
+    const normal = (pfn: number, special = false) => mm.normalPage(vma, PAGE, { level: 'pte', entry }, special ? mm.arch.values.pte.mkspecial(value(pfn)) : value(pfn), pfn);
     expect([normal(kernel.zeroPfn), normal(kernel.frames.firstPfn + 7), normal(kernel.frames.firstPfn + 7, true), normal(kernel.frames.firstPfn - 1)]).toEqual(['zeropage', 'page', undefined, undefined]);
     expect(normal(kernel.frames.firstPfn + kernel.frames.count)).toBeUndefined();
   });
