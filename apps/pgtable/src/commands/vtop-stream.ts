@@ -44,7 +44,7 @@ export async function stream(io: CommandContext['io'], lookup: Lookup): Promise<
     const end = bytes.lastIndexOf(NEWLINE) + 1;
     if (end > 0) {
       await answer(rest.length === 0 ? bytes.subarray(0, end) : Buffer.concat([rest, bytes.subarray(0, end)]));
-      rest = bytes.slice(end);
+      rest = Buffer.from(bytes.subarray(end));
     } else {
       rest = Buffer.concat([rest, bytes]);
     }
