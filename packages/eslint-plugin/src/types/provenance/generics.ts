@@ -1,0 +1,143 @@
+import ts from 'typescript';
+import { either, type Origin } from './origin.js';
+import { Part } from './part.js';
+import { isParameter, nameOf, type Path, stepInto, WHOLE } from './path.js';
+
+/** What type parameters stand for. */
+type Meanings = ReadonlyMap<ts.Symbol, (path: Path, step: number) => Origin>;
+
+/** The type parameters around a written type, and what they stand for, found out where one of them is met. */
+export class Env {
+  private readonly names: ReadonlySet<string>;
+  private readonly find: () => Meanings;
+  /** The name of a property that a type parameter stands for: the key of a mapped type, or the `K` of `on<K>(name: K, ...)`. */
+  private readonly key: ((symbol: ts.Symbol) => string | undefined) | undefined;
+  private readonly around: Env | undefined;
+  private found: Meanings | undefined;
+
+  constructor(names: ReadonlySet<string>, find: () => Meanings, key?: (symbol: ts.Symbol) => string | undefined, around?: Env) {
+    this.names = names;
+    this.find = find;
+    this.key = key;
+    this.around = around;
+  }
+
+  get(symbol: ts.Symbol): ((path: Path, step: number) => Origin) | undefined {
+    if (!this.names.has(symbol.name)) return this.around?.get(symbol);
+    this.found ??= this.find();
+    return this.found.get(symbol) ?? this.around?.get(symbol);
+  }
+
+  keyOf(symbol: ts.Symbol): string | undefined {
+    return this.key?.(symbol) ?? this.around?.keyOf(symbol);
+  }
+
+  /** Whether any of them may be written in a type. */
+  isMentioned(written: ReadonlySet<string>): boolean {
+    for (const name of this.names) if (written.has(name)) return true;
+    return this.around?.isMentioned(written) ?? false;
+  }
+}
+
+/** No type parameters. */
+export const NONE = new Env(new Set(), () => new Map());
+
+/** What type parameters stand for where a function is called, a class is made, a type is written. */
+export class Generics extends Part {
+  /** What the type parameters of a called function stand for: what is written, or what the arguments are; and those of the object that it is a method of. */
+  envOf(call: ts.CallExpression | ts.NewExpression): Env {
+    const declaration = this.checker.getResolvedSignature(call)?.declaration;
+    const ofClass = ts.isNewExpression(call) ? (this.checker.getTypeAtLocation(call).symbol as ts.Symbol | undefined)?.declarations?.find(ts.isClassLike)?.typeParameters : undefined;
+    const own = (declaration === undefined || ts.isJSDocSignature(declaration) ? undefined : declaration.typeParameters) ?? ofClass ?? [];
+    const around = declaration?.parent;
+    const object = around !== undefined && (ts.isInterfaceDeclaration(around) || ts.isClassLike(around)) && ts.isCallExpression(call) && ts.isPropertyAccessExpression(call.expression) ? call.expression.expression : undefined;
+    const ofObject = object === undefined ? [] : ((around as ts.InterfaceDeclaration | ts.ClassLikeDeclaration).typeParameters ?? []);
+    if (own.length === 0 && ofObject.length === 0) return NONE;
+    return new Env(new Set([...own, ...ofObject].map(({ name }) => name.text)), () => {
+      const meanings = new Map<ts.Symbol, (path: Path, step: number) => Origin>();
+      const parameters = declaration === undefined || ts.isJSDocSignature(declaration) ? [] : declaration.parameters;
+      own.forEach((parameter, at) => {
+        const symbol = this.checker.getSymbolAtLocation(parameter.name);
+        if (symbol === undefined) return;
+        const written = call.typeArguments?.[at];
+        meanings.set(symbol, (path, step) => {
+          if (written !== undefined) return this.trace.written.typeNode(written, path, NONE, step + 1);
+          const ways = parameters.flatMap(({ type, dotDotDotToken }, index) => {
+            const given = call.arguments?.[index];
+            if (type === undefined || given === undefined || dotDotDotToken !== undefined || ts.isSpreadElement(given)) return [];
+            return this.waysTo(type, symbol, 0).map((way) => ({ given, way }));
+          });
+          const along = (isTaken: boolean): Origin => ways.filter(({ way }) => way.some(isParameter) === isTaken).map(({ given, way }) => this.trace.expressions.expression(given, [...way, ...path], step + 1)).reduce<Origin>(either, 'unknown');
+          const said = along(false);
+          // What a callback takes says it where nothing is given.
+          return said === 'unknown' ? along(true) : said;
+        });
+      });
+      ofObject.forEach((parameter, at) => {
+        const symbol = this.checker.getSymbolAtLocation(parameter.name);
+        const { parent } = parameter;
+        const kind = ts.isInterfaceDeclaration(parent) || ts.isClassLike(parent) ? (parent.name?.text ?? '') : '';
+        if (symbol !== undefined) meanings.set(symbol, (path, step) => this.trace.expressions.expression(object!, [this.trace.written.isLib(parent) ? stepInto(kind, at) : `%${at}:${kind}`, ...path], step + 1));
+      });
+      return meanings;
+    }, (symbol) => this.namedBy(call, own, symbol));
+  }
+
+  /** The name of a property that a type parameter of a called function stands for: what is written, or the argument that is that name. */
+  private namedBy(call: ts.CallExpression | ts.NewExpression, own: readonly ts.TypeParameterDeclaration[], symbol: ts.Symbol): string | undefined {
+    const at = own.findIndex(({ name }) => this.checker.getSymbolAtLocation(name) === symbol);
+    if (at < 0) return undefined;
+    const written = call.typeArguments?.[at];
+    if (written !== undefined) return ts.isLiteralTypeNode(written) && ts.isStringLiteral(written.literal) ? written.literal.text : undefined;
+    const declaration = this.checker.getResolvedSignature(call)?.declaration;
+    const parameters = declaration === undefined || ts.isJSDocSignature(declaration) ? [] : declaration.parameters;
+    const index = parameters.findIndex(({ type }) => type !== undefined && ts.isTypeReferenceNode(type) && this.checker.getSymbolAtLocation(type.typeName) === symbol);
+    const given = call.arguments?.[index];
+    return given === undefined ? undefined : this.trace.expressions.keyName(given);
+  }
+
+  /** The ways from a value of a written type to what a type parameter stands for. */
+  private waysTo(node: ts.TypeNode, parameter: ts.Symbol, depth: number): Path[] {
+    const further = (into: ts.TypeNode | undefined, ...by: string[]): Path[] => (into === undefined || depth > 5 ? [] : this.waysTo(into, parameter, depth + 1).map((way) => [...by, ...way]));
+    if (ts.isParenthesizedTypeNode(node) || ts.isTypeOperatorNode(node) || ts.isOptionalTypeNode(node)) return further(node.type);
+    if (ts.isUnionTypeNode(node) || ts.isIntersectionTypeNode(node)) return node.types.flatMap((one) => further(one));
+    if (ts.isArrayTypeNode(node)) return further(node.elementType, '*');
+    if (ts.isTupleTypeNode(node)) return node.elements.flatMap((one, at) => further(ts.isNamedTupleMember(one) ? one.type : one, String(at)));
+    if (ts.isFunctionTypeNode(node)) return [...further(node.type, '()'), ...node.parameters.flatMap((one, at) => (one.dotDotDotToken === undefined ? further(one.type, `(${at})`) : []))];
+    if (ts.isTypeLiteralNode(node)) {
+      return node.members.flatMap((one) => (ts.isPropertySignature(one) ? further(one.type, nameOf(one.name) ?? '*') : ts.isIndexSignatureDeclaration(one) ? further(one.type, '*') : []));
+    }
+    if (!ts.isTypeReferenceNode(node)) return [];
+    if (this.checker.getSymbolAtLocation(node.typeName) === parameter) return [WHOLE];
+    return (node.typeArguments ?? []).flatMap((one, at) => further(one, stepInto(node.typeName.getText(), at)));
+  }
+
+  /** The type parameters in a mapped type, where it makes the property of that name. */
+  keyed(node: ts.MappedTypeNode, name: string, around: Env): Env {
+    const key = node.nameType === undefined ? this.checker.getSymbolAtLocation(node.typeParameter.name) : undefined;
+    return key === undefined ? around : new Env(new Set([node.typeParameter.name.text]), () => new Map(), (symbol) => (symbol === key ? name : undefined), around);
+  }
+
+  /** The type parameters of a function that a mapped type makes the property of that name of. */
+  envOfMapped(declaration: ts.SignatureDeclaration, name: ts.PropertyName | ts.DeclarationName | undefined): Env {
+    const property = nameOf(name);
+    return property !== undefined && ts.isMappedTypeNode(declaration.parent) ? this.keyed(declaration.parent, property, NONE) : NONE;
+  }
+
+  /** What the type parameters of something that is written with type arguments stand for. */
+  parametersOf(symbol: ts.Symbol, written: readonly ts.TypeNode[], env: Env): Env {
+    const generic = (symbol.declarations ?? []).filter((one) => ts.isTypeAliasDeclaration(one) || ts.isInterfaceDeclaration(one) || ts.isClassLike(one)).flatMap(({ typeParameters = [] }) => [typeParameters]);
+    if (generic.every((parameters) => parameters.length === 0)) return NONE;
+    return new Env(new Set(generic.flatMap((parameters) => parameters.map(({ name }) => name.text))), () => {
+      const meanings = new Map<ts.Symbol, (path: Path, step: number) => Origin>();
+      for (const parameters of generic) {
+        parameters.forEach((parameter, at) => {
+          const own = this.checker.getSymbolAtLocation(parameter.name);
+          const given = written[at] ?? parameter.default;
+          if (own !== undefined && given !== undefined) meanings.set(own, (path, step) => this.trace.written.typeNode(given, path, env, step + 1));
+        });
+      }
+      return meanings;
+    });
+  }
+}

@@ -1,0 +1,45 @@
+import ts from 'typescript';
+
+/**
+ * The way from something to a part of it: names of properties, indices of a tuple, and for what has no name
+ * `*` (an element), `%key` and `%value` (of a map), `%await` (what a promise brings), `()` (what a function returns), `(0)` (what it takes), `%0:Queue` (a type argument of a class or an interface).
+ */
+export type Path = readonly string[];
+
+/** All of it, and no part. */
+export const WHOLE: Path = [];
+
+/** Deep enough for real code, and an end for code that leads back to itself: how far a search goes, and how long a way may be. */
+export const MAX_STEPS = 48;
+export const MAX_PARTS = 8;
+
+/** The way from a generic of the language to its type argument. */
+export function stepInto(name: string, at: number): string {
+  if (name.endsWith('Map')) return at === 0 ? '%key' : '%value';
+  return isPromise(name) ? '%await' : '*';
+}
+
+export function isPromise(name: string): boolean {
+  return name === 'Promise' || name === 'PromiseLike';
+}
+
+/** The type argument that a step leads to: which one, and of what class or interface. */
+export function typeArgument(step: string | undefined): { readonly at: number; readonly of: string } | undefined {
+  const [, at, of] = /^%(\d+):(.*)$/.exec(step ?? '') ?? [];
+  return at === undefined || of === undefined ? undefined : { at: Number(at), of };
+}
+
+/** What a function takes, as a step of a way. */
+export function isParameter(step: string | undefined): boolean {
+  return /^\(\d+\)$/.test(step ?? '');
+}
+
+export function isElement(step: string): boolean {
+  return step === '*' || /^\d+$/.test(step);
+}
+
+export function nameOf(name: ts.PropertyName | ts.BindingName | ts.DeclarationName | undefined): string | undefined {
+  if (name === undefined) return undefined;
+  if (ts.isIdentifier(name) || ts.isPrivateIdentifier(name) || ts.isStringLiteralLike(name) || ts.isNumericLiteral(name)) return name.text;
+  return ts.isComputedPropertyName(name) && ts.isStringLiteralLike(name.expression) ? name.expression.text : undefined;
+}
