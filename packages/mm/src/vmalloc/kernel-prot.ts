@@ -8,11 +8,6 @@ export interface KernelAccess {
   readonly valid: boolean;
 }
 
-/** The permissions as `kernelProt` has them. */
-export function protOf<H extends HandleFamily>(arch: WritableArch<H>, { write, exec }: Pick<KernelAccess, 'write' | 'exec'>): ReturnType<WritableArch<H>['kernelProt']> {
-  return arch.kernelProt(VmFlags.Read | (write ? VmFlags.Write : 0) | (exec ? VmFlags.Exec : 0));
-}
-
 /**
  * What an entry of the kernel's says: of leaves that were made with `kernelProt`, and changed by {@link withAccess}.
  *
@@ -21,22 +16,18 @@ export function protOf<H extends HandleFamily>(arch: WritableArch<H>, { write, e
  */
 export function accessOf<H extends HandleFamily>(arch: WritableArch<H>, level: Level, value: EntryVal<Level>): KernelAccess {
   const values: EntryValues = arch.values[level];
-  const write = values.write(value);
-  const valid = values.valid(value);
-  const executable = values.modify(value, protOf(arch, { write, exec: true }));
-  return { write, exec: values.same(valid ? executable : values.mkinvalid(executable), value), valid };
+  const access = { write: values.write(value), exec: true, valid: values.valid(value) };
+  return { ...access, exec: values.same(withAccess(arch, level, value, access), value) };
 }
 
-/**
- * An entry with other permissions; the frame, and what else it says, stay.
- *
- * What can be written is dirty, as `kernelProt` makes it: nobody is there to answer the fault that a store to a clean page is on s390, and a read-only page that was made anew when a block was split is clean.
- *
- * @see walk_pte_level() in arch/s390/mm/pageattr.c, Linux 6.12
- */
-export function withAccess<H extends HandleFamily>(arch: WritableArch<H>, level: Level, value: EntryVal<Level>, access: KernelAccess): EntryVal<Level> {
+/** An entry with other permissions; the frame, and what else it says, stay. */
+export function withAccess<H extends HandleFamily>(arch: WritableArch<H>, level: Level, value: EntryVal<Level>, { write, exec, valid }: KernelAccess): EntryVal<Level> {
   const values: EntryValues = arch.values[level];
-  const permitted = values.modify(value, protOf(arch, access));
-  const changed = access.write && !values.dirty(permitted) ? values.mkdirty(permitted) : permitted;
-  return access.valid ? changed : values.mkinvalid(changed);
+  const changed = values.modify(value, arch.kernelProt(VmFlags.Read | (write ? VmFlags.Write : 0) | (exec ? VmFlags.Exec : 0)));
+  return valid ? changed : values.mkinvalid(changed);
+}
+
+/** The permissions as `kernelProt` has them. */
+export function protOf<H extends HandleFamily>(arch: WritableArch<H>, { write, exec }: KernelAccess): ReturnType<WritableArch<H>['kernelProt']> {
+  return arch.kernelProt(VmFlags.Read | (write ? VmFlags.Write : 0) | (exec ? VmFlags.Exec : 0));
 }
