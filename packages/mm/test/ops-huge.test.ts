@@ -37,6 +37,16 @@ function tableAt(mm: Space, address: number): number {
   return mm.arch.values.pmd.table(pmd);
 }
 
+/** Has userfaultfd protect a huge page from writing. Returns: whether the architecture can say so */
+function protectByUffd(mm: Space, start: number): boolean {
+  const { arch, context } = mm;
+  const pmdp = mmFindPmd(mm, start)!;
+  const ptl = pmdLock(mm, pmdp);
+  setPmdAt(arch, context, BigInt(start), pmdp, pmdMkuffdWp(arch, pmdpInvalidate(arch, context, BigInt(start), pmdp)));
+  ptl.unlock();
+  return arch.values.pmd.features.has('uffdWp');
+}
+
 describe.each(HUGE)('huge pages of $name', (configuration) => {
   /** @param test is given a VMA of two huge pages, of which the first is there, and has numbers in its first two pages and its last */
   function run(test: (kernel: Machine, mm: Space, start: number, size: number) => void): void {
@@ -103,12 +113,8 @@ describe.each(HUGE)('huge pages of $name', (configuration) => {
 
   it('that userfaultfd protects are forked without its mark, and so are their ptes', () => {
     run((kernel, mm, start, size) => {
-      const { arch, context } = mm;
-      const able = arch.values.pmd.features.has('uffdWp');
-      const pmdp = mmFindPmd(mm, start)!;
-      const ptl = pmdLock(mm, pmdp);
-      setPmdAt(arch, context, BigInt(start), pmdp, pmdMkuffdWp(arch, pmdpInvalidate(arch, context, BigInt(start), pmdp)));
-      ptl.unlock();
+      const { arch } = mm;
+      const able = protectByUffd(mm, start);
       const marked = (of: Space): boolean => pmdUffdWp(arch, pmdpGetOnce(arch, mmFindPmd(of, start)!));
       // Nor does it become writable before somebody takes the mark away.
       mprotect(mm, start, size, READ);
@@ -133,12 +139,8 @@ describe.each(HUGE)('huge pages of $name', (configuration) => {
 
   it.each(['a huge page', 'a page table', 'ptes'] as const)('that userfaultfd protects are moved without its mark: as %s', (how) => {
     run((kernel, mm, start, size) => {
-      const { arch, context } = mm;
-      const able = arch.values.pmd.features.has('uffdWp');
-      const pmdp = mmFindPmd(mm, start)!;
-      const ptl = pmdLock(mm, pmdp);
-      setPmdAt(arch, context, BigInt(start), pmdp, pmdMkuffdWp(arch, pmdpInvalidate(arch, context, BigInt(start), pmdp)));
-      ptl.unlock();
+      const { arch } = mm;
+      const able = protectByUffd(mm, start);
       const markedPte = (address: number): boolean => {
         const table = pteOffsetMapLock(mm, mmFindPmd(mm, address)!, address);
         if (table === undefined) throw new Error('there is no table');
@@ -189,12 +191,9 @@ describe.each(HUGE)('huge pages of $name', (configuration) => {
 
   it('that userfaultfd protects from writing stay protected when the VMA may be written again, whole and split', () => {
     run((kernel, mm, start, size) => {
-      const { arch: { ops: { pmd: ops }, values: { pmd: values } }, context } = mm;
-      if (!values.features.has('uffdWp')) return;
+      const { arch: { ops: { pmd: ops }, values: { pmd: values } } } = mm;
+      if (!protectByUffd(mm, start)) return;
       const pmdp = mmFindPmd(mm, start)!;
-      const ptl = pmdLock(mm, pmdp);
-      ops.establish(context, BigInt(start), pmdp, values.mkuffdWp(ops.get(pmdp))).flush();
-      ptl.unlock();
       const protect = (prot: number): void => {
         mprotect(mm, start, size, prot);
         mprotect(mm, start, size, WRITE);
