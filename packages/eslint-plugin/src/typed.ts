@@ -156,7 +156,7 @@ class Asked implements Typed {
     const { checker } = this.types;
     switch (node.type) {
       case AST_NODE_TYPES.AwaitExpression:
-        return checker.getAwaitedType(this.typeOf(node.argument));
+        return this.types.awaited(this.typeOf(node.argument));
       case AST_NODE_TYPES.TSNonNullExpression:
         return node.expression.type === AST_NODE_TYPES.ChainExpression || isInChain(node.expression) ? undefined : checker.getNonNullableType(this.typeOf(node.expression));
       case AST_NODE_TYPES.TSAsExpression:
@@ -231,9 +231,8 @@ class Asked implements Typed {
     };
     for (const { references } of this.sourceCode.scopeManager?.scopes ?? []) {
       for (const { identifier, resolved, isValueReference } of references) {
-        if (isShorthand(identifier)) continue;
         if (resolved?.defs.length === 1) names.set(identifier, shared(variables, resolved, resolved.defs[0]!.name));
-        else if ((resolved === null || resolved.defs.length === 0) && isValueReference && identifier.type === AST_NODE_TYPES.Identifier) names.set(identifier, shared(globals, identifier.name, identifier));
+        else if ((resolved === null || resolved.defs.length === 0) && isValueReference && identifier.type === AST_NODE_TYPES.Identifier && !isShorthand(identifier)) names.set(identifier, shared(globals, identifier.name, identifier));
       }
     }
     return names;
@@ -384,7 +383,11 @@ class Asked implements Typed {
     const widest = this.widestOf(node);
     if (widest !== undefined) return this.possibleOf(widest);
     const members = this.memberTypes(node);
-    return members === undefined ? ANYTHING : members.reduce((all, type) => all | this.possibleOf(this.types.of(type)), 0);
+    return members === undefined ? ANYTHING : this.possibleOfAny(members);
+  }
+
+  private possibleOfAny(types: readonly ts.Type[]): number {
+    return types.reduce((all, type) => all | this.possibleOf(this.types.of(type)), 0);
   }
 
   private possibleOf(known: Known): number {
@@ -411,7 +414,7 @@ class Asked implements Typed {
     const widest = this.widestOf(node);
     if (widest !== undefined) return this.types.mayPass(widest, test);
     const members = this.memberTypes(node);
-    return members === undefined || members.some((type) => this.types.mayPass(this.types.of(type), test));
+    return members === undefined || this.types.mayOnePass(members, test);
   }
 
   originOf(node: TSESTree.Node): Origin {
@@ -517,7 +520,7 @@ class Asked implements Typed {
         return this.typeOfParts(node);
       case AST_NODE_TYPES.AwaitExpression: {
         const inner = this.widestType(node.argument);
-        return inner === undefined ? undefined : this.types.checker.getAwaitedType(inner);
+        return inner === undefined ? undefined : this.types.awaited(inner);
       }
       default:
         return undefined;

@@ -48,27 +48,12 @@ export class Modules {
     return (this.lastFolder = known);
   }
 
-  /** The files that import a file, and those whose module it adds to: what it says there is theirs, and goes to whoever imports them. */
-  importersOf(file: ts.SourceFile): readonly ts.SourceFile[] {
-    this.importers ??= this.findImporters();
-    return this.importers.get(file) ?? [];
-  }
-  private importers: ReadonlyMap<ts.SourceFile, readonly ts.SourceFile[]> | undefined;
-
-  private findImporters(): ReadonlyMap<ts.SourceFile, readonly ts.SourceFile[]> {
-    const importers = new Map<ts.SourceFile, ts.SourceFile[]>();
-    for (const file of this.program.getSourceFiles()) {
-      for (const from of [file, ...(parsed(file).imports ?? [])]) {
-        const module = ts.isSourceFile(from) ? this.checker.getSymbolAtLocation(from) : this.to(from);
-        for (const declaration of module?.declarations ?? []) {
-          const imported = declaration.getSourceFile();
-          const known = importers.get(imported);
-          if (known === undefined) importers.set(imported, [file]);
-          else if (known.at(-1) !== file) known.push(file);
-        }
-      }
+  /** The files that a file imports, and those that add to its module or to one that it imports: what they say there is theirs. Some of them more than once. */
+  *importedBy(file: ts.SourceFile): Generator<ts.SourceFile, undefined> {
+    for (const from of [file, ...(parsed(file).imports ?? [])]) {
+      const module = ts.isSourceFile(from) ? this.checker.getSymbolAtLocation(from) : this.to(from);
+      for (const declaration of module?.declarations ?? []) yield declaration.getSourceFile();
     }
-    return importers;
   }
 }
 

@@ -11,6 +11,7 @@ import { isOrIsIn, packageOfFile } from './packages.js';
 export class Reach {
   private readonly program: ts.Program;
   private readonly isIt: (file: ts.SourceFile) => boolean;
+  private readonly known = new Map<ts.SourceFile, boolean>();
 
   /** @param isIt whether a file itself has to do with it */
   constructor(program: ts.Program, isIt: (file: ts.SourceFile) => boolean) {
@@ -19,19 +20,42 @@ export class Reach {
   }
 
   from(file: ts.SourceFile): boolean {
-    this.leading ??= this.found();
-    return this.isEverywhere || this.leading.has(file);
+    return this.leads(file) || this.isEverywhere;
   }
-  private leading: ReadonlySet<ts.SourceFile> | undefined;
-  private isEverywhere = false;
 
-  /** Goes back from the files that have to do with it to those that import them, all of them at once. */
-  private found(): ReadonlySet<ts.SourceFile> {
+  /** Whether what is declared for all files leads there. */
+  private get isEverywhere(): boolean {
+    return (this.everywhere ??= this.program.getSourceFiles().some((file) => declaresForAll(file) && this.leads(file)));
+  }
+  private everywhere: boolean | undefined;
+
+  /** Whether imports lead there from a file, or it is there itself. */
+  private leads(file: ts.SourceFile): boolean {
+    const known = this.known.get(file);
+    if (known !== undefined) return known;
+    this.follow(file);
+    return this.known.get(file)!;
+  }
+
+  /** Follows imports up to files of which it is known, and goes back from those that lead there to whoever imports them. Then it is known of all that were met. */
+  private follow(start: ts.SourceFile): void {
     const modules = Modules.of(this.program);
-    const leading = new Set(this.program.getSourceFiles().filter(this.isIt));
-    for (const one of leading) for (const by of modules.importersOf(one)) leading.add(by);
-    for (const one of leading) this.isEverywhere ||= declaresForAll(one);
-    return leading;
+    const met = new Set([start]);
+    const leading = new Set<ts.SourceFile>();
+    const importers = new Map<ts.SourceFile, ts.SourceFile[]>();
+    for (const file of met) {
+      const known = this.known.get(file);
+      if (known ?? this.isIt(file)) leading.add(file);
+      if (known !== undefined || leading.has(file)) continue;
+      for (const imported of modules.importedBy(file)) {
+        const by = importers.get(imported);
+        if (by === undefined) importers.set(imported, [file]);
+        else by.push(file);
+        met.add(imported);
+      }
+    }
+    for (const file of leading) for (const by of importers.get(file) ?? []) leading.add(by);
+    for (const file of met) this.known.set(file, leading.has(file));
   }
 }
 

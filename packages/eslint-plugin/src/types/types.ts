@@ -165,11 +165,16 @@ export class Types {
   mayPass(known: Known, test: TypeTest): boolean {
     if ((known.guessed & test.bit) === 0) {
       const { type } = known;
-      const may = (type.flags & UNSAID) !== 0 || (type.isUnion() ? type.types.some((member) => (member.flags & PRIMITIVE) === 0 && this.mayPass(this.of(member), test)) : this.passes(type, test));
+      const may = (type.flags & UNSAID) !== 0 || (type.isUnion() ? this.mayOnePass(type.types, test) : this.passes(type, test));
       known.guessed |= test.bit;
       if (may) known.possibly |= test.bit;
     }
     return (known.possibly & test.bit) !== 0;
+  }
+
+  /** The same of something of one of some types. */
+  mayOnePass(members: readonly ts.Type[], test: TypeTest): boolean {
+    return members.some((member) => (member.flags & PRIMITIVE) === 0 && this.mayPass(this.of(member), test));
   }
 
   /** What a type says of handles; for a union, what the first of its members that says anything does. */
@@ -312,19 +317,26 @@ export class Types {
     return original.name === name && isDeclaredIn(original, CORE);
   }
 
+  /** What is there when something of a type was waited for. */
+  readonly awaited = this.remembered('awaited', (type) => this.checker.getAwaitedType(type));
+
   /** What an imported or re-exported name stands for. */
   resolved(symbol: ts.Symbol): ts.Symbol {
     return symbol.flags & ts.SymbolFlags.Alias ? this.checker.getAliasedSymbol(symbol) : symbol;
   }
 
   private brand(type: ts.Type, name: string): ts.Symbol | undefined {
-    for (const property of type.getProperties()) {
-      // The property of a unique symbol is called __@name@number. What has its name by a computation is rare, and to find out the name of a property as it is written takes longer.
-      const escapedName = property.escapedName as string;
-      if (escapedName[2] === '@' && escapedName.startsWith(`__@${name}@`) && isDeclaredIn(property, CORE)) return property;
+    // A list, a map or a promise of something has the properties of the generic: most types are one of few.
+    const isReference = ((type as ts.ObjectType).objectFlags & ts.ObjectFlags.Reference) !== 0;
+    const generic = isReference ? (type as ts.TypeReference).target : type;
+    let branded = this.branded.get(generic);
+    if (branded === undefined) {
+      branded = generic.getProperties().some(isBrand);
+      this.branded.set(generic, branded);
     }
-    return undefined;
+    return branded ? type.getProperties().find((property) => isBrand(property) && (property.escapedName as string).startsWith(`__@${name}@`) && isDeclaredIn(property, CORE)) : undefined;
   }
+  private readonly branded = new Map<ts.Type, boolean>();
 
   private levelOf(type: ts.Type): Level | undefined {
     return type.isStringLiteral() && isLevel(type.value) ? type.value : undefined;
@@ -342,4 +354,9 @@ export class Types {
     const given = type.aliasTypeArguments ?? (isReference ? this.checker.getTypeArguments(type as ts.TypeReference) : []);
     return given.map((one) => this.levelOf(one)).find((level) => level !== undefined);
   }
+}
+
+/** Whether a property has a symbol for its name: to the compiler it is called `__@name@number`. What is written there takes longer to find out. */
+function isBrand({ escapedName }: ts.Symbol): boolean {
+  return (escapedName as string)[2] === '@' && (escapedName as string).startsWith('__@');
 }
