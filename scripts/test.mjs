@@ -40,7 +40,9 @@ function script(name, ...args) {
 }
 
 if (check('install and build', { ok: installAndBuild(), lines: [] })) {
-  check('types', await watchTool('turbo', ['run', 'typecheck', '--output-logs=errors-only']));
+  check('types', await watchTool('tsc', ['-p', 'tsconfig.everything.json']));
+  check('types where there is no Node', await watchTool('tsc', ['-p', 'tsconfig.browser.json']));
+  check('types of an architecture that stands alone', await watchTool('turbo', ['run', 'typecheck', '--output-logs=errors-only']));
   check('lint', await watchTool('eslint', ['.', '--max-warnings', '0']));
   check('corpus of the lint rules', await script('lint-corpus'));
   check('a program that the lint converts', await script('downstream'));
