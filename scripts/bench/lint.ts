@@ -70,14 +70,27 @@ async function measure(texts: ReadonlyMap<string, string>): Promise<Measured> {
   return { files: texts.size, lines, check, parse, rules };
 }
 
+/** How often each is linted. */
+const RUNS = 3;
+
+/** Each of the times where it was shorter. */
+function bestOf(one: Measured, other: Measured): Measured {
+  const rules = new Map([...one.rules].map(([name, time]) => [name, Math.min(time, other.rules.get(name) ?? time)]));
+  return { ...one, check: Math.min(one.check, other.check), parse: Math.min(one.parse, other.parse), rules };
+}
+
 export const lint: Case = {
   name: 'lint',
   title: 'Lint',
   about:
-    'The rules of `@pgtable/eslint-plugin`, all of them, one run each in one process: how long each takes beside parsing and type-checking the same files. Types are checked first, whole, so that what is left is the rules.',
+    'The rules of `@pgtable/eslint-plugin`, all of them: how long each takes beside parsing and type-checking the same files, the best of three runs in one process. Types are checked first, whole, so that what is left is the rules.',
   async run() {
-    const repositoryTimes = await measure(repository());
-    const corpusTimes = await measure(corpus());
+    const [ours, snippets] = [repository(), corpus()];
+    let [repositoryTimes, corpusTimes] = [await measure(ours), await measure(snippets)];
+    for (let time = 1; time < RUNS; time++) {
+      repositoryTimes = bestOf(repositoryTimes, await measure(ours));
+      corpusTimes = bestOf(corpusTimes, await measure(snippets));
+    }
     const both: readonly (readonly [string, Measured])[] = [['this repository', repositoryTimes], ['the corpus', corpusTimes]];
     const row = (what: string, value: (measured: Measured) => string): Row => ({ what, values: Object.fromEntries(both.map(([name, measured]) => [name, value(measured)])) });
     const base = ({ check, parse }: Measured): number => check + parse;
