@@ -92,9 +92,23 @@ export class Places {
   laundering(expression: TSESTree.Expression): string | undefined {
     const node = this.ts(expression);
     const expected = this.expected(node);
-    if (expected === undefined || this.typed.types.handle(expected) !== undefined) return undefined;
+    if (expected === undefined) return undefined;
+    if (this.typed.types.handle(expected) !== undefined) return this.constraint(node);
     const what = launders(expected);
-    return what === undefined || this.isEvolving(node) || this.isMeantForHandle(node) || this.isIgnored(node) || this.isOfItself(node) || (what === 'any' && isTakenApart(node)) ? undefined : what;
+    return what === undefined || this.isEvolving(node) || this.isMeantForHandle(node) || this.isIgnored(node) || this.isOfItself(node) || isSatisfied(node) || (what === 'any' && isTakenApart(node)) ? undefined : what;
+  }
+
+  /** The same of an argument that decides itself what is expected, within bounds: `Reflect.get<T, P extends PropertyKey>(target: T, key: P)`. Under the alias a handle is within those of numbers. */
+  private constraint(argument: ts.Expression): string | undefined {
+    const call = argument.parent;
+    if (!(ts.isCallExpression(call) || ts.isNewExpression(call))) return undefined;
+    const declaration = this.checker.getResolvedSignature(call)?.declaration;
+    const written = declaration === undefined || ts.isJSDocSignature(declaration) ? undefined : declaration.parameters[call.arguments?.indexOf(argument) ?? -1]?.type;
+    if (written === undefined || !ts.isTypeReferenceNode(written) || !ts.isIdentifier(written.typeName) || written.typeArguments !== undefined) return undefined;
+    const own = this.checker.getSymbolAtLocation(written.typeName)?.declarations?.find(ts.isTypeParameterDeclaration)?.constraint;
+    const bound = own === undefined ? undefined : this.checker.getTypeFromTypeNode(own);
+    const what = bound === undefined || this.typed.types.handle(bound) !== undefined ? undefined : launders(bound);
+    return what === 'a number' || what === 'a bigint' ? what : undefined;
   }
 
   /** The same of a list of live handles, for a place that is declared for a list of numbers. */
@@ -310,6 +324,15 @@ export class Places {
     if (parameter.dotDotDotToken !== undefined && parameter.type !== undefined) return provenance.ofElementType(parameter.type) === 'live';
     return provenance.ofDeclaration(parameter) === 'live';
   }
+}
+
+/** Whether what is expected of an expression, or of the literal around it, is what it `satisfies`: that tells what it is and takes nothing away. */
+function isSatisfied(node: ts.Expression): boolean {
+  let outer: ts.Node = node.parent;
+  while (ts.isArrayLiteralExpression(outer) || ts.isObjectLiteralExpression(outer) || ts.isPropertyAssignment(outer) || ts.isShorthandPropertyAssignment(outer) || ts.isParenthesizedExpression(outer) || ts.isConditionalExpression(outer)) {
+    outer = outer.parent;
+  }
+  return ts.isSatisfiesExpression(outer);
 }
 
 /** Whether an expression is a part of what a pattern takes apart at once: `const [first] = [ptep]`. To the compiler the pattern expects anything. */
