@@ -106,7 +106,9 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     if (from === undefined && to === undefined) {
       // number -> handle -> number: a handle on the way only.
       const between = steps.map(({ typeAnnotation }) => handleWithin(types.typeOf(typeAnnotation))).find((found) => found !== undefined);
-      return between === undefined ? ofParts(node, before, after) : { messageId: 'to', data: between };
+      if (between !== undefined) return { messageId: 'to', data: between };
+      const side = sideOf(inner);
+      return side === undefined ? ofParts(node, before, after) : { messageId: 'from', data: side };
     }
     const wasLive = from !== undefined && isLive(inner);
     const last = steps.at(-1)!.typeAnnotation;
@@ -117,7 +119,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       if (isNothing(inner) || (steps.length === 1 && !hasAny(before) && isAlready(before, after))) return undefined;
       return becomesLive ? { messageId: 'to', data: to } : { messageId: 'forged', data: to };
     }
-    const sameType = isAlready(checker.getNonNullableType(before), after);
+    const sameType = isAlready(checker.getNonNullableType(before), after) || isOfSame(before, after);
     if (sameType && steps.length === 1 && wasLive === becomesLive) return undefined;
     if (becomesLive) return { messageId: 'to', data: to };
     if (wasLive) return { messageId: 'from', data: from };
@@ -140,6 +142,26 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const from = handleWithin(before);
     if (from !== undefined) return from.level === to.level && from.form === 'generic';
     return after.isUnion() && after.types.some((one) => handleWithin(one) === undefined && checker.isTypeAssignableTo(before, one));
+  }
+
+  /** Whether a list, a set or the like is cast to another of the same handles: one that may be written to, or without `undefined` in it. */
+  function isOfSame(before: ts.Type, after: ts.Type): boolean {
+    const [held, heldAfter] = [before, after].map((type) => heldBy(checker.getNonNullableType(type)));
+    return held !== undefined && heldAfter !== undefined && held.size === heldAfter.size && [...held].every((one) => heldAfter.has(one)) && checker.isTypeAssignableTo(after, before);
+  }
+
+  /** The handles in a list, a set or the like; undefined for what is none of these. */
+  function heldBy(type: ts.Type): ReadonlySet<ts.Type> | undefined {
+    if (!isReference(type) || types.types.handle(type) !== undefined) return undefined;
+    return new Set(checker.getTypeArguments(type).filter((one) => handleWithin(one) !== undefined).map((one) => checker.getNonNullableType(one)));
+  }
+
+  /** The live handle that a choice may come out as. Where the other side is a number the compiler makes a number of both under the alias. */
+  function sideOf(choice: TSESTree.Expression): { readonly level: string } | undefined {
+    if (choice.type === AST_NODE_TYPES.ConditionalExpression) return sideOf(choice.consequent) ?? sideOf(choice.alternate);
+    if (choice.type === AST_NODE_TYPES.LogicalExpression) return (choice.operator === '&&' ? undefined : sideOf(choice.left)) ?? sideOf(choice.right);
+    const handle = types.handleOf(choice);
+    return handle === undefined || !types.isLive(choice) ? undefined : { level: handle.level ?? 'page-table' };
   }
 
   /** A cast of something that has handles in it: a field, a parameter, a type argument that is a handle on one side and a number on the other. */
@@ -287,6 +309,37 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     return !ofParameters && !ofOthers;
   }
 
+  /**
+   * A live handle that is checked against a type that says nothing of it: itself, a list or the like of handles, or a part of what is written as a literal.
+   *
+   * @param also what says nothing beside `any` and numbers; in a part `unknown` only says that there is one
+   */
+  function lostIn(given: TSESTree.Node, type: ts.Type, also: ts.TypeFlags = 0): { readonly level: string } | undefined {
+    if (isPrimitive(given)) return undefined;
+    if (given.type === AST_NODE_TYPES.ObjectExpression) {
+      for (const property of given.properties) {
+        if (property.type !== AST_NODE_TYPES.Property || property.computed || property.key.type !== AST_NODE_TYPES.Identifier) continue;
+        const symbol = type.getProperty(property.key.name);
+        const wanted = symbol === undefined ? type.getStringIndexType() : checker.getTypeOfSymbol(symbol);
+        const found = wanted === undefined ? undefined : lostIn(property.value, wanted);
+        if (found !== undefined) return found;
+      }
+      return undefined;
+    }
+    if (given.type === AST_NODE_TYPES.ArrayExpression) {
+      const wanted = type.getNumberIndexType();
+      return wanted === undefined ? undefined : given.elements.map((one) => (one === null || one.type === AST_NODE_TYPES.SpreadElement ? undefined : lostIn(one, wanted))).find((found) => found !== undefined);
+    }
+    const saysNothing = isNumber(type) || (type.flags & also) !== 0;
+    const handle = types.handleOf(given);
+    if (handle !== undefined) return saysNothing && types.isLive(given) ? { level: handle.level ?? 'page-table' } : undefined;
+    if (!types.is(given, isHandleWithin)) return undefined;
+    const held = types.typeOf(given);
+    const within = handleWithin(held);
+    if (within === undefined || !isLive(given as TSESTree.Expression)) return undefined;
+    return saysNothing || partsOf(checker.getNonNullableType(held), checker.getNonNullableType(type), 0) !== undefined ? within : undefined;
+  }
+
   function checkField({ value }: TSESTree.PropertyDefinition | TSESTree.AccessorProperty): void {
     checkAny(value);
   }
@@ -297,12 +350,9 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     TSSatisfiesExpression(node) {
       if ((types.typeOf(node.expression).flags & ts.TypeFlags.Any) !== 0) checkAny(node.expression);
       if (chainAround(node).some((cast) => castNodes.has(cast))) return;
-      const handle = types.handleOf(node.expression);
-      if (handle === undefined || !types.isLive(node.expression)) return;
-      const { flags } = types.typeOf(node.typeAnnotation);
-      if (flags & ((ts.TypeFlags.Any | ts.TypeFlags.Unknown) | ts.TypeFlags.Number | ts.TypeFlags.BigInt)) {
-        context.report({ node, messageId: 'satisfies', data: { level: handle.level ?? 'page-table', written: context.sourceCode.getText(node.typeAnnotation) } });
-      }
+      if (isPrimitive(node.expression)) return;
+      const lost = lostIn(node.expression, types.typeOf(node.typeAnnotation), ts.TypeFlags.Unknown);
+      if (lost !== undefined) context.report({ node, messageId: 'satisfies', data: { level: lost.level, written: context.sourceCode.getText(node.typeAnnotation) } });
     },
     CallExpression: checkCall,
     NewExpression: checkCall,
