@@ -146,8 +146,10 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** Whether a list, a set or the like is cast to another of the same handles: one that may be written to, or without `undefined` in it. */
   function isOfSame(before: ts.Type, after: ts.Type): boolean {
-    const [held, heldAfter] = [before, after].map((type) => heldBy(checker.getNonNullableType(type)));
-    return held !== undefined && heldAfter !== undefined && held.size === heldAfter.size && [...held].every((one) => heldAfter.has(one)) && checker.isTypeAssignableTo(after, before);
+    const held = heldBy(checker.getNonNullableType(before));
+    const heldAfter = heldBy(checker.getNonNullableType(after));
+    if (held === undefined || heldAfter?.size !== held.size) return false;
+    return [...held].every((one) => heldAfter.has(one)) && checker.isTypeAssignableTo(after, before);
   }
 
   /** The handles in a list, a set or the like; undefined for what is none of these. */
@@ -314,7 +316,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
    *
    * @param also what says nothing beside `any` and numbers; in a part `unknown` only says that there is one
    */
-  function lostIn(given: TSESTree.Node, type: ts.Type, also: ts.TypeFlags = 0): { readonly level: string } | undefined {
+  function lostIn(given: TSESTree.Node, type: ts.Type, also = 0): { readonly level: string } | undefined {
     if (isPrimitive(given)) return undefined;
     if (given.type === AST_NODE_TYPES.ObjectExpression) {
       for (const property of given.properties) {

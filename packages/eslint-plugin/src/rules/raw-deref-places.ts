@@ -19,11 +19,16 @@ export function launders(type: ts.Type): string | undefined {
   if (type.flags & ts.TypeFlags.Any) return 'any';
   if (type.flags & ts.TypeFlags.Unknown) return 'unknown';
   for (const member of type.isUnion() ? type.types : [type]) {
-    if (member.flags & ts.TypeFlags.Number || (member.isIntersection() && member.types.some(({ flags }) => flags & ts.TypeFlags.Number))) return 'a number';
+    if (member.flags & ts.TypeFlags.Number || isOfNumbers(member) || (member.isIntersection() && member.types.some(({ flags }) => flags & ts.TypeFlags.Number))) return 'a number';
     if (member.flags & ts.TypeFlags.BigInt) return 'a bigint';
     if (member.flags & ts.TypeFlags.NonPrimitive || isEmptyObject(member)) return 'any object';
   }
   return undefined;
+}
+
+/** An enumeration, or one of its members: any number goes there. */
+function isOfNumbers({ flags }: ts.Type): boolean {
+  return (flags & ts.TypeFlags.EnumLike) !== 0 && (flags & ts.TypeFlags.NumberLike) !== 0;
 }
 
 /** `{}` */
