@@ -1,6 +1,7 @@
 import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import type { Typed } from '../typed.js';
+import { isElement, type Path, stepInto } from '../types/provenance/path.js';
 import { PRIMITIVE, type TypeTest } from '../types/types.js';
 
 /*
@@ -14,6 +15,15 @@ const CONTAINERS: ReadonlySet<string> = new Set([
   'IteratorObject', 'ArrayIterator', 'MapIterator', 'SetIterator',
 ]);
 
+/** A part of what a container holds, and the way to it. */
+interface Held {
+  readonly path: Path;
+  readonly type: ts.Type;
+}
+
+/** How deep a container in a container is looked into: pairs in a list are. */
+const MAX_DEPTH = 2;
+
 /** What a type is to somebody who must not get a handle, in words; undefined for a type that can hold none, or is one. */
 export function launders(type: ts.Type): string | undefined {
   if (type.flags & ts.TypeFlags.Any) return 'any';
@@ -24,6 +34,12 @@ export function launders(type: ts.Type): string | undefined {
     if (member.flags & ts.TypeFlags.NonPrimitive || isEmptyObject(member)) return 'any object';
   }
   return undefined;
+}
+
+/** Whether two ways lead to the same part of what can be taken for the other: what goes through a map finds pairs. */
+function isSameWay(one: Path, other: Path): boolean {
+  const [a, b] = [one, other].map((path) => path.flatMap((step) => (step === '%key' ? ['*', '0'] : step === '%value' ? ['*', '1'] : [step])));
+  return a !== undefined && b?.length === a.length && a.every((step, at) => step === b[at] || ((step === '*' || b[at] === '*') && isElement(step) && isElement(b[at] ?? '')));
 }
 
 /** An enumeration, or one of its members: any number goes there. */
@@ -50,7 +66,7 @@ export class Places {
   constructor(typed: Typed) {
     this.typed = typed;
     this.checker = typed.types.checker;
-    this.holdsHandles = typed.types.test('holds handles', (type) => this.held(type).some((part) => typed.types.handle(part) !== undefined));
+    this.holdsHandles = typed.types.test('holds handles', (type) => this.held(type).some((part) => typed.types.handle(part.type) !== undefined));
     this.isCalled = typed.types.test('called', isCalled);
     this.givesHandles = typed.types.test('called with handles', (type) => this.given(type.getCallSignatures()[0]).some(([, one]) => typed.types.handle(one) !== undefined));
   }
@@ -74,23 +90,31 @@ export class Places {
     return undefined;
   }
 
-  /** The handles that a list, a set, a promise of live handles holds, as their type. */
+  /** The handles that a list, a set, a promise of live handles holds, or what it holds does, as their type. */
   liveWithin(expression: TSESTree.Expression): ts.Type | undefined {
-    if (HOLDS_NOTHING.has(expression.type) || !this.typed.is(expression, this.holdsHandles)) return undefined;
-    const type = this.typed.typeOf(expression);
-    const held = this.held(type).find((one) => this.typed.types.handle(one) !== undefined);
-    if (held === undefined) return undefined;
-    const isAside = this.typed.types.handle(held)?.form === 'alias' && this.typed.provenance.ofElements(this.ts(expression)) === 'aside';
-    return isAside ? undefined : held;
+    return this.liveParts(expression)[0]?.type;
   }
 
+  private liveParts(expression: TSESTree.Expression): readonly Held[] {
+    if (HOLDS_NOTHING.has(expression.type) || !this.typed.is(expression, this.holdsHandles)) return [];
+    return this.held(this.typed.typeOf(expression)).filter(({ path, type }) => {
+      const handle = this.typed.types.handle(type);
+      return handle !== undefined && (handle.form !== 'alias' || this.typed.provenance.ofWay(this.ts(expression), path) !== 'aside');
+    });
+  }
 
-  /** The type arguments of a container. */
-  private held(type: ts.Type): readonly ts.Type[] {
-    if (type.isUnion()) return type.types.flatMap((member) => this.held(member));
+  /** What a container holds, and what that holds if it is one. */
+  private held(type: ts.Type, around: Path = []): readonly Held[] {
+    if (type.isUnion()) return type.types.flatMap((member) => this.held(member, around));
     if ((type.flags & ts.TypeFlags.Object) === 0 || ((type as ts.ObjectType).objectFlags & ts.ObjectFlags.Reference) === 0) return [];
-    const isContainer = this.checker.isTupleType(type) || CONTAINERS.has((type.symbol as ts.Symbol | undefined)?.name ?? '');
-    return isContainer ? this.checker.getTypeArguments(type as ts.TypeReference).slice(0, this.checker.isTupleType(type) ? undefined : 2) : [];
+    const isTuple = this.checker.isTupleType(type);
+    const name = (type.symbol as ts.Symbol | undefined)?.name ?? '';
+    if (!isTuple && !CONTAINERS.has(name)) return [];
+    const parts = this.checker.getTypeArguments(type as ts.TypeReference).slice(0, isTuple ? undefined : 2);
+    return parts.flatMap((part, at) => {
+      const path = [...around, isTuple ? String(at) : stepInto(name, at)];
+      return path.length < MAX_DEPTH ? [{ path, type: part }, ...this.held(part, path)] : [{ path, type: part }];
+    });
   }
 
   /** What a place that a live handle goes to is declared for, in words; undefined where a handle may go. */
@@ -120,15 +144,22 @@ export class Places {
   launderingWithin(expression: TSESTree.Expression): string | undefined {
     if (expression.type === AST_NODE_TYPES.ArrayExpression || this.typed.handleOf(expression) !== undefined || this.liveWithin(expression) === undefined) return undefined;
     const expected = this.checker.getContextualType(this.ts(expression));
-    const held = expected === undefined ? [] : this.held(expected);
-    if (held.some((one) => this.typed.types.handle(one) !== undefined)) return undefined;
-    const what = held.map((one) => (one.flags & (ts.TypeFlags.Number | ts.TypeFlags.BigInt) ? launders(one) : undefined)).find((words) => words !== undefined);
-    return what;
+    const wanted = expected === undefined ? [] : this.held(expected);
+    for (const { path } of wanted.length === 0 ? [] : this.liveParts(expression)) {
+      const there = wanted.filter((one) => isSameWay(one.path, path));
+      if (there.some(({ type }) => this.typed.types.handle(type) !== undefined)) continue;
+      // Any list may be of anything; who takes pairs of anything makes something of each.
+      for (const one of there) {
+        const what = launders(one.type);
+        if (what === 'a number' || what === 'a bigint' || (what === 'any' && one.path.length > 1)) return what;
+      }
+    }
+    return undefined;
   }
 
   /** The same of `...handles` among the arguments of a call. */
   launderingRest(spread: TSESTree.SpreadElement, call: TSESTree.CallExpression | TSESTree.NewExpression): string | undefined {
-    if (this.liveWithin(spread.argument) === undefined) return undefined;
+    if (!this.liveParts(spread.argument).some(({ path }) => path.length === 1)) return undefined;
     const node = this.ts(call) as ts.CallExpression | ts.NewExpression;
     const parameters = this.checker.getResolvedSignature(node)?.parameters ?? [];
     const parameter = parameters[Math.min(call.arguments.indexOf(spread), parameters.length - 1)];

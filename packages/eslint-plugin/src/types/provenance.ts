@@ -77,6 +77,12 @@ export class Provenance {
     return ways.map((path) => this.trace.expressions.expression(list, path, 0)).find((said) => said !== 'unknown') ?? 'unknown';
   }
 
+  /** What a part of a list, a set or the like is; of elements of which nothing is known, what any of them are. */
+  ofWay(whole: ts.Expression, path: Path): Origin {
+    const found = this.trace.expressions.expression(whole, path, 0);
+    return found === 'unknown' && path.length === 1 && path[0] !== '%key' ? this.ofElements(whole) : found;
+  }
+
   /** What a part of something is, and what the place that the whole stands at wants it to be. @param name of a property, or `*` for the elements of a list */
   ofPart(whole: ts.Expression, name: string): { readonly origin: Origin; readonly place: Origin } {
     return { origin: this.trace.expressions.expression(whole, [name], 0), place: this.trace.places.place(whole, [name], 0) };
