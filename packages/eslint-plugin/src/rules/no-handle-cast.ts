@@ -67,11 +67,20 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const properties = type.getProperties();
     if (properties.length > MAX_FIELDS || properties.some(({ flags }) => (flags & ts.SymbolFlags.Method) !== 0)) return undefined;
     for (const property of properties) {
-      const handle = types.types.handle(checker.getTypeOfSymbol(property));
-      if (handle !== undefined && types.provenance.ofMeant(property) !== 'aside') return { level: handle.level ?? 'page-table' };
+      const type = checker.getTypeOfSymbol(property);
+      const handle = handleWithin(type);
+      if (handle !== undefined && !isMeantAside(property, type)) return { level: handle.level };
     }
     return undefined;
   });
+
+  /** Whether a field that is a handle, or many, is meant for values held aside. */
+  function isMeantAside(field: ts.Symbol, type: ts.Type): boolean {
+    if (types.types.handle(type) !== undefined) return types.provenance.ofMeant(field) === 'aside';
+    const { valueDeclaration } = field;
+    const written = valueDeclaration !== undefined && (ts.isPropertySignature(valueDeclaration) || ts.isPropertyDeclaration(valueDeclaration) || ts.isParameter(valueDeclaration)) ? valueDeclaration.type : undefined;
+    return written !== undefined && types.provenance.ofElementType(written) === 'aside';
+  }
 
   /** Whether a written type is that of a live handle, or of many; what is spelled `EntryPtr` is that of a value held aside. */
   function isLiveNode(node: TSESTree.TypeNode): boolean {
