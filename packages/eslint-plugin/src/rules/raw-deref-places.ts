@@ -143,8 +143,9 @@ export class Places {
   /** The same of a list of live handles, for a place that is declared for a list of numbers. */
   launderingWithin(expression: TSESTree.Expression): string | undefined {
     if (expression.type === AST_NODE_TYPES.ArrayExpression || this.typed.handleOf(expression) !== undefined || this.liveWithin(expression) === undefined) return undefined;
-    const expected = this.checker.getContextualType(this.ts(expression));
-    const wanted = expected === undefined ? [] : this.held(expected);
+    const node = this.ts(expression);
+    const expected = this.checker.getContextualType(node);
+    const wanted = this.ofApply(node) ?? (expected === undefined ? [] : this.held(expected));
     for (const { path } of wanted.length === 0 ? [] : this.liveParts(expression)) {
       const there = wanted.filter((one) => isSameWay(one.path, path));
       if (there.some(({ type }) => this.typed.types.handle(type) !== undefined)) continue;
@@ -166,10 +167,10 @@ export class Places {
     if (parameter === undefined) return undefined;
     const { valueDeclaration } = parameter;
     const declared = this.checker.getTypeOfSymbolAtLocation(parameter, node);
-    const isRest = valueDeclaration !== undefined && ts.isParameter(valueDeclaration) && valueDeclaration.dotDotDotToken !== undefined;
-    const expected = isRest ? this.checker.getIndexTypeOfType(declared, ts.IndexKind.Number) : declared;
+    const isAll = isRest(parameter);
+    const expected = isAll ? this.checker.getIndexTypeOfType(declared, ts.IndexKind.Number) : declared;
     if (expected === undefined || this.typed.types.handle(expected) !== undefined) return undefined;
-    if (isRest && valueDeclaration.type !== undefined && this.typed.provenance.ofElementType(valueDeclaration.type) === 'live') return undefined;
+    if (isAll && valueDeclaration !== undefined && ts.isParameter(valueDeclaration) && valueDeclaration.type !== undefined && this.typed.provenance.ofElementType(valueDeclaration.type) === 'live') return undefined;
     if (ts.isPropertyAccessExpression(node.expression) && this.isEmptyList(node.expression.expression)) return undefined;
     return launders(expected);
   }
@@ -211,9 +212,7 @@ export class Places {
   private given(signature: ts.Signature | undefined): readonly (readonly [ts.Symbol, ts.Type])[] {
     return (signature?.parameters ?? []).flatMap((parameter): (readonly [ts.Symbol, ts.Type])[] => {
       const type = this.checker.getTypeOfSymbol(parameter);
-      const { valueDeclaration } = parameter;
-      const isRest = valueDeclaration !== undefined && ts.isParameter(valueDeclaration) && valueDeclaration.dotDotDotToken !== undefined;
-      if (!isRest || !(this.checker.isTupleType(type) || this.checker.isArrayType(type))) return [[parameter, type]];
+      if (!isRest(parameter) || !(this.checker.isTupleType(type) || this.checker.isArrayType(type))) return [[parameter, type]];
       return this.checker.getTypeArguments(type as ts.TypeReference).map((one) => [parameter, one] as const);
     });
   }
@@ -258,15 +257,34 @@ export class Places {
     return launders(whole) === undefined ? undefined : whole;
   }
 
-  /** The parameter behind an argument of `f.call(self, ptep)` and `f.bind(self, ptep)`. */
+  /** The parameter behind an argument of `f.call(self, ptep)` and `f.bind(self, ptep)`, and behind an element of `f.apply(self, [ptep])`. */
   private ofCall(node: ts.Expression): ts.Type | undefined {
-    const call = node.parent;
-    if (!ts.isCallExpression(call) || !ts.isPropertyAccessExpression(call.expression) || !/^(call|bind)$/.test(call.expression.name.text)) return undefined;
-    const at = call.arguments.indexOf(node) - 1;
+    const { parent } = node;
+    const isListed = ts.isArrayLiteralExpression(parent);
+    const call = isListed ? parent.parent : parent;
+    if (!ts.isCallExpression(call) || !ts.isPropertyAccessExpression(call.expression) || !(isListed ? APPLY : CALL).test(call.expression.name.text)) return undefined;
+    const at = isListed ? (call.arguments[1] === parent ? parent.elements.indexOf(node) : -1) : call.arguments.indexOf(node) - 1;
+    const called = at < 0 ? undefined : this.calledBy(call, call.expression);
+    const parameter = called?.parameters[Math.min(at, called.parameters.length - 1)];
+    if (parameter === undefined) return undefined;
+    const type = this.checker.getTypeOfSymbolAtLocation(parameter, node);
+    return isRest(parameter) ? this.checker.getIndexTypeOfType(type, ts.IndexKind.Number) : type;
+  }
+
+  /** What the parameters of a function are that is called with a list of arguments: `f.apply(self, entries)`. */
+  private ofApply(list: ts.Expression): readonly Held[] | undefined {
+    const call = list.parent;
+    if (!ts.isCallExpression(call) || !ts.isPropertyAccessExpression(call.expression) || !APPLY.test(call.expression.name.text) || call.arguments[1] !== list) return undefined;
+    return this.calledBy(call, call.expression)?.parameters.map((parameter, at) => {
+      const type = this.checker.getTypeOfSymbolAtLocation(parameter, list);
+      return isRest(parameter) ? { path: ['*'], type: this.checker.getIndexTypeOfType(type, ts.IndexKind.Number) ?? type } : { path: [String(at)], type };
+    });
+  }
+
+  /** The function that is called by a method of all functions. */
+  private calledBy(call: ts.CallExpression, { expression }: ts.PropertyAccessExpression): ts.Signature | undefined {
     const declaration = this.checker.getResolvedSignature(call)?.declaration;
-    if (at < 0 || declaration === undefined || !this.isOfLanguage(declaration)) return undefined;
-    const parameter = this.checker.getTypeAtLocation(call.expression.expression).getCallSignatures()[0]?.parameters[at];
-    return parameter === undefined ? undefined : this.checker.getTypeOfSymbolAtLocation(parameter, node);
+    return declaration === undefined || !this.isOfLanguage(declaration) ? undefined : this.checker.getTypeAtLocation(expression).getCallSignatures()[0];
   }
 
   /** Whether a declaration is one of the language's own, not of the program or of a package. */
@@ -299,7 +317,7 @@ export class Places {
    * compiler finds that such a list is one of numbers.
    */
   private isOfItself(node: ts.Expression): boolean {
-    return ts.isArrayLiteralExpression(node.parent) && this.isInferred(node);
+    return ts.isArrayLiteralExpression(node.parent) && this.isInferred(node) && this.ofCall(node) === undefined;
   }
 
   /** Whether what is expected of an expression is a type parameter that follows from it: of an argument, of what a callback returns, and of elements of those. */
@@ -386,6 +404,14 @@ function isTakenApart(node: ts.Expression): boolean {
 function saysType(parameter: TSESTree.Parameter): boolean {
   if (parameter.type === AST_NODE_TYPES.TSParameterProperty) return true;
   return parameter.type === AST_NODE_TYPES.AssignmentPattern || parameter.typeAnnotation !== undefined;
+}
+
+const CALL = /^(call|bind)$/;
+const APPLY = /^apply$/;
+
+/** Whether a parameter stands for all arguments from there on. */
+function isRest({ valueDeclaration }: ts.Symbol): boolean {
+  return valueDeclaration !== undefined && ts.isParameter(valueDeclaration) && valueDeclaration.dotDotDotToken !== undefined;
 }
 
 /** Whether a type is one of functions. */
