@@ -95,6 +95,35 @@ typedTester().run('no-handle-arithmetic, what a fix leaves alone', noHandleArith
   ],
 });
 
+/** A class with an architecture, of which a line is fixed or not. */
+const inClass = (members: string, base = ''): string => `${ALIAS}import { hwPteNext, type Arch } from '@pgtable/core';\n${base}class Walk ${base === '' ? '' : 'extends Base '}{ ${members} }`;
+
+typedTester().run('no-handle-arithmetic, with the architecture of a class', noHandleArithmetic, {
+  valid: [],
+  invalid: [
+    {
+      code: inClass(`constructor(private readonly arch: Arch<Handles>, private ptep: Handles['pte']) {} step() { this.ptep++; }`),
+      errors: [{ messageId: 'step' }],
+      output: inClass(`constructor(private readonly arch: Arch<Handles>, private ptep: Handles['pte']) {} step() { this.ptep = hwPteNext(this.arch, this.ptep); }`),
+    },
+    {
+      code: inClass(`ptep!: Handles['pte']; step() { this.ptep++; }`, 'class Base { constructor(protected readonly arch: Arch<Handles>) {} }\n'),
+      errors: [{ messageId: 'step' }],
+      output: inClass(`ptep!: Handles['pte']; step() { this.ptep = hwPteNext(this.arch, this.ptep); }`, 'class Base { constructor(protected readonly arch: Arch<Handles>) {} }\n'),
+    },
+    // What is private to a base class, and what a field is not there before.
+    { code: inClass(`ptep!: Handles['pte']; step() { this.ptep++; }`, 'class Base { constructor(private readonly arch: Arch<Handles>) {} }\n'), errors: [{ messageId: 'step' }] },
+    { code: inClass(`ptep!: Handles['pte']; step() { this.ptep++; }`, 'class Base { readonly #arch!: Arch<Handles>; }\n'), errors: [{ messageId: 'step' }] },
+    { code: inClass(`ptep!: Handles['pte']; next: Handles['pte'] = (this.ptep + 1) as Handles['pte']; arch!: Arch<Handles>;`), errors: [{ messageId: 'step' }] },
+    { code: inClass(`ptep!: Handles['pte']; next: Handles['pte'] = (this.ptep + 1) as Handles['pte']; constructor(readonly arch: Arch<Handles>) {}`), errors: [{ messageId: 'step' }] },
+    {
+      code: inClass(`ptep!: Handles['pte']; next = () => { this.ptep++; }; constructor(readonly arch: Arch<Handles>) {}`),
+      errors: [{ messageId: 'step' }],
+      output: inClass(`ptep!: Handles['pte']; next = () => { this.ptep = hwPteNext(this.arch, this.ptep); }; constructor(readonly arch: Arch<Handles>) {}`),
+    },
+  ],
+});
+
 const CELL = `interface Cell<L extends string> { readonly of: L }
 type Slot = number & { readonly slot: true };
 declare const cell: Cell<'pte'>;

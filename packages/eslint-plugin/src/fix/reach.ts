@@ -93,7 +93,12 @@ function refersHere(context: Context, node: TSESTree.Node, name: string, scope: 
 
 function fieldInReach(typed: Typed, node: TSESTree.Node, fits: (type: ts.Type, name: string) => boolean): string | undefined {
   const { checker } = typed.types;
+  let isLater = false;
+  // What a field begins with is there before those that are declared further down, or by the constructor.
+  let before: number | undefined;
   for (const at of [node, ...ancestors(node)]) {
+    if (at.type === AST_NODE_TYPES.ArrowFunctionExpression || at.type === AST_NODE_TYPES.FunctionExpression) isLater = true;
+    if (!isLater && (at.type === AST_NODE_TYPES.PropertyDefinition || at.type === AST_NODE_TYPES.AccessorProperty)) before = at.range[0];
     // Inside of a function of its own, `this` is another.
     if (at.type === AST_NODE_TYPES.FunctionDeclaration || (at.type === AST_NODE_TYPES.FunctionExpression && at.parent.type !== AST_NODE_TYPES.MethodDefinition)) return undefined;
     const isStatic = (at.type === AST_NODE_TYPES.MethodDefinition || at.type === AST_NODE_TYPES.PropertyDefinition || at.type === AST_NODE_TYPES.AccessorProperty) && at.static;
@@ -104,15 +109,26 @@ function fieldInReach(typed: Typed, node: TSESTree.Node, fits: (type: ts.Type, n
       .getTypeAtLocation(here)
       .getProperties()
       .filter((field) => {
-        // Private fields of a base class cannot be used here.
         const declaration = field.valueDeclaration;
-        if (declaration === undefined || (declaration.parent !== here && (ts.getCombinedModifierFlags(declaration) & ts.ModifierFlags.Private) !== 0)) return false;
+        if (declaration === undefined || (isPrivate(declaration) && !isOf(here, declaration))) return false;
+        if (before !== undefined && isOf(here, declaration) && (ts.isParameter(declaration) || declaration.pos >= before)) return false;
         const type = checker.getTypeOfSymbolAtLocation(field, here);
         return fits(type, field.name) && !isNullable(type);
       });
     return fields.length === 1 ? `this.${fields[0]!.name}` : undefined;
   }
   return undefined;
+}
+
+/** Whether only the class that declares a field can use it. */
+function isPrivate(field: ts.Declaration): boolean {
+  const name = ts.getNameOfDeclaration(field);
+  return (ts.getCombinedModifierFlags(field) & ts.ModifierFlags.Private) !== 0 || (name !== undefined && ts.isPrivateIdentifier(name));
+}
+
+/** Whether a class declares a field itself: as a member, or as a parameter of its constructor. */
+function isOf(made: ts.Node, { parent }: ts.Declaration): boolean {
+  return parent === made || (ts.isConstructorDeclaration(parent) && parent.parent === made);
 }
 
 function isNullable(type: ts.Type): boolean {
