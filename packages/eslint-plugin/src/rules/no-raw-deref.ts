@@ -124,8 +124,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
         else report(handle, 'launder', handle, { data: { expected } });
         continue;
       }
-      const isWritten = name === 'JSON.stringify' || name === 'String';
-      const within = isWritten ? liveWritten(argument) : undefined;
+      const within = name === 'JSON.stringify' ? liveWritten(argument) : name === 'String' ? places.liveWithin(argument) : undefined;
       if (within !== undefined) {
         report(argument, 'convert', within);
         continue;
@@ -177,8 +176,13 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   function liveProperty(object: TSESTree.Expression): ts.Type | undefined {
     if (object.type === AST_NODE_TYPES.ObjectExpression) return undefined;
     const type = checker.getNonNullableType(typed.typeOf(object));
-    if ((type.flags & ts.TypeFlags.Object) === 0 || checker.isArrayLikeType(type)) return undefined;
+    // Who says how it is written need not write what it has.
+    if ((type.flags & ts.TypeFlags.Object) === 0 || checker.isArrayLikeType(type) || type.getProperty('toJSON') !== undefined) return undefined;
     for (const property of type.getProperties()) {
+      // What is private by its name is not seen.
+      const { valueDeclaration } = property;
+      const name = valueDeclaration === undefined ? undefined : ts.getNameOfDeclaration(valueDeclaration);
+      if (name !== undefined && ts.isPrivateIdentifier(name)) continue;
       const held = checker.getTypeOfSymbolAtLocation(property, toTs.get(object));
       const handle = typed.types.handle(held);
       if (handle !== undefined && (handle.form !== 'alias' || typed.provenance.ofMeant(property) !== 'aside')) return held;
