@@ -50,7 +50,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   function isZero(node: TSESTree.Node): boolean {
     const inner = bare(node as TSESTree.Expression);
     if (inner.type === AST_NODE_TYPES.CallExpression && inner.callee.type === AST_NODE_TYPES.Identifier && (inner.callee.name === 'BigInt' || inner.callee.name === 'Number')) {
-      return inner.arguments.length === 1 && isZero(inner.arguments[0]!);
+      return inner.arguments.length === 1 && (isZero(inner.arguments[0]!) || isZeroText(inner.arguments[0]!));
     }
     if (inner.type === AST_NODE_TYPES.UnaryExpression && (inner.operator === '-' || inner.operator === '+')) return isZero(inner.argument);
     if (inner.type === AST_NODE_TYPES.Literal) return inner.value === 0 || inner.value === 0n;
@@ -147,7 +147,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     if (read !== undefined) return { level: read.level, isValue: false };
     if (callee.type === AST_NODE_TYPES.MemberExpression && !callee.computed && callee.property.type === AST_NODE_TYPES.Identifier) {
       if (callee.property.name === 'valueOf') return entryOf(callee.object, depth);
-      if (callee.property.name === 'at' && isTableMemory(callee.object)) return { level: undefined, isValue: false };
+      if (/^(at|getBigU?[iI]nt64)$/.test(callee.property.name) && isTableMemory(callee.object)) return { level: undefined, isValue: false };
     }
     return isCoreCall(node, 'raw') ? { level: first === undefined ? undefined : types.handleOf(first)?.level, isValue: false } : undefined;
   }
@@ -169,6 +169,12 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     if (inner.type === AST_NODE_TYPES.MemberExpression && inner.object.type === AST_NODE_TYPES.ThisExpression) {
       const field = fieldOf(inner);
       return field !== undefined && isTableMemory(field);
+    }
+    // new BigUint64Array(tables.elements.buffer), new DataView(...): the same memory in another view.
+    if (inner.type === AST_NODE_TYPES.NewExpression) {
+      const [buffer] = inner.arguments;
+      const isView = inner.callee.type === AST_NODE_TYPES.Identifier && VIEWS.test(inner.callee.name) && buffer?.type === AST_NODE_TYPES.MemberExpression;
+      return isView && ASTUtils.getPropertyName(buffer) === 'buffer' && isTableMemory(buffer.object);
     }
     // [...tables.elements]
     if (inner.type === AST_NODE_TYPES.ArrayExpression) return inner.elements.length === 1 && inner.elements[0]?.type === AST_NODE_TYPES.SpreadElement && isTableMemory(inner.elements[0].argument);
@@ -353,7 +359,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       if (parent.type === AST_NODE_TYPES.LogicalExpression) at = parent;
       const expected = checker.getContextualType(toTs.get(at));
       const value = expected === undefined ? undefined : types.types.value(expected);
-      if (value !== undefined) report(node, 'write', { ...value, isValue: false });
+      // What takes a number as well, PteVal | bigint, may be meant to have one.
+      if (expected !== undefined && value !== undefined && !checker.isTypeAssignableTo(types.typeOf(node), expected)) report(node, 'write', { ...value, isValue: false });
     },
     AssignmentExpression(node) {
       if (node.operator === '||=' || node.operator === '&&=') checkTruth(node.left, false);
@@ -380,7 +387,10 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const { name } = callee.property;
     if (first === undefined || !METHODS.has(name)) return;
     const bits = { level: undefined, isValue: false };
-    if (name === 'fill' && isTableMemory(callee.object)) checkWrite(node, first, bits);
+    if (name.startsWith('setBig')) {
+      const second = node.arguments[1];
+      if (second !== undefined && isTableMemory(callee.object)) checkWrite(node, second, bits);
+    } else if (name === 'fill' && isTableMemory(callee.object)) checkWrite(node, first, bits);
     else if (name === 'set' && first.type === AST_NODE_TYPES.ArrayExpression && isTableMemory(callee.object)) {
       for (const element of first.elements) if (element !== null) checkWrite(element, element, bits);
     } else if (/^(indexOf|lastIndexOf|includes)$/.test(name)) {
@@ -406,6 +416,11 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const predicate = signature === undefined ? undefined : checker.getTypePredicateOfSignature(signature);
     if (text(node.callee) === 'console.assert' ? at === 0 : predicate?.kind === ts.TypePredicateKind.AssertsIdentifier && predicate.type === undefined && predicate.parameterIndex === at) checkTruth(node.arguments[at]);
   }
+}
+
+/** What `BigInt` makes a zero of: `'0'`, `'0x0'`. */
+function isZeroText(node: TSESTree.Node): boolean {
+  return node.type === AST_NODE_TYPES.Literal && typeof node.value === 'string' && /^0(x0+)?$/i.test(node.value);
 }
 
 /** The list of `list.entries()`. */
@@ -435,8 +450,10 @@ const COMPARISONS: ReadonlySet<string> = new Set(['==', '!=', '===', '!==', '<',
 
 /** How far a variable is followed to what it was read from. */
 const MAX_DEPTH = 4;
+/** What shows memory as numbers. */
+const VIEWS = /^(Big)?(Uint|Int)\d+Array$|^DataView$/;
 /** Methods of lists that have to do with zeros. */
-const METHODS: ReadonlySet<string> = new Set(['fill', 'set', 'indexOf', 'lastIndexOf', 'includes', 'filter', 'some', 'every', 'find', 'findIndex', 'findLast', 'findLastIndex']);
+const METHODS: ReadonlySet<string> = new Set(['fill', 'set', 'indexOf', 'lastIndexOf', 'includes', 'filter', 'some', 'every', 'find', 'findIndex', 'findLast', 'findLastIndex', 'setBigUint64', 'setBigInt64']);
 /** Those of them that ask of each element whether it is so. */
 const TESTS = /^(filter|some|every|find|findIndex|findLast|findLastIndex)$/;
 
