@@ -5,6 +5,7 @@ import { createRule } from '../create-rule.js';
 import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
 import type { Types } from '../types/types.js';
+import { stepInto } from '../types/provenance/path.js';
 import type { Origin } from '../types/provenance.js';
 
 const MESSAGES = {
@@ -20,12 +21,17 @@ type Context = Readonly<TSESLint.RuleContext<Messages, readonly []>>;
 
 /** A pointer in a list or an object. */
 interface Part {
-  /** Of the property; `*` for the elements of a list. */
+  /** Of the property; otherwise a step of a way to it: `*` for the elements of a list, `%await` for what a promise brings. */
   readonly name: string;
   readonly level: string | undefined;
 }
 
 const MAX_PROPERTIES = 24;
+
+/** What holds others and has no property of them. */
+const CONTAINERS: ReadonlySet<string> = new Set([
+  'Promise', 'PromiseLike', 'Map', 'ReadonlyMap', 'WeakMap', 'Set', 'ReadonlySet', 'WeakSet', 'Iterable', 'IterableIterator', 'Iterator', 'IteratorObject', 'Generator', 'AsyncIterable', 'AsyncIterableIterator', 'AsyncGenerator',
+]);
 
 /** Their parts are looked at where they are written. */
 const LITERALS: ReadonlySet<string> = new Set([AST_NODE_TYPES.ArrayExpression, AST_NODE_TYPES.ObjectExpression, AST_NODE_TYPES.ArrowFunctionExpression, AST_NODE_TYPES.FunctionExpression]);
@@ -120,6 +126,10 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const candidates: (readonly [string, ts.Type])[] = element === undefined ? [] : [['*', element]];
     // What has more is a class with methods, which is no record of an entry.
     if (properties.length <= MAX_PROPERTIES) for (const property of properties) if ((property.flags & ts.SymbolFlags.Method) === 0) candidates.push([property.name, checker.getTypeOfSymbol(property)]);
+    if (element === undefined && CONTAINERS.has((type.symbol as ts.Symbol | undefined)?.name ?? '') && (type as ts.ObjectType).objectFlags & ts.ObjectFlags.Reference) {
+      const { name } = type.symbol;
+      candidates.push(...checker.getTypeArguments(type as ts.TypeReference).slice(0, name.endsWith('Map') ? 2 : 1).map((one, at) => [stepInto(name, at), one] as const));
+    }
     const found = candidates.flatMap(([name, one]): Part[] => {
       const handle = types.types.handle(one);
       return handle?.form === 'alias' ? [{ name, level: handle.level }] : [];

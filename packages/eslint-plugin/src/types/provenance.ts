@@ -96,7 +96,10 @@ export class Provenance {
     if (wanted === undefined || !ts.isParameter(wanted) || wanted.type === undefined || own === undefined || !ts.isParameter(own) || own.type === undefined) return { origin: 'unknown', place: 'unknown' };
     const call = given.parent;
     const env = ts.isCallExpression(call) || ts.isNewExpression(call) ? this.trace.generics.envOf(call) : NONE;
-    return { origin: this.trace.written.typeNode(wanted.type, WHOLE, env, 0), place: this.trace.written.typeNode(own.type, own.dotDotDotToken === undefined ? WHOLE : ['*'], NONE, 0) };
+    const said = this.trace.written.typeNode(wanted.type, WHOLE, env, 0);
+    // A type of functions that is generic itself, Listener<T>, says it on the way to it.
+    const origin = said === 'unknown' ? this.trace.places.place(given, [`(${at})`], 0) : said;
+    return { origin, place: this.trace.written.typeNode(own.type, own.dotDotDotToken === undefined ? WHOLE : ['*'], NONE, 0) };
   }
 
   /** What the place that an expression stands at is meant for: a parameter, a field, a variable, a result, an element. */

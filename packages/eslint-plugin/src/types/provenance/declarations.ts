@@ -3,7 +3,7 @@ import { type Env, NONE } from './generics.js';
 import { ASSIGNMENTS } from './operators.js';
 import { either, type Origin } from './origin.js';
 import { Part } from './part.js';
-import { isElement, isParameter, nameOf, type Path } from './path.js';
+import { isElement, isParameter, nameOf, takenBy, type Path } from './path.js';
 
 /** What variables, fields, parameters and functions are meant for: by what they are declared as, or else by what they are given. */
 export class Declarations extends Part {
@@ -66,8 +66,8 @@ export class Declarations extends Part {
   }
 
   /** What a function says that it takes. */
-  taken({ parameters }: ts.SignatureDeclaration, [at = '', ...rest]: Path, env: Env, step: number): Origin {
-    const parameter = parameters[Number(at.slice(1, -1))];
+  taken(declaration: ts.SignatureDeclaration, [at = '', ...rest]: Path, env: Env, step: number): Origin {
+    const parameter = takenBy(declaration)[Number(at.slice(1, -1))];
     return parameter?.type === undefined || parameter.dotDotDotToken !== undefined ? 'unknown' : this.trace.written.typeNode(parameter.type, rest, env, step + 1);
   }
 
@@ -156,7 +156,7 @@ export class Declarations extends Part {
   contextual(node: ts.ParameterDeclaration, path: Path, step: number): Origin {
     const made = node.parent;
     const expected = this.expectedOf(made);
-    const at = made.parameters.indexOf(node);
+    const at = takenBy(made).indexOf(node);
     const all = expected?.parameters ?? [];
     const index = Math.min(at, all.length - 1);
     const parameter = all[index]?.valueDeclaration;

@@ -1,7 +1,7 @@
 import ts from 'typescript';
 import { isMapped } from './declarations.js';
 import { NONE } from './generics.js';
-import { EITHER, LAST } from './operators.js';
+import { ASSIGNMENTS, EITHER, LAST } from './operators.js';
 import { either, type Origin } from './origin.js';
 import { Part } from './part.js';
 import { nameOf, type Path } from './path.js';
@@ -31,6 +31,9 @@ export class Expressions extends Part {
     if (ts.isConditionalExpression(node)) return either(this.expression(node.whenTrue, path, step), this.expression(node.whenFalse, path, step));
     if (ts.isBinaryExpression(node)) {
       const { kind } = node.operatorToken;
+      // What was assigned is what the left side is meant for: the wrong one is reported where it is assigned.
+      const meant = ASSIGNMENTS.has(kind) ? this.trace.places.target(node.left, path, step + 1) : 'unknown';
+      if (meant === 'live' || meant === 'aside') return meant;
       if (LAST.has(kind)) return this.expression(node.right, path, step);
       if (EITHER.has(kind)) return either(this.expression(node.left, path, step), this.expression(node.right, path, step));
       return 'unknown';

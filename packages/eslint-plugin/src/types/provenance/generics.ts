@@ -1,7 +1,7 @@
 import ts from 'typescript';
 import { either, type Origin } from './origin.js';
 import { Part } from './part.js';
-import { isParameter, nameOf, type Path, stepInto, WHOLE } from './path.js';
+import { isParameter, isThis, nameOf, type Path, stepInto, takenBy, WHOLE } from './path.js';
 
 /** What type parameters stand for. */
 type Meanings = ReadonlyMap<ts.Symbol, (path: Path, step: number) => Origin>;
@@ -55,7 +55,8 @@ export class Generics extends Part {
     if (own.length === 0 && ofObject.length === 0) return NONE;
     return new Env(new Set([...own, ...ofObject].map(({ name }) => name.text)), () => {
       const meanings = new Map<ts.Symbol, (path: Path, step: number) => Origin>();
-      const parameters = declaration === undefined || ts.isJSDocSignature(declaration) ? [] : declaration.parameters;
+      const parameters = declaration === undefined || ts.isJSDocSignature(declaration) ? [] : takenBy(declaration);
+      const self = declaration === undefined || ts.isJSDocSignature(declaration) ? undefined : declaration.parameters.find(isThis);
       own.forEach((parameter, at) => {
         const symbol = this.checker.getSymbolAtLocation(parameter.name);
         if (symbol === undefined) return;
@@ -67,6 +68,10 @@ export class Generics extends Part {
             if (type === undefined || given === undefined || dotDotDotToken !== undefined || ts.isSpreadElement(given)) return [];
             return this.waysTo(type, symbol, 0).map((way) => ({ given, way }));
           });
+          if (self?.type !== undefined && ts.isPropertyAccessExpression(call.expression)) {
+            const given = call.expression.expression;
+            ways.push(...this.waysTo(self.type, symbol, 0).map((way) => ({ given, way })));
+          }
           const along = (isTaken: boolean): Origin => ways.filter(({ way }) => way.some(isParameter) === isTaken).map(({ given, way }) => this.trace.expressions.expression(given, [...way, ...path], step + 1)).reduce<Origin>(either, 'unknown');
           const said = along(false);
           // What a callback takes says it where nothing is given.
@@ -90,7 +95,7 @@ export class Generics extends Part {
     const written = call.typeArguments?.[at];
     if (written !== undefined) return ts.isLiteralTypeNode(written) && ts.isStringLiteral(written.literal) ? written.literal.text : undefined;
     const declaration = this.checker.getResolvedSignature(call)?.declaration;
-    const parameters = declaration === undefined || ts.isJSDocSignature(declaration) ? [] : declaration.parameters;
+    const parameters = declaration === undefined || ts.isJSDocSignature(declaration) ? [] : takenBy(declaration);
     const index = parameters.findIndex(({ type }) => type !== undefined && ts.isTypeReferenceNode(type) && this.checker.getSymbolAtLocation(type.typeName) === symbol);
     const given = call.arguments?.[index];
     return given === undefined ? undefined : this.trace.expressions.keyName(given);
@@ -103,13 +108,35 @@ export class Generics extends Part {
     if (ts.isUnionTypeNode(node) || ts.isIntersectionTypeNode(node)) return node.types.flatMap((one) => further(one));
     if (ts.isArrayTypeNode(node)) return further(node.elementType, '*');
     if (ts.isTupleTypeNode(node)) return node.elements.flatMap((one, at) => further(ts.isNamedTupleMember(one) ? one.type : one, String(at)));
-    if (ts.isFunctionTypeNode(node)) return [...further(node.type, '()'), ...node.parameters.flatMap((one, at) => (one.dotDotDotToken === undefined ? further(one.type, `(${at})`) : []))];
+    if (ts.isFunctionTypeNode(node)) return [...further(node.type, '()'), ...takenBy(node).flatMap((one, at) => (one.dotDotDotToken === undefined ? further(one.type, `(${at})`) : []))];
     if (ts.isTypeLiteralNode(node)) {
       return node.members.flatMap((one) => (ts.isPropertySignature(one) ? further(one.type, nameOf(one.name) ?? '*') : ts.isIndexSignatureDeclaration(one) ? further(one.type, '*') : []));
     }
+    if (ts.isInferTypeNode(node)) return this.checker.getSymbolAtLocation(node.typeParameter.name) === parameter ? [WHOLE] : [];
     if (!ts.isTypeReferenceNode(node)) return [];
     if (this.checker.getSymbolAtLocation(node.typeName) === parameter) return [WHOLE];
     return (node.typeArguments ?? []).flatMap((one, at) => further(one, stepInto(node.typeName.getText(), at)));
+  }
+
+  /** What `infer` found in the type that a conditional one asks about. */
+  inferred({ checkType, extendsType }: ts.ConditionalTypeNode, around: Env): Env {
+    const found: ts.TypeParameterDeclaration[] = [];
+    const visit = (node: ts.Node): void => {
+      if (ts.isInferTypeNode(node)) found.push(node.typeParameter);
+      else ts.forEachChild(node, visit);
+    };
+    visit(extendsType);
+    if (found.length === 0) return around;
+    return new Env(new Set(found.map(({ name }) => name.text)), () => {
+      const meanings = new Map<ts.Symbol, (path: Path, step: number) => Origin>();
+      for (const { name } of found) {
+        const symbol = this.checker.getSymbolAtLocation(name);
+        if (symbol === undefined) continue;
+        const ways = this.waysTo(extendsType, symbol, 0);
+        meanings.set(symbol, (path, step) => ways.map((way) => this.trace.written.typeNode(checkType, [...way, ...path], around, step + 1)).reduce<Origin>(either, 'unknown'));
+      }
+      return meanings;
+    }, undefined, around);
   }
 
   /** The type parameters in a mapped type, where it makes the property of that name. */
@@ -138,6 +165,17 @@ export class Generics extends Part {
         });
       }
       return meanings;
+    }, (symbol) => {
+      const at = generic.map((parameters) => parameters.findIndex(({ name }) => this.checker.getSymbolAtLocation(name) === symbol)).find((index) => index >= 0);
+      return at === undefined ? undefined : this.nameIn(written[at], env);
     });
+  }
+
+  /** The name of a property that a written type is: a literal, or a type parameter that stands for one. */
+  nameIn(node: ts.TypeNode | undefined, env: Env): string | undefined {
+    if (node === undefined) return undefined;
+    if (ts.isLiteralTypeNode(node) && ts.isStringLiteral(node.literal)) return node.literal.text;
+    const symbol = ts.isTypeReferenceNode(node) ? this.checker.getSymbolAtLocation(node.typeName) : undefined;
+    return symbol === undefined ? undefined : env.keyOf(symbol);
   }
 }

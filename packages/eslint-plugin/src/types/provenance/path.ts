@@ -43,3 +43,13 @@ export function nameOf(name: ts.PropertyName | ts.BindingName | ts.DeclarationNa
   if (ts.isIdentifier(name) || ts.isPrivateIdentifier(name) || ts.isStringLiteralLike(name) || ts.isNumericLiteral(name)) return name.text;
   return ts.isComputedPropertyName(name) && ts.isStringLiteralLike(name.expression) ? name.expression.text : undefined;
 }
+
+/** What a function is given: all of its parameters but `this`. */
+export function takenBy({ parameters }: ts.SignatureDeclaration): readonly ts.ParameterDeclaration[] {
+  return parameters.filter((parameter) => !isThis(parameter));
+}
+
+/** Whether a parameter says what a function is a method of. */
+export function isThis({ name }: ts.ParameterDeclaration): boolean {
+  return ts.isIdentifier(name) && name.text === 'this';
+}

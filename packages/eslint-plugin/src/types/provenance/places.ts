@@ -3,7 +3,7 @@ import { NONE } from './generics.js';
 import { ASSIGNMENTS } from './operators.js';
 import type { Origin } from './origin.js';
 import { Part } from './part.js';
-import { MAX_STEPS, nameOf, type Path } from './path.js';
+import { MAX_STEPS, nameOf, takenBy, type Path } from './path.js';
 
 /** What is wanted where an expression stands. */
 export class Places extends Part {
@@ -59,13 +59,23 @@ export class Places extends Part {
     const said = this.place(object, [name, ...path], step + 1);
     if (said !== 'unknown' && said !== 'mixed') return said;
     const expected = this.checker.getContextualType(object);
-    const property = expected === undefined ? undefined : this.checker.getNonNullableType(expected).getProperty(name);
-    // Of a union of requests, the compiler knows which one it is.
-    return property === undefined || (expected?.isUnion() === true && said === 'mixed') ? 'unknown' : this.trace.declarations.meantSymbol(property, path, step + 1);
+    // Of a union of requests, what else is written there says which one it is.
+    const members = expected?.isUnion() === true ? expected.types.filter((one) => this.fits(one, object)) : expected === undefined ? [] : [this.checker.getNonNullableType(expected)];
+    const meant = new Set(members.flatMap((one) => one.getProperty(name) ?? []).map((property) => this.trace.declarations.meantSymbol(property, path, step + 1)));
+    return meant.size === 1 ? [...meant][0]! : 'unknown';
+  }
+
+  /** Whether a member of a union may be meant by an object that is written here, by the names, numbers and truths in it. */
+  private fits(member: ts.Type, object: ts.ObjectLiteralExpression): boolean {
+    return object.properties.every((property) => {
+      if (!ts.isPropertyAssignment(property) || !isUnit(property.initializer)) return true;
+      const declared = member.getProperty(nameOf(property.name) ?? '');
+      return declared !== undefined && this.checker.isTypeAssignableTo(this.checker.getTypeAtLocation(property.initializer), this.checker.getTypeOfSymbol(declared));
+    });
   }
 
   /** What the left side of an assignment is meant for. */
-  private target(node: ts.Expression, path: Path, step: number): Origin {
+  target(node: ts.Expression, path: Path, step: number): Origin {
     const [at, ...rest] = path;
     if (ts.isParenthesizedExpression(node) || ts.isNonNullExpression(node)) return this.target(node.expression, path, step + 1);
     if (ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.EqualsToken) return this.target(node.left, path, step + 1);
@@ -92,12 +102,19 @@ export class Places extends Part {
   private argument(call: ts.CallExpression | ts.NewExpression, at: number, path: Path, step: number): Origin {
     const declaration = this.checker.getResolvedSignature(call)?.declaration;
     if (declaration === undefined || ts.isJSDocSignature(declaration)) return 'unknown';
-    const parameters = declaration.parameters.filter(({ name }) => !ts.isIdentifier(name) || name.text !== 'this');
+    const parameters = takenBy(declaration);
     const parameter = parameters[Math.min(at, parameters.length - 1)];
     if (parameter === undefined || (at >= parameters.length && parameter.dotDotDotToken === undefined)) return 'unknown';
     const way: Path = parameter.dotDotDotToken === undefined ? path : [String(at - parameters.indexOf(parameter)), ...path];
     if (parameter.type === undefined) return this.trace.declarations.contextual(parameter, way, step + 1);
     const env = ts.isPropertyAccessExpression(call.expression) && ts.isMappedTypeNode(declaration.parent) ? this.trace.generics.envOfMapped(declaration, call.expression.name) : this.trace.generics.envOf(call);
-    return this.trace.written.typeNode(parameter.type, way, env, step + 1);
+    const said = this.trace.written.typeNode(parameter.type, way, env, step + 1);
+    // What the function was made from may say more than its type: `expect(ptep).toBe(...)`.
+    return said === 'unknown' ? this.trace.expressions.expression(call.expression, [`(${at})`, ...path], step + 1) : said;
   }
+}
+
+/** A literal that a union can be told apart by. */
+function isUnit(node: ts.Expression): boolean {
+  return ts.isStringLiteralLike(node) || ts.isNumericLiteral(node) || node.kind === ts.SyntaxKind.TrueKeyword || node.kind === ts.SyntaxKind.FalseKeyword;
 }

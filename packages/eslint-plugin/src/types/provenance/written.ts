@@ -2,7 +2,7 @@ import ts from 'typescript';
 import { type Env, NONE } from './generics.js';
 import { either, type Origin } from './origin.js';
 import { Part } from './part.js';
-import { isElement, isParameter, isPromise, MAX_PARTS, MAX_STEPS, nameOf, type Path, typeArgument } from './path.js';
+import { isElement, isParameter, isPromise, MAX_PARTS, MAX_STEPS, nameOf, type Path, takenBy, typeArgument } from './path.js';
 
 /** What a written type, or a part of it, is meant for. */
 export class WrittenTypes extends Part {
@@ -39,6 +39,7 @@ export class WrittenTypes extends Part {
       const symbol = node.qualifier === undefined ? undefined : this.checker.getSymbolAtLocation(node.qualifier);
       return symbol !== undefined && this.types.isCoreSymbol(symbol, 'EntryPtr') ? 'aside' : this.byType(node);
     }
+    if (ts.isConditionalTypeNode(node)) return this.conditional(node, path, env, step);
     if (ts.isIndexedAccessTypeNode(node)) return this.indexed(node, path, env, step);
     if (ts.isTypeReferenceNode(node)) return this.reference(node, path, env, step);
     if (at === undefined) return this.byType(node);
@@ -56,6 +57,18 @@ export class WrittenTypes extends Part {
     if (ts.isMappedTypeNode(node)) return node.type === undefined ? 'unknown' : this.typeNode(node.type, rest, this.trace.generics.keyed(node, at, env), step);
     if (ts.isTypeLiteralNode(node)) return this.isFamily(node, path) ? 'live' : this.inMembers(node.members, path, env, step);
     return 'unknown';
+  }
+
+  /** `K extends 'live' ? H['pte'] : EntryPtr<'pte'>`: the way that the name goes, or else what all ways have in common. */
+  private conditional(node: ts.ConditionalTypeNode, path: Path, env: Env, step: number): Origin {
+    const name = this.trace.generics.nameIn(node.checkType, env);
+    const named = name === undefined ? [] : ts.isUnionTypeNode(node.extendsType) ? node.extendsType.types : [node.extendsType];
+    const isNames = named.length > 0 && named.every((one) => ts.isLiteralTypeNode(one));
+    const [isFirst, isSecond] = isNames ? [named.some((one) => this.trace.generics.nameIn(one, env) === name), named.every((one) => this.trace.generics.nameIn(one, env) !== name)] : [true, true];
+    const first = isFirst ? this.typeNode(node.trueType, path, this.trace.generics.inferred(node, env), step) : 'unknown';
+    const second = isSecond ? this.typeNode(node.falseType, path, env, step) : 'unknown';
+    const said = either(first, second);
+    return said === 'mixed' ? 'unknown' : said;
   }
 
   /** Whether a path leads to a property of a handle family. A mapped type over the levels may be of copies as well. */
@@ -90,6 +103,7 @@ export class WrittenTypes extends Part {
         if (original.name === 'ReturnType') return argument(0, ['()', ...path]);
         if (original.name === 'Awaited') return argument(0, ['%await', ...path]);
         if (original.name === 'Parameters') return this.parameterOf(arguments_[0], path, step);
+        if (original.name === 'FlatArray') return [['*', '*'], ['*']].map((way) => argument(0, [...way, ...path])).find((one) => one !== 'unknown') ?? 'unknown';
         if (original.name === 'Record') return at === undefined ? 'unknown' : argument(1, rest);
       }
       const said = this.typeNode(alias.type, path, inner, step);
@@ -114,7 +128,7 @@ export class WrittenTypes extends Part {
   /** `Parameters<typeof f>[0]` */
   private parameterOf(node: ts.TypeNode | undefined, path: Path, step: number): Origin {
     const declaration = node === undefined ? undefined : (this.checker.getTypeFromTypeNode(node).getCallSignatures()[0]?.getDeclaration());
-    const parameter = declaration?.parameters[Number(path[0])];
+    const parameter = declaration === undefined ? undefined : takenBy(declaration)[Number(path[0])];
     return parameter === undefined ? 'unknown' : this.trace.declarations.declaration(parameter, path.slice(1), step + 1);
   }
 
