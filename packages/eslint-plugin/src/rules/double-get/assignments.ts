@@ -1,0 +1,59 @@
+import { AST_NODE_TYPES, ASTUtils, type TSESTree } from '@typescript-eslint/utils';
+import ts from 'typescript';
+import { calledName, stablePath } from '../../accessors.js';
+import { bare } from '../../ast.js';
+import type { Typed } from '../../typed.js';
+import type { Subject } from './subject.js';
+
+/** What is given to variables, fields and elements, and by whom. */
+export class Assignments {
+  private readonly types: Typed;
+  private readonly sourceCode: Subject['sourceCode'];
+
+  constructor({ sourceCode, types }: Subject) {
+    this.types = types;
+    this.sourceCode = sourceCode;
+  }
+
+  isSetter(node: TSESTree.Node): boolean {
+    return node.type === AST_NODE_TYPES.MemberExpression && ((this.types.symbolOf(node.property)?.flags ?? 0) & ts.SymbolFlags.SetAccessor) !== 0;
+  }
+
+  /** What a function of this file, which is called or called back here, gives to variables that are not its own: `const skip = (n: number) => { ptep = hwPteAdvance(arch, ptep, n); }`. */
+  *assignedBy(node: TSESTree.Node): Generator<TSESTree.Node, undefined> {
+    const body = this.functionOf(node);
+    if (body === undefined) return undefined;
+    for (const reference of this.sourceCode.getScope(body).through) {
+      let target: TSESTree.Identifier | TSESTree.JSXIdentifier | TSESTree.MemberExpression = reference.identifier;
+      while (target.parent.type === AST_NODE_TYPES.MemberExpression && target.parent.object === target) target = target.parent;
+      const { parent } = target;
+      const isTarget = parent.type === AST_NODE_TYPES.UpdateExpression || (parent.type === AST_NODE_TYPES.AssignmentExpression && parent.left === target);
+      if (isTarget || reference.isWrite()) yield target;
+    }
+    return undefined;
+  }
+
+  private functionOf(node: TSESTree.Node): TSESTree.Node | undefined {
+    const inner = bare(node as TSESTree.Expression);
+    if (ASTUtils.isFunction(inner)) return inner;
+    if (inner.type !== AST_NODE_TYPES.Identifier) return undefined;
+    const definition = ASTUtils.findVariable(this.sourceCode.getScope(inner), inner)?.defs[0]?.node;
+    if (definition === undefined || ASTUtils.isFunction(definition)) return definition;
+    if (definition.type !== AST_NODE_TYPES.VariableDeclarator || definition.id.type !== AST_NODE_TYPES.Identifier || definition.init === null) return undefined;
+    const init = bare(definition.init);
+    return ASTUtils.isFunction(init) ? init : undefined;
+  }
+
+  /** The path of a list whose elements are others after a call: `handles.reverse()`. */
+  reorderedBy(node: TSESTree.CallExpression): string | undefined {
+    const callee = bare(node.callee);
+    if (callee.type !== AST_NODE_TYPES.MemberExpression || !/^(copyWithin|fill|pop|push|reverse|set|shift|sort|splice|unshift)$/.test(calledName(node)?.name ?? '')) return undefined;
+    return stablePath(this.types, callee.object);
+  }
+
+  isList(node: TSESTree.Expression): boolean {
+    const { checker } = this.types.types;
+    const type = this.types.typeOf(node);
+    return checker.isArrayType(type) || checker.isTupleType(type);
+  }
+}

@@ -1,0 +1,93 @@
+import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
+import ts from 'typescript';
+import { calledName, entryRead, isEntryWrite, isLocking } from '../../accessors.js';
+import { bare, children } from '../../ast.js';
+import type { Typed } from '../../typed.js';
+import type { Subject } from './subject.js';
+
+/** What may change an entry, or lets somebody else. */
+export class Changes {
+  private readonly types: Typed;
+  private readonly sourceCode: Subject['sourceCode'];
+
+  constructor({ sourceCode, types }: Subject) {
+    this.types = types;
+    this.sourceCode = sourceCode;
+  }
+
+  /** Whether a call may write entries, or let somebody else: an accessor that writes, a lock, and whatever it is given the means to. */
+  mayChange(node: TSESTree.CallExpression | TSESTree.NewExpression): boolean {
+    const { types } = this.types;
+    if (node.type === AST_NODE_TYPES.CallExpression && (isLocking(node) || isEntryWrite(this.types, node))) return true;
+    const name = calledName(node);
+    const symbol = name === undefined ? undefined : this.types.symbolOf(name);
+    const files = (symbol === undefined ? [] : (types.resolved(symbol).declarations ?? [])).map((declaration) => declaration.getSourceFile());
+    // The language's own functions change nothing, but for what they call back, and so do the accessors that only read.
+    if (files.length > 0 && files.every((file) => this.types.services.program.isSourceFileDefaultLibrary(file))) return this.isAtomic(node) || node.arguments.some((argument) => this.isCalledBack(argument));
+    if (symbol !== undefined && types.isCoreSymbol(symbol, types.resolved(symbol).name)) return this.isChangingMethod(node);
+    if (node.type === AST_NODE_TYPES.CallExpression && this.sourceCode.getText(node.callee).startsWith('console.')) return false;
+    if (name !== undefined && CHANGES.test(name.name)) return true;
+    // A method does what it does to its object, and a function without arguments to the machine; one that gets values only cannot get at the tables by them.
+    return this.isMethod(node) || node.arguments.length === 0 || node.arguments.some((argument) => !this.isPlainValue(argument));
+  }
+
+  /** `Atomics.wait(words, 0, 0)`: what waits, or may take or release a lock. */
+  private isAtomic(node: TSESTree.CallExpression | TSESTree.NewExpression): boolean {
+    const callee = bare(node.callee);
+    return callee.type === AST_NODE_TYPES.MemberExpression && callee.object.type === AST_NODE_TYPES.Identifier && callee.object.name === 'Atomics' && !/^(load|isLockFree)$/.test(calledName(node)?.name ?? '');
+  }
+
+  /** Of core's classes: those that change tables or wait for the hardware. */
+  private isChangingMethod(node: TSESTree.CallExpression | TSESTree.NewExpression): boolean {
+    const callee = bare(node.callee);
+    if (callee.type !== AST_NODE_TYPES.MemberExpression) return false;
+    const { types } = this.types;
+    const object = this.types.typeOf(callee.object);
+    if (types.isCore(object, 'UnlinkedTable')) return /^(set|link)$/.test(calledName(node)?.name ?? '');
+    if (types.isCore(object, 'Arch', 'WritableArch')) return /^(newTable|freeTable)$/.test(calledName(node)?.name ?? '');
+    return types.isCore(object, 'FlushPromise', 'FlushLedger', 'MmuGather', 'TableMemory', 'Tlb');
+  }
+
+  /** `this.mark(1)`, and not `util.mark(1)` of a namespace. */
+  private isMethod(node: TSESTree.CallExpression | TSESTree.NewExpression): boolean {
+    const callee = bare(node.callee);
+    if (callee.type !== AST_NODE_TYPES.MemberExpression) return false;
+    const symbol = this.types.symbolOf(callee.object);
+    return symbol === undefined || (this.types.types.resolved(symbol).flags & (ts.SymbolFlags.Module | ts.SymbolFlags.Namespace)) === 0;
+  }
+
+  /** Whether a function that is given to one of the language's own may change something when it is called. */
+  private isCalledBack(node: TSESTree.CallExpressionArgument): boolean {
+    if (node.type === AST_NODE_TYPES.ArrowFunctionExpression || node.type === AST_NODE_TYPES.FunctionExpression) return this.doesChange(node.body);
+    return node.type !== AST_NODE_TYPES.SpreadElement && this.types.typeOf(node).getCallSignatures().length > 0;
+  }
+
+  /** Whether anything in a piece of code may change an entry. */
+  private doesChange(node: TSESTree.Node): boolean {
+    if (node.type === AST_NODE_TYPES.AwaitExpression || node.type === AST_NODE_TYPES.YieldExpression || node.type === AST_NODE_TYPES.TaggedTemplateExpression || node.type === AST_NODE_TYPES.AssignmentExpression) return true;
+    if (node.type === AST_NODE_TYPES.NewExpression && this.mayChange(node)) return true;
+    if (node.type === AST_NODE_TYPES.CallExpression && entryRead(this.types, node) === undefined && this.mayChange(node)) return true;
+    return children(node, this.sourceCode.visitorKeys).some((child) => this.doesChange(child));
+  }
+
+  private isPlainValue(node: TSESTree.CallExpressionArgument): boolean {
+    if (node.type === AST_NODE_TYPES.SpreadElement || this.types.handleOf(node) !== undefined) return false;
+    if (node.type === AST_NODE_TYPES.ArrayExpression) return node.elements.every((element) => element === null || this.isPlainValue(element));
+    if (node.type === AST_NODE_TYPES.ObjectExpression) return node.properties.every((property) => property.type === AST_NODE_TYPES.Property && this.isPlainValue(property.value as TSESTree.Expression));
+    const type = this.types.typeOf(node);
+    return (type.isUnion() ? type.types : [type]).every((member) => this.isPlain(member));
+  }
+
+  /** Whether a type is one of numbers, texts and the like, or of less. */
+  private isPlain(type: ts.Type): boolean {
+    if ((type.flags & PLAIN) !== 0) return true;
+    if ((type.flags & ts.TypeFlags.Object) !== 0) return false;
+    const { checker } = this.types.types;
+    const values = [checker.getNumberType(), checker.getBigIntType(), checker.getStringType(), checker.getBooleanType(), checker.getUndefinedType(), checker.getNullType()];
+    return values.some((value) => checker.isTypeAssignableTo(type, value));
+  }
+}
+
+const PLAIN = ts.TypeFlags.NumberLike | ts.TypeFlags.BigIntLike | ts.TypeFlags.StringLike | ts.TypeFlags.BooleanLike | ts.TypeFlags.Undefined | ts.TypeFlags.Null;
+/** A function that gets numbers only and writes entries all the same, or waits until somebody did, by its name. */
+const CHANGES = /^(zap|m?unmap|remap|map|clear|flush|invalidate|write|store|set(?=[A-Z]|$)|update|populate|free|fault|handle|protect|split|collapse|migrate|touch|dirty|wait|sleep|msleep|delay|udelay|pause|poll|spin|tick|step|run)/i;

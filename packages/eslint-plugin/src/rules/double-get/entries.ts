@@ -1,0 +1,107 @@
+import { AST_NODE_TYPES, ASTUtils, type TSESTree } from '@typescript-eslint/utils';
+import ts from 'typescript';
+import { calledName, stablePath } from '../../accessors.js';
+import { bare, isArithmetic } from '../../ast.js';
+import type { Typed } from '../../typed.js';
+import type { Subject } from './subject.js';
+
+/** Which entry a handle is of, and which architecture it is asked of, as texts: equal ones are the same. */
+export class Entries {
+  private readonly types: Typed;
+  private readonly sourceCode: Subject['sourceCode'];
+
+  constructor({ sourceCode, types }: Subject) {
+    this.types = types;
+    this.sourceCode = sourceCode;
+  }
+
+  /** Which entry a handle is of, as a text; undefined where it may be another the next time that it is asked for. */
+  pathOf(node: TSESTree.Node, depth = 0): string | undefined {
+    const inner = bare(node as TSESTree.Expression);
+    if (inner.type === AST_NODE_TYPES.Identifier) return (depth < MAX_DEPTH ? this.standsFor(inner, depth) : undefined) ?? stablePath(this.types, inner);
+    if (inner.type === AST_NODE_TYPES.CallExpression) return this.pathOfStep(inner, depth);
+    if (inner.type !== AST_NODE_TYPES.MemberExpression) return stablePath(this.types, inner);
+    const object = this.pathOf(inner.object, depth);
+    if (object === undefined) return undefined;
+    if (inner.computed && !(inner.property.type === AST_NODE_TYPES.Literal && typeof inner.property.value === 'string')) {
+      const at = this.numberOf(inner.property, depth);
+      return at === undefined ? undefined : `${object}[${at}]`;
+    }
+    // What a getter returns may be another entry each time.
+    const symbol = this.types.symbolOf(inner.property);
+    if (symbol === undefined || (symbol.flags & ts.SymbolFlags.GetAccessor) !== 0) return undefined;
+    if (inner.computed) return `${object}.${symbol.name}`;
+    return `${object}.${inner.property.type === AST_NODE_TYPES.PrivateIdentifier ? '#' : ''}${symbol.name}`;
+  }
+
+  /** `hwPteAdvance(arch, ptep, i)`: as many entries on from the same one is the same again. */
+  private pathOfStep(node: TSESTree.CallExpression, depth: number): string | undefined {
+    const name = calledName(node);
+    if (name === undefined || !this.types.mayGiveHandle(node)) return undefined;
+    const symbol = this.types.symbolOf(name);
+    const original = symbol === undefined ? undefined : this.types.types.resolved(symbol);
+    if (original === undefined || !STEP.test(original.name) || !this.types.types.isCoreSymbol(original, original.name)) return undefined;
+    const parts = node.arguments.map((argument) => (argument.type === AST_NODE_TYPES.SpreadElement ? undefined : this.numberOf(argument, depth)));
+    return parts.includes(undefined) ? undefined : `${original.name}(${parts.join()})`;
+  }
+
+  /** What an index or a count is, as a text: `3`, `i + 1`, or a path. */
+  private numberOf(node: TSESTree.Expression, depth: number): string | undefined {
+    const inner = bare(node);
+    if (inner.type === AST_NODE_TYPES.Literal) return inner.raw;
+    if (inner.type !== AST_NODE_TYPES.BinaryExpression || !isArithmetic(inner.operator)) return this.pathOf(inner, depth);
+    const left = inner.left.type === AST_NODE_TYPES.PrivateIdentifier ? undefined : this.numberOf(inner.left, depth);
+    const right = this.numberOf(inner.right, depth);
+    return left === undefined || right === undefined ? undefined : `(${left} ${inner.operator} ${right})`;
+  }
+
+  /** The path of what a constant was given, if neither can become something else: `const same = ptep`, `const { ptep } = fault`. */
+  private standsFor(node: TSESTree.Identifier, depth: number): string | undefined {
+    const variable = ASTUtils.findVariable(this.sourceCode.getScope(node), node);
+    const definition = variable?.defs[0]?.node;
+    if (definition?.type !== AST_NODE_TYPES.VariableDeclarator || definition.init === null || definition.parent.kind !== 'const') return undefined;
+    if (definition.id.type === AST_NODE_TYPES.Identifier) return this.isFixed(definition.init) ? this.pathOf(definition.init, depth + 1) : undefined;
+    if (definition.id.type !== AST_NODE_TYPES.ObjectPattern || !this.isFixed(definition.init)) return undefined;
+    const property = definition.id.properties.find((one) => one.type === AST_NODE_TYPES.Property && one.value.type === AST_NODE_TYPES.Identifier && one.value.name === node.name);
+    if (property?.type !== AST_NODE_TYPES.Property || property.computed || property.key.type !== AST_NODE_TYPES.Identifier) return undefined;
+    const object = this.pathOf(definition.init, depth + 1);
+    const field = this.types.types.checker.getPropertyOfType(this.types.typeOf(definition.init), property.key.name);
+    if (object === undefined || field === undefined) return undefined;
+    return this.isReadonly(field) ? `${object}.${property.key.name}` : undefined;
+  }
+
+  /** Whether an expression is a variable that is given a value once, or a readonly field of one. */
+  private isFixed(node: TSESTree.Expression): boolean {
+    const inner = bare(node);
+    if (inner.type === AST_NODE_TYPES.Identifier) {
+      const variable = ASTUtils.findVariable(this.sourceCode.getScope(inner), inner);
+      return variable?.references.every((reference) => !reference.isWrite() || reference.init === true) === true;
+    }
+    if (inner.type === AST_NODE_TYPES.ThisExpression) return true;
+    if (inner.type !== AST_NODE_TYPES.MemberExpression || inner.computed || !this.isFixed(inner.object)) return false;
+    const symbol = this.types.symbolOf(inner.property);
+    return symbol !== undefined && this.isReadonly(symbol);
+  }
+
+  private isReadonly(symbol: ts.Symbol): boolean {
+    return (symbol.flags & ts.SymbolFlags.GetAccessor) === 0 && (symbol.declarations ?? []).some((declaration) => (ts.getCombinedModifierFlags(declaration) & ts.ModifierFlags.Readonly) !== 0);
+  }
+
+  /** Which architecture a read asks: handles of two of them that look alike are of two tables. */
+  archOf(node: TSESTree.CallExpression): string {
+    const callee = bare(node.callee);
+    const [first] = node.arguments;
+    let arch: TSESTree.Node | undefined = first;
+    if (callee.type === AST_NODE_TYPES.MemberExpression && this.types.types.isCore(this.types.typeOf(callee.object), 'LevelOps', 'WritableOps')) {
+      const path = this.pathOf(callee.object);
+      if (path !== undefined) return path.replace(/\.ops(\.\w+|\[[^\]]*\])$/, '');
+      arch = callee.object;
+    } else if (first === undefined || this.types.handleOf(first) !== undefined) return '';
+    return arch === undefined ? '' : (this.pathOf(arch) ?? this.sourceCode.getText(arch));
+  }
+}
+
+/** The functions of core that step from one entry of a table to another. */
+const STEP = /^hw(?:Pte|Pmd|Pud|P4d|Pgd)(?:Next|Advance)$/;
+/** How far constants are followed to what they stand for. */
+const MAX_DEPTH = 4;

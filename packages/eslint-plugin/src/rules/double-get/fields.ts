@@ -1,0 +1,63 @@
+import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
+import ts from 'typescript';
+import { stablePath } from '../../accessors.js';
+import { bare } from '../../ast.js';
+import type { Typed } from '../../typed.js';
+import type { Entries } from './entries.js';
+import type { Subject } from './subject.js';
+
+/** By constant, the field that it was given, for as long as that cannot have become another: both are the same entry, or the same architecture. */
+export class Fields {
+  private readonly types: Typed;
+  private readonly entries: Entries;
+  private readonly fields = new Map<string, string>();
+
+  constructor({ types }: Subject, entries: Entries) {
+    this.types = types;
+    this.entries = entries;
+  }
+
+  /** Remembers what a constant was given: `const { ptep } = fault`, where `fault.ptep` may be another later. */
+  given({ id, init, parent }: TSESTree.VariableDeclarator): void {
+    if (init === null || parent.kind !== 'const') return;
+    if (id.type === AST_NODE_TYPES.Identifier) {
+      const { type } = bare(init);
+      if (type === AST_NODE_TYPES.Identifier || type === AST_NODE_TYPES.MemberExpression) this.stands(id, () => this.entries.pathOf(init));
+      return;
+    }
+    if (id.type !== AST_NODE_TYPES.ObjectPattern) return;
+    for (const property of id.properties) {
+      if (property.type !== AST_NODE_TYPES.Property || property.computed || property.key.type !== AST_NODE_TYPES.Identifier || property.value.type !== AST_NODE_TYPES.Identifier) continue;
+      const { name } = property.key;
+      this.stands(property.value, () => {
+        const object = this.entries.pathOf(init);
+        const field = object === undefined ? undefined : this.types.types.checker.getPropertyOfType(this.types.typeOf(init), name);
+        return field === undefined || (field.flags & ts.SymbolFlags.GetAccessor) !== 0 ? undefined : `${object}.${name}`;
+      });
+    }
+  }
+
+  private stands(constant: TSESTree.Identifier, find: () => string | undefined): void {
+    if (this.types.handleOf(constant) === undefined && !this.types.types.isCore(this.types.typeOf(constant), 'Arch', 'WritableArch', 'LevelOps', 'WritableOps')) return;
+    const own = stablePath(this.types, constant);
+    const field = find();
+    if (own !== undefined && field !== undefined) this.fields.set(own, this.byFields(field));
+  }
+
+  /** A path with the fields in the place of the constants that were given them. */
+  byFields(path: string): string {
+    return this.fields.size === 0 ? path : path.replace(VARIABLE, (name) => this.fields.get(name) ?? name);
+  }
+
+  /** Forgets what is said to have become another. */
+  drop(isAnother: (field: string) => boolean): void {
+    for (const [constant, field] of [...this.fields]) if (isAnother(field)) this.fields.delete(constant);
+  }
+
+  forget(): void {
+    this.fields.clear();
+  }
+}
+
+/** A variable in a path. */
+const VARIABLE = /[\w$]+#\d+/g;
