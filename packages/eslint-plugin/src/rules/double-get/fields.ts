@@ -6,7 +6,7 @@ import type { Typed } from '../../typed.js';
 import type { Entries } from './entries.js';
 import type { Subject } from './subject.js';
 
-/** By constant, the field that it was given, for as long as that cannot have become another: both are the same entry, or the same architecture. */
+/** By variable, the other one or the field that it was given, for as long as neither can have become another: both are the same entry, or the same architecture. */
 export class Fields {
   private readonly types: Typed;
   private readonly entries: Entries;
@@ -17,9 +17,9 @@ export class Fields {
     this.entries = entries;
   }
 
-  /** Remembers what a constant was given: `const { ptep } = fault`, where `fault.ptep` may be another later. */
+  /** Remembers what a variable was given where it was declared: `const { ptep } = fault`, where `fault.ptep` may be another later. */
   given({ id, init, parent }: TSESTree.VariableDeclarator): void {
-    if (init === null || parent.kind !== 'const') return;
+    if (init === null || (parent.kind !== 'const' && parent.kind !== 'let')) return;
     if (id.type === AST_NODE_TYPES.Identifier) {
       const { type } = bare(init);
       if (type === AST_NODE_TYPES.Identifier || type === AST_NODE_TYPES.MemberExpression) this.stands(id, () => this.entries.pathOf(init));
@@ -37,21 +37,21 @@ export class Fields {
     }
   }
 
-  private stands(constant: TSESTree.Identifier, find: () => string | undefined): void {
-    if (this.types.handleOf(constant) === undefined && !this.types.types.isCore(this.types.typeOf(constant), 'Arch', 'WritableArch', 'LevelOps', 'WritableOps')) return;
-    const own = stablePath(this.types, constant);
+  private stands(variable: TSESTree.Identifier, find: () => string | undefined): void {
+    if (this.types.handleOf(variable) === undefined && !this.types.types.isCore(this.types.typeOf(variable), 'Arch', 'WritableArch', 'LevelOps', 'WritableOps')) return;
+    const own = stablePath(this.types, variable);
     const field = find();
     if (own !== undefined && field !== undefined) this.fields.set(own, this.byFields(field));
   }
 
-  /** A path with the fields in the place of the constants that were given them. */
+  /** A path with the fields in the place of the variables that were given them. */
   byFields(path: string): string {
     return this.fields.size === 0 ? path : path.replace(VARIABLE, (name) => this.fields.get(name) ?? name);
   }
 
   /** Forgets what is said to have become another. */
-  drop(isAnother: (field: string) => boolean): void {
-    for (const [constant, field] of [...this.fields]) if (isAnother(field)) this.fields.delete(constant);
+  drop(isAnother: (path: string) => boolean): void {
+    for (const [variable, field] of [...this.fields]) if (isAnother(variable) || isAnother(field)) this.fields.delete(variable);
   }
 
   forget(): void {

@@ -87,8 +87,11 @@ class Walk {
         // What there is already, or else what is read, is no value of one read.
         this.branches([() => { this.visit(node.right); }, () => undefined], node.operator === '??' ? onAll : met);
         return;
+      case AST_NODE_TYPES.BlockStatement:
+        this.disposing(node.body, () => { this.all(node.body); });
+        return;
       case AST_NODE_TYPES.SwitchStatement:
-        this.switch(node);
+        this.disposing(node.cases.flatMap(({ consequent }) => consequent), () => { this.switch(node); });
         return;
       case AST_NODE_TYPES.LabeledStatement:
         // Whatever leaves by the label may leave from anywhere.
@@ -107,9 +110,11 @@ class Walk {
         this.visit(node.right);
         // Between two elements, whoever makes them may do anything.
         if (node.type === AST_NODE_TYPES.ForOfStatement && (node.await || !this.assignments.isList(node.right))) this.forget();
-        this.loop(() => {
-          this.visit(node.body);
-          return new Map();
+        this.disposing([node.left], () => {
+          this.loop(() => {
+            this.visit(node.body);
+            return new Map();
+          });
         });
         return;
       case AST_NODE_TYPES.WhileStatement:
@@ -160,8 +165,8 @@ class Walk {
         return;
       case AST_NODE_TYPES.VariableDeclaration:
         this.all(node.declarations);
-        // Disposing at the end, and whatever was taken here: a lock, a section.
-        if (node.kind === 'using' || node.kind === 'await using') this.forget();
+        // Whatever was taken here: a lock, a section.
+        if (isUsing(node)) this.forget();
         return;
       case AST_NODE_TYPES.VariableDeclarator:
         this.all([node.init, node.id]);
@@ -214,6 +219,18 @@ class Walk {
     body();
     this.around.pop();
     return before;
+  }
+
+  /** Goes through a piece of code at whose end, however it is left, what some statements hold with `using` is given back. */
+  private disposing(statements: readonly TSESTree.Node[], body: () => void): void {
+    if (!statements.some(isUsing)) {
+      body();
+      return;
+    }
+    const before = this.leaves.map((left) => left.length);
+    body();
+    this.forget();
+    this.leaves.forEach((left, at) => { for (const { reads } of left.slice(before[at])) reads.clear(); });
   }
 
   private forget(): void {
@@ -342,4 +359,8 @@ class Walk {
     if (earlier === undefined) this.now.set(key, read).set(byFields, read);
     else if (!this.comparisons.isCompared(read, earlier)) this.found.push({ read, earlier });
   }
+}
+
+function isUsing(node: TSESTree.Node): boolean {
+  return node.type === AST_NODE_TYPES.VariableDeclaration && (node.kind === 'using' || node.kind === 'await using');
 }
