@@ -93,8 +93,9 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       return uses.length > 0 && uses.every(isOfLocklessWalk) ? NO_WALK_LOCK : undefined;
     }
     if (parent.type === AST_NODE_TYPES.MethodDefinition || parent.type === AST_NODE_TYPES.PropertyDefinition) {
-      const says = parent.parent.body.some((one) => (one.type === AST_NODE_TYPES.PropertyDefinition || one.type === AST_NODE_TYPES.MethodDefinition) && one.value !== null && ASTUtils.getPropertyName(one) === 'walkLock' && isNoLock(one.value));
-      return says ? NO_WALK_LOCK : undefined;
+      const says = parent.parent.body.find((one) => (one.type === AST_NODE_TYPES.PropertyDefinition || one.type === AST_NODE_TYPES.MethodDefinition) && ASTUtils.getPropertyName(one) === 'walkLock');
+      const isOff = says === undefined ? modesElsewhere(parent.parent.parent).some(isNoLockType) : 'value' in says && says.value !== null && isNoLock(says.value);
+      return isOff ? NO_WALK_LOCK : undefined;
     }
     return isOfLocklessWalk(node) ? NO_WALK_LOCK : undefined;
   }
@@ -107,6 +108,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     for (const one of object.properties) {
       if (one.type === AST_NODE_TYPES.Property && ASTUtils.getPropertyName(one) === 'walkLock') return isNoLock(one.value);
     }
+    if (modesElsewhere(object).some(isNoLockType)) return true;
     if (isGivenToLockless(object)) return true;
     // An ops object that is given to the walk by its name.
     let holder: TSESTree.Node = object.parent;
@@ -126,13 +128,24 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     }
     if (parent === undefined) return false;
     if (parent.type !== AST_NODE_TYPES.Property && parent.type !== AST_NODE_TYPES.MethodDefinition && parent.type !== AST_NODE_TYPES.PropertyDefinition) return false;
-    const siblings = parent.type === AST_NODE_TYPES.Property ? (parent.parent.type === AST_NODE_TYPES.ObjectExpression ? parent.parent.properties : []) : parent.parent.body;
-    for (const one of siblings) {
+    const ops = parent.type === AST_NODE_TYPES.Property ? parent.parent : parent.parent.parent;
+    if (ops.type === AST_NODE_TYPES.ObjectPattern) return false;
+    const holds = (isWrite: boolean): boolean => /^pte(Entry|Range)$/.test(ASTUtils.getPropertyName(parent) ?? '') || isWrite;
+    for (const one of ops.type === AST_NODE_TYPES.ObjectExpression ? ops.properties : ops.body.body) {
       if (one.type !== AST_NODE_TYPES.Property && one.type !== AST_NODE_TYPES.PropertyDefinition) continue;
       if (ASTUtils.getPropertyName(one) !== 'walkLock' || one.value === null || isNoLock(one.value)) continue;
-      return /^pte(Entry|Range)$/.test(ASTUtils.getPropertyName(parent) ?? '') || WRITE_LOCK.test(sourceCode.getText(one.value));
+      return holds(WRITE_LOCK.test(sourceCode.getText(one.value)));
     }
-    return false;
+    return modesElsewhere(ops).some((mode) => isOne(mode) && !isNoLockType(mode) && holds(WRITE_LOCK.test(checker.typeToString(mode))));
+  }
+
+  /** The lock mode of operations that is not said among them: of the operations that they are spread from, or of the class that they extend. */
+  function modesElsewhere(ops: TSESTree.ObjectExpression | TSESTree.ClassDeclaration | TSESTree.ClassExpression): readonly ts.Type[] {
+    const node = toTs.get(ops);
+    const from = ts.isClassLike(node)
+      ? (node.heritageClauses ?? []).flatMap((clause) => clause.types)
+      : (ops.type === AST_NODE_TYPES.ObjectExpression ? ops.properties : []).flatMap((one) => (one.type === AST_NODE_TYPES.SpreadElement ? [toTs.get(one.argument)] : []));
+    return from.flatMap((one) => listed(checker.getTypeAtLocation(one).getProperty('walkLock'))).map((mode) => checker.getTypeOfSymbol(mode));
   }
 
   /** Where the function or variable that a node declares is used. */
@@ -144,9 +157,16 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** Whether an expression is the mode without locks: as it is written, or by its type. */
   function isNoLock(node: TSESTree.Node): boolean {
-    if (NO_LOCK.test(sourceCode.getText(node))) return true;
-    const type = types.typeOf(node);
-    return !type.isUnion() && (type.flags & (ts.TypeFlags.Literal | ts.TypeFlags.EnumLiteral)) !== 0 && NO_LOCK.test(checker.typeToString(type));
+    return NO_LOCK.test(sourceCode.getText(node)) || isNoLockType(types.typeOf(node));
+  }
+
+  function isNoLockType(type: ts.Type): boolean {
+    return isOne(type) && NO_LOCK.test(checker.typeToString(type));
+  }
+
+  /** Whether a type is of one mode alone. */
+  function isOne(type: ts.Type): boolean {
+    return !type.isUnion() && (type.flags & (ts.TypeFlags.Literal | ts.TypeFlags.EnumLiteral)) !== 0;
   }
 
   function isGivenToLockless(node: TSESTree.Node): boolean {
