@@ -185,6 +185,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** A section that is RCU's alone: `rcuReadLock(); ... rcuReadUnlock();`, `using section = rcu.readLock()`, `rcu.read(() => ...)`. */
   function sectionAround(node: TSESTree.Node): string | undefined {
+    // What inner blocks end was begun in outer ones.
+    let ended = 0;
     for (const [at, parent] of steps(node)) {
       if (isFunction(at) && at !== node) {
         if (parent.type === AST_NODE_TYPES.CallExpression && RCU_SCOPE.test(sourceCode.getText(parent.callee))) return 'only RCU protects its table';
@@ -194,15 +196,19 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       if (body === undefined) continue;
       // Sections may be inside of each other.
       let open = 0;
+      let unopened = 0;
       let guard: string | undefined;
       for (const { name, holder } of callsBefore(body, at)) {
-        if (RCU_END.test(name) || (guard !== undefined && objectOf(name) === guard && ENDS.test(name))) open = Math.max(0, open - 1);
-        else if (RCU_BEGIN.test(name)) {
+        if (RCU_END.test(name) || (guard !== undefined && objectOf(name) === guard && ENDS.test(name))) {
+          if (open > 0) open--;
+          else unopened++;
+        } else if (RCU_BEGIN.test(name)) {
           open++;
           guard = holder;
         }
       }
-      if (open > 0) return 'only RCU protects its table';
+      if (open > ended) return 'only RCU protects its table';
+      ended = ended - open + unopened;
     }
     return undefined;
   }
