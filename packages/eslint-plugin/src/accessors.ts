@@ -54,12 +54,30 @@ function wayOf(types: Typed, node: TSESTree.CallExpression, name: TSESTree.Ident
     const way = METHODS.get(name.name);
     if (way !== undefined && types.types.isCore(types.typeOf(callee.object), 'LevelOps', 'WritableOps', 'BasicLevelOps', 'TableLevelOps')) return { way, at: 0 };
   }
-  const symbol = types.symbolOf(name);
-  const original = symbol === undefined ? undefined : withoutName(types, types.types.resolved(symbol));
-  const match = original === undefined ? null : GETTER.exec(original.name);
-  if (original === undefined || match === null || !types.types.isCoreSymbol(original, original.name)) return undefined;
+  const match = GETTER.exec(coreFunction(types, node, (original) => GETTER.test(original))?.name ?? '');
+  if (match === null) return undefined;
   return { way: match[1] === undefined ? 'plain' : match[1] === 'Once' ? 'once' : 'lockless', at: 1 };
 }
+
+/**
+ * The function of `@pgtable/core` that is called, or the method of one of its classes, whatever it is called by here: `read` of `const { ptepGet: read } = core`.
+ *
+ * @param test of its own name: what core is asked for is asked last
+ */
+export function coreFunction(types: Typed, node: TSESTree.CallExpression | TSESTree.NewExpression, test: (name: string) => boolean = () => true): ts.Symbol | undefined {
+  const name = calledName(node);
+  const symbol = name === undefined ? undefined : types.symbolOf(name);
+  if (symbol === undefined) return undefined;
+  const original = withoutName(types, types.types.resolved(symbol));
+  if (test(original.name) && types.types.isCoreSymbol(original, original.name)) return original;
+  // A variable or a field that has a function is called by the signature of that one.
+  const declaration = (original.flags & HOLDER) === 0 ? undefined : types.signatureOf(node)?.declaration;
+  if (declaration === undefined || !ts.isFunctionDeclaration(declaration) || declaration.name === undefined || !test(declaration.name.text)) return undefined;
+  const declared = types.types.checker.getSymbolAtLocation(declaration.name);
+  return declared !== undefined && types.types.isCoreSymbol(declared, declared.name) ? declared : undefined;
+}
+
+const HOLDER = ts.SymbolFlags.Variable | ts.SymbolFlags.Property;
 
 /** What a constant stands for that is only another name: `const read = ptepGet`. */
 function withoutName(types: Typed, symbol: ts.Symbol): ts.Symbol {

@@ -2,8 +2,8 @@ import { AST_NODE_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescr
 import { entryRead, type EntryRead } from '../accessors.js';
 import { createRule } from '../create-rule.js';
 import { inOneGo } from '../in-one-go.js';
+import type { Subject } from '../subject.js';
 import { NO_TYPES, typed } from '../typed.js';
-import type { Subject } from './double-get/subject.js';
 import { findTwice, type Twice } from './double-get/walk.js';
 
 const MESSAGES = {

@@ -2,8 +2,8 @@ import { AST_NODE_TYPES, ASTUtils, type TSESTree } from '@typescript-eslint/util
 import ts from 'typescript';
 import { calledName, stablePath } from '../../accessors.js';
 import { bare } from '../../ast.js';
+import type { Subject } from '../../subject.js';
 import type { Typed } from '../../typed.js';
-import type { Subject } from './subject.js';
 
 /** What is given to variables, fields and elements, and by whom. */
 export class Assignments {

@@ -1,9 +1,9 @@
 import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
-import { calledName, entryRead, isEntryWrite, isLocking } from '../../accessors.js';
+import { calledName, coreFunction, entryRead, isEntryWrite, isLocking } from '../../accessors.js';
 import { bare, children } from '../../ast.js';
+import type { Subject } from '../../subject.js';
 import type { Typed } from '../../typed.js';
-import type { Subject } from './subject.js';
 
 /** What may change an entry, or lets somebody else. */
 export class Changes {
@@ -24,7 +24,7 @@ export class Changes {
     const files = (symbol === undefined ? [] : (types.resolved(symbol).declarations ?? [])).map((declaration) => declaration.getSourceFile());
     // The language's own functions change nothing, but for what they call back, and so do the accessors that only read.
     if (files.length > 0 && files.every((file) => this.types.services.program.isSourceFileDefaultLibrary(file))) return this.isAtomic(node) || node.arguments.some((argument) => this.isCalledBack(argument));
-    if (symbol !== undefined && types.isCoreSymbol(symbol, types.resolved(symbol).name)) return this.isChangingMethod(node);
+    if (coreFunction(this.types, node) !== undefined) return this.isChangingMethod(node);
     if (node.type === AST_NODE_TYPES.CallExpression && this.sourceCode.getText(node.callee).startsWith('console.')) return false;
     if (name !== undefined && CHANGES.test(name.name)) return true;
     // A method does what it does to its object, and a function without arguments to the machine; one that gets values only cannot get at the tables by them.

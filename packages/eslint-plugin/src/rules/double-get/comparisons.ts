@@ -1,7 +1,7 @@
 import { AST_NODE_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import { calledName, type EntryRead } from '../../accessors.js';
+import type { Subject } from '../../subject.js';
 import type { Typed } from '../../typed.js';
-import type { Subject } from './subject.js';
 
 /** Whether two reads are made to compare them. */
 export class Comparisons {

@@ -2,9 +2,9 @@ import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import { stablePath } from '../../accessors.js';
 import { bare } from '../../ast.js';
+import type { Entries } from '../../entries.js';
+import type { Subject } from '../../subject.js';
 import type { Typed } from '../../typed.js';
-import type { Entries } from './entries.js';
-import type { Subject } from './subject.js';
 
 /** By variable, the other one or the field that it was given, for as long as neither can have become another: both are the same entry, or the same architecture. */
 export class Fields {

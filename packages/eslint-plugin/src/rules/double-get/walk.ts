@@ -1,13 +1,13 @@
 import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import { entryRead, stablePath, type EntryRead } from '../../accessors.js';
 import { bare, children } from '../../ast.js';
+import { Entries } from '../../entries.js';
+import type { Subject } from '../../subject.js';
 import type { Typed } from '../../typed.js';
 import { Assignments } from './assignments.js';
 import { Changes } from './changes.js';
 import { Comparisons } from './comparisons.js';
-import { Entries } from './entries.js';
 import { Fields } from './fields.js';
-import type { Subject } from './subject.js';
 import { merged, met, onAll, skipping, type Reads, type Way } from './ways.js';
 
 /** A read of an entry that was read already, and has not been changed since as far as the code says. */
@@ -310,8 +310,9 @@ class Walk {
 
   private assigned(target: TSESTree.Node): void {
     const inner = bare(target as TSESTree.Expression);
-    if (inner.type === AST_NODE_TYPES.MemberExpression && inner.computed && this.assignments.isList(inner.object)) {
-      const list = this.entries.pathOf(inner.object);
+    if (inner.type === AST_NODE_TYPES.MemberExpression && inner.computed && (this.assignments.isList(inner.object) || this.types.isText(inner.property))) {
+      // An element of a list, or a field by its name; where the name is no constant, any of them.
+      const list = (inner.property.type === AST_NODE_TYPES.Literal && this.types.isText(inner.property) ? this.entries.pathOf(inner) : undefined) ?? this.entries.pathOf(inner.object);
       if (list === undefined) this.forget();
       else this.drop(list);
       return;

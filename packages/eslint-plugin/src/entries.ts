@@ -1,8 +1,8 @@
 import { AST_NODE_TYPES, ASTUtils, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
-import { calledName, stablePath } from '../../accessors.js';
-import { bare, isArithmetic } from '../../ast.js';
-import type { Typed } from '../../typed.js';
+import { coreFunction, stablePath } from './accessors.js';
+import { bare, isArithmetic } from './ast.js';
+import type { Typed } from './typed.js';
 import type { Subject } from './subject.js';
 
 /** Which entry a handle is of, and which architecture it is asked of, as texts: equal ones are the same. */
@@ -27,22 +27,22 @@ export class Entries {
       const at = this.numberOf(inner.property, depth);
       return at === undefined ? undefined : `${object}[${at}]`;
     }
-    // What a getter returns may be another entry each time.
+    // What a getter returns may be another entry each time. What an object has under any name is no getter's.
     const symbol = this.types.symbolOf(inner.property);
-    if (symbol === undefined || (symbol.flags & ts.SymbolFlags.GetAccessor) !== 0) return undefined;
-    if (inner.computed) return `${object}.${symbol.name}`;
-    return `${object}.${inner.property.type === AST_NODE_TYPES.PrivateIdentifier ? '#' : ''}${symbol.name}`;
+    if (symbol !== undefined && (symbol.flags & ts.SymbolFlags.GetAccessor) !== 0) return undefined;
+    const name = symbol?.name ?? (inner.property.type === AST_NODE_TYPES.Literal ? String(inner.property.value) : inner.property.type === AST_NODE_TYPES.Identifier ? inner.property.name : undefined);
+    return name === undefined ? undefined : `${object}.${inner.property.type === AST_NODE_TYPES.PrivateIdentifier ? '#' : ''}${name}`;
   }
 
   /** `hwPteAdvance(arch, ptep, i)`: as many entries on from the same one is the same again. */
   private pathOfStep(node: TSESTree.CallExpression, depth: number): string | undefined {
-    const name = calledName(node);
-    if (name === undefined || !this.types.mayGiveHandle(node)) return undefined;
-    const symbol = this.types.symbolOf(name);
-    const original = symbol === undefined ? undefined : this.types.types.resolved(symbol);
-    if (original === undefined || !STEP.test(original.name) || !this.types.types.isCoreSymbol(original, original.name)) return undefined;
-    const parts = node.arguments.map((argument) => (argument.type === AST_NODE_TYPES.SpreadElement ? undefined : this.numberOf(argument, depth)));
-    return parts.includes(undefined) ? undefined : `${original.name}(${parts.join()})`;
+    if (!this.types.mayGiveHandle(node)) return undefined;
+    const [, level, how] = STEP.exec(coreFunction(this.types, node)?.name ?? '') ?? [];
+    if (level === undefined || node.arguments.some(({ type }) => type === AST_NODE_TYPES.SpreadElement)) return undefined;
+    const [arch, entry, count] = node.arguments.map((argument) => (argument.type === AST_NODE_TYPES.SpreadElement ? undefined : this.numberOf(argument, depth)));
+    const by = how === 'Next' ? '1' : count;
+    if (arch === undefined || entry === undefined || by === undefined) return undefined;
+    return by === '0' ? entry : `hw${level}(${arch},${entry},${by})`;
   }
 
   /** What an index or a count is, as a text: `3`, `i + 1`, or a path. */
@@ -102,6 +102,6 @@ export class Entries {
 }
 
 /** The functions of core that step from one entry of a table to another. */
-const STEP = /^hw(?:Pte|Pmd|Pud|P4d|Pgd)(?:Next|Advance)$/;
+const STEP = /^hw(Pte|Pmd|Pud|P4d|Pgd)(Next|Advance)$/;
 /** How far constants are followed to what they stand for. */
 const MAX_DEPTH = 4;
