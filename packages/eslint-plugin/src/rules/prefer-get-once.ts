@@ -1,8 +1,9 @@
 import { AST_NODE_TYPES, AST_TOKEN_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import { calledName, entryRead, isEntryWrite, stablePath, type EntryRead } from '../accessors.js';
-import { ancestors, bare, isEquality } from '../ast.js';
+import { ancestors, bare, children, isEquality } from '../ast.js';
 import { createRule } from '../create-rule.js';
+import { Entries } from '../entries.js';
 import { importCore } from '../fix/reach.js';
 import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
@@ -42,6 +43,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   const { sourceCode } = context;
   const { checker } = types.types;
   const toTs = types.services.esTreeNodeToTSNodeMap;
+  const entries = new Entries({ sourceCode, types });
 
   /** Why no lock is held where a node stands, in words; undefined if one may be. */
   function lockless(node: TSESTree.Node): string | undefined {
@@ -373,23 +375,27 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** The write of the same entry, by what was read, that follows in the same block or one inside of it with no lock taken on the way. */
   function writeAfter(read: EntryRead): TSESTree.CallExpression | undefined {
-    const path = stablePath(types, read.handle);
     const around = enclosing(read.node);
-    if (path === undefined || isUnderLockAround(read.node) || (around !== undefined && isOfLockedWalk(around))) return undefined;
-    const write = writtenFrom(read.node, path, around, new Set());
+    if (isUnderLockAround(read.node) || (around !== undefined && isOfLockedWalk(around))) return undefined;
+    const path = entries.pathOf(read.handle);
+    const write = path === undefined ? undefined : writtenFrom(read.node, path, around, new Set());
     return write === undefined || isMoved(read, write) ? undefined : write;
   }
 
-  /** Whether a handle is of another entry when the write comes: `ptep = hwPteNext(arch, ptep)`. */
+  /** Whether a handle is of another entry when the write comes: `ptep = hwPteNext(arch, ptep)`, or `i++` where it is `ptes[i]`. */
   function isMoved(read: EntryRead, write: TSESTree.CallExpression): boolean {
-    let at = bare(read.handle);
-    while (at.type === AST_NODE_TYPES.MemberExpression) at = bare(at.object);
-    const references = at.type === AST_NODE_TYPES.Identifier ? (variableOf(at)?.references ?? []) : [];
-    return references.some((reference) => reference.isWrite() && reference.identifier.range[0] > read.node.range[1] && reference.identifier.range[1] < write.range[0]);
+    return within(read.handle).some((at) => at.type === AST_NODE_TYPES.Identifier && (variableOf(at)?.references ?? []).some((reference) => (
+      reference.isWrite() && reference.identifier.range[0] > read.node.range[1] && reference.identifier.range[1] < write.range[0]
+    )));
   }
 
-  /** The write of an entry that a value goes into: in the same expression, or through variables. */
-  function writtenFrom(node: TSESTree.Node, path: string, around: FunctionNode | undefined, seen: Set<TSESLint.Scope.Variable>): TSESTree.CallExpression | undefined {
+  /** A node, and all nodes inside of it. */
+  function within(node: TSESTree.Node): readonly TSESTree.Node[] {
+    return [node, ...children(node, sourceCode.visitorKeys).flatMap(within)];
+  }
+
+  /** The write of an entry that a value goes into: in the same expression, or through variables and fields. */
+  function writtenFrom(node: TSESTree.Node, path: string, around: FunctionNode | undefined, seen: Set<TSESLint.Scope.Variable | string>): TSESTree.CallExpression | undefined {
     // Written in one expression: setPte(arch, mm, address, ptep, pteMkdirty(arch, ptepGetOnce(arch, ptep))).
     const outwards = upTo(node);
     // What is only asked of a value is no part of what is written: pteYoung(arch, pte) ? young : old.
@@ -399,24 +405,30 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     if (written !== undefined) return isUnderLock(written) ? undefined : written;
     const target = expression.find((at) => at.type === AST_NODE_TYPES.VariableDeclarator || at.type === AST_NODE_TYPES.AssignmentExpression || isStatement(at));
     const id = target?.type === AST_NODE_TYPES.VariableDeclarator ? target.id : target?.type === AST_NODE_TYPES.AssignmentExpression ? target.left : undefined;
-    const variable = id?.type === AST_NODE_TYPES.Identifier && id !== node ? variableOf(id) : undefined;
-    if (variable === undefined || id === undefined || seen.has(variable)) return undefined;
+    const holder = id === undefined || id === node ? undefined : id.type === AST_NODE_TYPES.Identifier ? variableOf(id) : id.type === AST_NODE_TYPES.MemberExpression ? stablePath(types, id) : undefined;
+    if (holder === undefined || id === undefined || seen.has(holder)) return undefined;
     // What is only asked of a value is no part of it.
     const kept = types.typeOf(id);
     if (types.types.value(kept) === undefined && (kept.flags & ts.TypeFlags.BigIntLike) === 0) return undefined;
-    seen.add(variable);
-    for (const { identifier } of variable.references.filter((reference) => reference.isRead())) {
-      if (identifier.range[0] < node.range[0] || enclosing(identifier) !== around) continue;
-      const by = writtenFrom(identifier, path, around, seen);
+    seen.add(holder);
+    for (const use of usesOfHolder(holder, around)) {
+      if (use.range[0] < node.range[0] || enclosing(use) !== around) continue;
+      const by = writtenFrom(use, path, around, seen);
       if (by !== undefined) return by;
     }
     return undefined;
   }
 
+  /** Where a variable, or a field by its path, is read: the field in one function only. */
+  function usesOfHolder(holder: TSESLint.Scope.Variable | string, around: FunctionNode | undefined): readonly TSESTree.Node[] {
+    if (typeof holder !== 'string') return holder.references.filter((reference) => reference.isRead()).map(({ identifier }) => identifier);
+    return within(around?.body ?? sourceCode.ast).filter((at) => at.type === AST_NODE_TYPES.MemberExpression && !isTarget(at) && stablePath(types, at) === holder);
+  }
+
   function writes(node: TSESTree.Node, path: string): node is TSESTree.CallExpression {
     // Compared under the lock, or by the hardware, is no blind write.
     if (node.type !== AST_NODE_TYPES.CallExpression || !isEntryWrite(types, node) || COMPARES.test(nameOf(node))) return false;
-    return node.arguments.some((argument) => argument.type !== AST_NODE_TYPES.SpreadElement && types.handleOf(argument) !== undefined && stablePath(types, argument) === path);
+    return node.arguments.some((argument) => argument.type !== AST_NODE_TYPES.SpreadElement && types.handleOf(argument) !== undefined && entries.pathOf(argument) === path);
   }
 
   function suggestions(read: EntryRead): TSESLint.ReportSuggestionArray<Messages> {
@@ -608,6 +620,11 @@ function objectOf(name: string): string {
 
 function listed<T>(one: T | undefined): readonly T[] {
   return one === undefined ? [] : [one];
+}
+
+/** Whether something is given a value, and not asked for its own. */
+function isTarget(node: TSESTree.Node): boolean {
+  return node.parent?.type === AST_NODE_TYPES.AssignmentExpression && node.parent.left === node && node.parent.operator === '=';
 }
 
 function isStatement(node: TSESTree.Node): boolean {
