@@ -1,6 +1,6 @@
 import { AST_NODE_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
-import { bare } from '../ast.js';
+import { bare, children } from '../ast.js';
 import { createRule } from '../create-rule.js';
 import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
@@ -55,7 +55,6 @@ export const explicitWalkLock = createRule<Messages>({
 function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   const { checker } = typed.types;
   const toTs = typed.services.esTreeNodeToTSNodeMap;
-  const toEs = typed.services.tsNodeToESTreeNodeMap;
   const checked = new Set<TSESTree.Node>();
 
   const hasCallbacks = typed.types.remembered('callbacks of a walk', (type) => CALLBACKS.some((name) => mayBeCalled(type.getProperty(name))));
@@ -106,6 +105,13 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     const own = typed.typeOf(node);
     const fitting = expected.types.filter((member) => checker.isTypeAssignableTo(own, member));
     return fitting.length > 0 && fitting.every(isOps);
+  }
+
+  /** Whether an object of callbacks goes by the name of its variable where operations are expected. */
+  function isTakenAsOps(node: TSESTree.ObjectExpression): boolean {
+    if (node.parent.type !== AST_NODE_TYPES.VariableDeclarator || !node.properties.some(isCallback)) return false;
+    const references = context.sourceCode.getDeclaredVariables(node.parent).flatMap((variable) => variable.references);
+    return references.some(({ identifier, init }) => init !== true && identifier.type === AST_NODE_TYPES.Identifier && identifier.parent.type !== AST_NODE_TYPES.SpreadElement && isOps(expectedOf(identifier)));
   }
 
   /** What an object is written for. */
@@ -175,7 +181,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
         return 'yes';
       }
       if (name !== LOCK) continue;
-      return property.kind === 'init' && !property.method && isNothing(typed.typeOf(property.value)) ? { nothing: property } : 'yes';
+      return property.kind === 'init' && !property.method && isNothing(typed.typeOf(bare(property.value as TSESTree.Expression))) ? { nothing: property } : 'yes';
     }
     return 'no';
   }
@@ -205,18 +211,24 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   /** Operations that are given to a walk, and are declared as nothing that has a lock. */
   function checkArgument(argument: TSESTree.Expression): void {
     const expression = bare(argument);
-    const type = typed.typeOf(expression);
-    if ((type.flags & ts.TypeFlags.Object) === 0 || type.getProperty(LOCK) !== undefined && expression.type !== AST_NODE_TYPES.ObjectExpression && !isNothing(checker.getTypeOfSymbol(type.getProperty(LOCK)!))) return;
-    if (!hasCallbacks(type)) return;
-    if (expression.type === AST_NODE_TYPES.ObjectExpression) {
-      checkOps(expression);
+    const made = madeAs(expression);
+    if (made.type === AST_NODE_TYPES.ObjectExpression) {
+      if (hasCallbacks(typed.typeOf(made))) checkOps(made);
       return;
     }
-    const declaration = (expression.type === AST_NODE_TYPES.Identifier ? typed.symbolOf(expression) : undefined)?.valueDeclaration;
-    const initializer = declaration !== undefined && ts.isVariableDeclaration(declaration) && declaration.initializer !== undefined ? (toEs.get(declaration.initializer) as TSESTree.Expression | undefined) : undefined;
-    const made = initializer === undefined ? undefined : bare(initializer);
-    if (made?.type === AST_NODE_TYPES.ObjectExpression) checkOps(made);
-    else if (type.getProperty(LOCK) === undefined && !isOps(type)) context.report({ node: argument, messageId: 'missing' });
+    const type = typed.typeOf(expression);
+    if ((type.flags & ts.TypeFlags.Object) === 0 || !hasCallbacks(type)) return;
+    const lock = type.getProperty(LOCK);
+    if (lock === undefined ? !isOps(type) : isNothing(checker.getTypeOfSymbol(lock))) context.report({ node: argument, messageId: 'missing' });
+  }
+
+  /** What is written there, or where the constant that stands there was declared. */
+  function madeAs(expression: TSESTree.Expression | TSESTree.PrivateIdentifier): TSESTree.Node {
+    if (expression.type !== AST_NODE_TYPES.Identifier) return expression;
+    const [definition] = ASTUtils.findVariable(context.sourceCode.getScope(expression), expression)?.defs ?? [];
+    const declarator = definition?.node;
+    if (declarator?.type !== AST_NODE_TYPES.VariableDeclarator || declarator.parent.kind !== 'const' || declarator.id.type !== AST_NODE_TYPES.Identifier || declarator.init === null) return expression;
+    return bare(declarator.init);
   }
 
   /** Whether a written type is one of lock modes. */
@@ -318,11 +330,15 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     ObjectExpression(node) {
       // What is spread into another is a part of that.
       if (isSpread(node)) return;
-      if (isUnexpected(node)) return;
-      if (isExpectedAsOps(node)) checkOps(node);
+      if (isUnexpected(node) ? isTakenAsOps(node) : isExpectedAsOps(node)) checkOps(node);
     },
     CallExpression(node) {
-      if (node.arguments.length === 0 || !typed.mayBeNamed(node, isWalk)) return;
+      if (node.arguments.length === 0) return;
+      if (isAssign(node)) {
+        if (isOps(checker.getContextualType(toTs.get(node))) && !brings(typed.typeOf(node))) context.report({ node, messageId: 'missing' });
+        return;
+      }
+      if (!typed.mayBeNamed(node, isWalk)) return;
       const callee = bare(node.callee);
       const name = callee.type === AST_NODE_TYPES.MemberExpression ? callee.property : callee;
       const symbol = typed.symbolOf(name);
@@ -341,12 +357,39 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   function checkClass(node: TSESTree.ClassDeclaration | TSESTree.ClassExpression): void {
     if (node.abstract || !node.implements.some(({ expression }) => isImplemented(expression))) return;
     const own = checker.getTypeAtLocation(toTs.get(node)).getProperty(LOCK);
-    if (own === undefined) context.report({ node: node.id ?? node, messageId: 'missing' });
+    if (own === undefined) {
+      context.report({ node: node.id ?? node, messageId: 'missing' });
+      return;
+    }
+    const field = node.body.body.find((member) => member.type === AST_NODE_TYPES.PropertyDefinition && !member.static && ASTUtils.getPropertyName(member) === LOCK);
+    if (field?.type !== AST_NODE_TYPES.PropertyDefinition || field.declare || isSetInside(node.body)) return;
+    if (field.value === null) {
+      if (field.optional) context.report({ node: node.id ?? node, messageId: 'missing' });
+    } else if (isNothing(typed.typeOf(bare(field.value)))) context.report({ node: field, messageId: 'nothing' });
+  }
+
+  /** Whether `this.walkLock = ...` stands in a class. */
+  function isSetInside(body: TSESTree.ClassBody): boolean {
+    const sets = (node: TSESTree.Node): boolean =>
+      (node.type === AST_NODE_TYPES.AssignmentExpression && node.left.type === AST_NODE_TYPES.MemberExpression && node.left.object.type === AST_NODE_TYPES.ThisExpression &&
+        ASTUtils.getPropertyName(node.left) === LOCK && !isNothing(typed.typeOf(bare(node.right)))) ||
+      children(node, context.sourceCode.visitorKeys).some(sets);
+    return sets(body);
   }
 
   function isImplemented(expression: TSESTree.Expression): boolean {
     return isOps(checker.getTypeAtLocation(toTs.get(expression.parent)));
   }
+}
+
+/** Whether a property of an object is called as a callback of a walk is. */
+function isCallback(property: TSESTree.ObjectLiteralElement): boolean {
+  return property.type === AST_NODE_TYPES.Property && CALLBACKS.includes(ASTUtils.getPropertyName(property) ?? '');
+}
+
+/** `Object.assign(...)` */
+function isAssign({ callee }: TSESTree.CallExpression): boolean {
+  return callee.type === AST_NODE_TYPES.MemberExpression && callee.object.type === AST_NODE_TYPES.Identifier && callee.object.name === 'Object' && ASTUtils.getPropertyName(callee) === 'assign';
 }
 
 /** Whether an object is spread into another, on some condition or on none. */
