@@ -3,7 +3,7 @@ import ts from 'typescript';
 import type { Typed } from '../../typed.js';
 import { awaited, isNullable, truth, unionOf, type Answer, type ResultTypes } from './result-types.js';
 import type { Subject } from './subject.js';
-import type { Variables } from './variables.js';
+import type { Companion, Variables } from './variables.js';
 import { NONE, swap, withPresence, withState, type Mapped, type Split, type World, type Worlds } from './worlds.js';
 
 /** Evaluates an expression in some worlds. */
@@ -52,7 +52,7 @@ export class Conditions {
       case AST_NODE_TYPES.Identifier: {
         const companion = this.variables.companionOf(node);
         const after = this.evaluate(node, worlds);
-        if (companion !== undefined) return this.askCompanion(companion.mapped, node, after);
+        if (companion !== undefined) return this.askTruth(companion, node, after);
         return this.splitBy(node, after, (type) => truth(type), true);
       }
       case AST_NODE_TYPES.MemberExpression: {
@@ -89,11 +89,27 @@ export class Conditions {
     return { yes: after, no: after };
   }
 
-  private askCompanion(mapped: Mapped, node: TSESTree.Node, worlds: readonly World[]): Split {
-    const type = this.typed.typeOf(node);
-    const decides = unionOf(type).every((one) => (one.flags & ts.TypeFlags.BooleanLike) !== 0);
-    const side = (there: boolean): readonly World[] =>
-      worlds.map((world) => (decides ? withPresence(world, mapped, there) : this.results.isFallible(type) ? withState(world, mapped, { presence: 'unknown' }) : world)).filter((world) => world !== undefined);
+  /** A condition on what stands beside the entry in a result: `if (!ok)` after `const { ok, ptep } = ...`. */
+  private askCompanion({ mapped, property }: Companion, worlds: readonly World[], ask: (type: ts.Type) => Answer): Split {
+    const members = unionOf(this.typed.typeOf(awaited(mapped.call)));
+    const isKnown = members.some((type) => type.getProperty(property) !== undefined);
+    const answers = members.map((type) => ({ type, answer: this.results.ofProperty(type, property, ask) }));
+    const side = (wanted: Answer): readonly World[] => {
+      const left = answers.filter(({ answer }) => answer === wanted || answer === 'either').map(({ type }) => type);
+      return worlds.map((world) => {
+        if (!mapped.fallible || !world.state.has(mapped)) return world;
+        return isKnown ? this.known(world, mapped, left, members) : withState(world, mapped, { presence: 'unknown' });
+      }).filter((world) => world !== undefined);
+    };
+    return { yes: side('yes'), no: side('no') };
+  }
+
+  /** The same of a value that is true or false. Where the types do not say which of them means that there is a table, its name may. */
+  private askTruth(companion: Companion, node: TSESTree.Node, worlds: readonly World[]): Split {
+    const members = unionOf(this.typed.typeOf(awaited(companion.mapped.call)));
+    const isBoolean = unionOf(this.typed.typeOf(node)).every((one) => (one.flags & ts.TypeFlags.BooleanLike) !== 0);
+    if (!isBoolean || !SUCCESS.test(companion.property) || members.some((type) => this.results.isNothing(type))) return this.askCompanion(companion, worlds, truth);
+    const side = (there: boolean): readonly World[] => worlds.map((world) => (companion.mapped.fallible && world.state.has(companion.mapped) ? withPresence(world, companion.mapped, there) : world)).filter((world) => world !== undefined);
     return { yes: side(true), no: side(false) };
   }
 
@@ -147,10 +163,7 @@ export class Conditions {
       return this.splitBy(bare.object, worlds, (type) => this.results.ofProperty(type, name, (property) => this.results.isEqual(property, value, taken)));
     }
     const companion = this.variables.companionOf(bare);
-    if (companion !== undefined && (value.flags & ts.TypeFlags.Literal) !== 0) {
-      const after = worlds.map((world) => withState(world, companion.mapped, { presence: 'unknown' }));
-      return { yes: after, no: after };
-    }
+    if (companion !== undefined) return this.askCompanion(companion, worlds, (property) => this.results.isEqual(property, value, taken));
     return { yes: worlds, no: worlds };
   }
 
@@ -160,7 +173,7 @@ export class Conditions {
     const answer = (type: ts.Type): Answer => (isNullable(type) ? 'yes' : unionOf(type).some((one) => (one.flags & ts.TypeFlags.Undefined) !== 0) ? 'either' : 'no');
     if (isWhole) {
       const companion = this.variables.companionOf(node);
-      if (companion !== undefined) return swap(this.askCompanion(companion.mapped, node, worlds));
+      if (companion !== undefined) return this.askCompanion(companion, worlds, answer);
       return this.splitBy(node, worlds, answer, true);
     }
     const { object, property } = node;
@@ -220,6 +233,9 @@ export class Conditions {
     return nothing === left.length ? withPresence(world, mapped, false) : world;
   }
 }
+
+/** What says in a result that the table is there, where the types do not. */
+const SUCCESS = /^(?:ok|success|succeeded|mapped|found|present|valid|exists)$/;
 
 /** What may be an object. */
 const OBJECT = ts.TypeFlags.Object | ts.TypeFlags.Intersection | ts.TypeFlags.Instantiable | ts.TypeFlags.NonPrimitive | ts.TypeFlags.Any | ts.TypeFlags.Unknown;

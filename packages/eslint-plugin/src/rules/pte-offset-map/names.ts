@@ -89,9 +89,19 @@ export class MapNames {
     if (symbol === undefined) return undefined;
     const known = this.originals.get(symbol);
     if (known !== undefined) return known;
-    const original = this.original(symbol, 0)?.name;
-    if (original !== undefined) this.originals.set(symbol, original);
-    return original;
+    const original = this.original(symbol, 0);
+    if (original === undefined) return undefined;
+    const declared = this.declaredName(call, original) ?? original.name;
+    this.originals.set(symbol, declared);
+    return declared;
+  }
+
+  /** What the function was declared as that a parameter, a field or a variable holds: `map: typeof pteOffsetMap`. */
+  private declaredName(call: TSESTree.CallExpression, held: ts.Symbol): string | undefined {
+    if ((held.flags & (ts.SymbolFlags.Variable | ts.SymbolFlags.Property)) === 0 || this.isMapName(held.name) || UNMAP.test(held.name)) return undefined;
+    const declaration = this.typed.signatureOf(call)?.declaration;
+    const name = declaration !== undefined && (ts.isFunctionDeclaration(declaration) || ts.isMethodDeclaration(declaration) || ts.isMethodSignature(declaration)) ? declaration.name : undefined;
+    return name !== undefined && ts.isIdentifier(name) ? name.text : undefined;
   }
 
   /** The symbol behind imports, re-exports, `const other = name` and `const { name: other } = object`. */

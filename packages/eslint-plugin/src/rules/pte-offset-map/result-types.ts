@@ -30,7 +30,13 @@ export class ResultTypes {
     if ((type.flags & (ts.TypeFlags.Undefined | ts.TypeFlags.Null | ts.TypeFlags.Void)) !== 0) return true;
     if ((type.flags & ts.TypeFlags.BooleanLiteral) !== 0) return this.typed.types.checker.typeToString(type) === 'false';
     if ((type.flags & ts.TypeFlags.Object) === 0 || this.typed.types.handle(type) !== undefined) return false;
-    return this.handlesIn(type).length === 0 && !type.getProperties().some(({ name }) => this.names.isUnmapName(name) || name.startsWith('__@dispose'));
+    if (type.getProperties().some(({ name }) => this.names.isUnmapName(name) || name.startsWith('__@dispose'))) return false;
+    return !this.hasEntry(type) && !type.getProperties().some((property) => this.hasEntry(this.typed.types.checker.getTypeOfSymbol(property)));
+  }
+
+  /** Whether an object has an entry of a table that was mapped: the entry above, which may be a huge page, is none. */
+  private hasEntry(type: ts.Type): boolean {
+    return this.handlesIn(type).some((one) => this.typed.settings.accessors.map.size > 0 || (this.typed.types.handle(one)?.level ?? 'pte') === 'pte');
   }
 
   /** Whether what a result has under some name is neither an entry nor anything that could give the table back: a value, or the table's lock. */

@@ -120,7 +120,7 @@ export class Variables {
     if (target.type !== AST_NODE_TYPES.ObjectPattern && target.type !== AST_NODE_TYPES.ArrayPattern) return passedOn(world, mapped);
     let now = world;
     const parts = target.type === AST_NODE_TYPES.ArrayPattern ? target.elements : target.properties;
-    for (const part of parts) {
+    for (const [at, part] of parts.entries()) {
       if (part === null) continue;
       const inner = part.type === AST_NODE_TYPES.Property ? part.value : part;
       const identifier = inner.type === AST_NODE_TYPES.AssignmentPattern ? inner.left : inner;
@@ -134,7 +134,7 @@ export class Variables {
         continue;
       }
       const variable = this.of(identifier);
-      const property = part.type === AST_NODE_TYPES.Property && part.key.type === AST_NODE_TYPES.Identifier ? part.key.name : '';
+      const property = part.type === AST_NODE_TYPES.Property && part.key.type === AST_NODE_TYPES.Identifier ? part.key.name : String(at);
       if (variable !== null) this.companions.set(variable, { mapped, property });
       // A function that gives it back may go anywhere.
       if (variable !== null && this.subject.names.isUnmapName(property) && this.isShared(variable)) now = passedOn(now, mapped);
