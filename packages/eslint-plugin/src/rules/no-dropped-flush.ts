@@ -155,10 +155,13 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
         return fateOf(parent, at, true);
       case AST_NODE_TYPES.Property:
         return parent.value === node && parent.parent.type === AST_NODE_TYPES.ObjectExpression ? fateOf(parent.parent, at, true) : USED;
+      case AST_NODE_TYPES.SpreadElement:
+        return parent.parent.type === AST_NODE_TYPES.ArrayExpression ? fateOf(parent.parent, at, true) : USED;
       case AST_NODE_TYPES.ForOfStatement:
         return parent.right === node && parent.left.type === AST_NODE_TYPES.VariableDeclaration ? fateOfBinding(parent.left.declarations[0].id, parent.left.declarations[0], at, held) : USED;
       case AST_NODE_TYPES.CallExpression:
-        return parent.callee.type === AST_NODE_TYPES.Identifier && CONVERSIONS.has(parent.callee.name) ? dropped : USED;
+        if (parent.callee.type === AST_NODE_TYPES.Identifier) return CONVERSIONS.has(parent.callee.name) ? dropped : USED;
+        return isAddition(parent) && isLocal(parent.callee.object) ? fateInObject(parent.callee.object, at) : USED;
       case AST_NODE_TYPES.MemberExpression:
         return parent.object === node ? fateOfMember(parent, at, held) : USED;
       case AST_NODE_TYPES.VariableDeclarator:
@@ -179,7 +182,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   function fateOfMember(member: TSESTree.MemberExpression, at: TSESTree.Node, held: boolean): Fate {
     const name = propertyName(member);
     // Of promises in a list, how many they are is no more than whether there is one.
-    if (name === 'length' || (name === 'owed' && !held)) return { kind: 'dropped', at };
+    if (name === 'length' || (name === 'size' && held) || (name === 'owed' && !held)) return { kind: 'dropped', at };
     if (held) return USED;
     const call = member.parent;
     if (call.type === AST_NODE_TYPES.CallExpression && call.callee === member) return USED;
@@ -201,8 +204,20 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   /** A promise in a field of an object that is in a variable: used, unless that object is made here and nobody looks at it. */
   function fateInObject(object: TSESTree.Identifier, at: TSESTree.Node): Fate {
     const [definition] = ASTUtils.findVariable(context.sourceCode.getScope(object), object)?.defs ?? [];
-    const made = definition?.node.type === AST_NODE_TYPES.VariableDeclarator ? definition.node.init?.type : undefined;
-    return made === AST_NODE_TYPES.ObjectExpression || made === AST_NODE_TYPES.ArrayExpression ? fateOfVariable(object, at, true) : USED;
+    const made = definition?.node.type === AST_NODE_TYPES.VariableDeclarator ? definition.node.init : undefined;
+    const isMade = made?.type === AST_NODE_TYPES.ObjectExpression || made?.type === AST_NODE_TYPES.ArrayExpression || (made?.type === AST_NODE_TYPES.NewExpression && isCollection(made));
+    return isMade ? fateOfVariable(object, at, true) : USED;
+  }
+
+  /** Whether a variable is one of a function: what is put aside in one of a module lives on. */
+  function isLocal(id: TSESTree.Identifier): boolean {
+    const scope = ASTUtils.findVariable(context.sourceCode.getScope(id), id)?.scope.variableScope;
+    return scope?.type === TSESLint.Scope.ScopeType.function;
+  }
+
+  /** `new Set()`, of the language. */
+  function isCollection({ callee }: TSESTree.NewExpression): boolean {
+    return callee.type === AST_NODE_TYPES.Identifier && COLLECTIONS.has(callee.name) && (ASTUtils.findVariable(context.sourceCode.getScope(callee), callee)?.defs.length ?? 0) === 0;
   }
 
   function fateOfBinding(id: TSESTree.BindingName, declarator: TSESTree.VariableDeclarator, at: TSESTree.Node, held: boolean): Fate {
@@ -252,6 +267,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     const { parent } = identifier;
     // `box.promise = ...` puts something into it, and takes nothing out; `p ||= ...` only looks at it.
     if (held && parent.type === AST_NODE_TYPES.MemberExpression && parent.object === identifier && parent.parent.type === AST_NODE_TYPES.AssignmentExpression && parent.parent.left === parent) return false;
+    if (held && parent.type === AST_NODE_TYPES.MemberExpression && parent.object === identifier && parent.parent.type === AST_NODE_TYPES.CallExpression && isAddition(parent.parent) && isThrownAway(parent.parent)) return false;
     if (parent.type === AST_NODE_TYPES.AssignmentExpression && parent.left === identifier) return fateOf(parent, identifier, held).kind === 'used';
     return parent.type === AST_NODE_TYPES.ExportSpecifier || fateOf(identifier, identifier, held).kind === 'used';
   }
@@ -279,6 +295,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
 
   /** Whether the function goes where none is expected to return anything: `entries.forEach((ptep) => ...)`, or nothing but an answer: `entries.some((ptep) => ...)`. */
   function isVoidExpected(made: TSESTree.Node): boolean {
+    if (isOnlySatisfied(made)) return false;
     const expected = isMethod(made) ? expectedOfMethod(made.parent) : checker.getContextualType(toTs.get(made) as ts.Expression);
     if (expected === undefined) return false;
     const called = checker.getNonNullableType(expected);
@@ -286,6 +303,13 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     const signatures = called.isUnion() ? called.types.flatMap((one) => one.getCallSignatures()) : called.getCallSignatures();
     const isNothing = ({ flags }: ts.Type): boolean => (flags & ts.TypeFlags.Void) !== 0 || ((flags & ts.TypeFlags.Unknown) !== 0 && isAnswer(made));
     return signatures.length > 0 && signatures.every((signature) => isNothing(signature.getReturnType()));
+  }
+
+  /** Whether what is expected of an expression is only that it would do: `{ zap: clearOne } satisfies Handlers` keeps the type that it has. */
+  function isOnlySatisfied(made: TSESTree.Node): boolean {
+    let at = made;
+    while (at.parent !== undefined && IN_LITERALS.has(at.parent.type)) at = at.parent;
+    return at.parent?.type === AST_NODE_TYPES.TSSatisfiesExpression && checker.getContextualType(toTs.get(at.parent)) === undefined;
   }
 
   /** What the place of a literal expects of one of its methods: `listen({ onZap() { return clearOne(); } })`. */
@@ -297,6 +321,16 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
 
   /** `entries.forEach(clearOne)`, `onClick={clearOne}`, `entries.forEach(clearing(arch))`: the function by its name, or as another makes it. */
   function checkPassed(argument: TSESTree.Node): void {
+    if (argument.type === AST_NODE_TYPES.ConditionalExpression) {
+      checkPassed(argument.consequent);
+      checkPassed(argument.alternate);
+      return;
+    }
+    if (argument.type === AST_NODE_TYPES.LogicalExpression) {
+      checkPassed(argument.right);
+      if (argument.operator !== '&&') checkPassed(argument.left);
+      return;
+    }
     if (argument.type !== AST_NODE_TYPES.Identifier && argument.type !== AST_NODE_TYPES.MemberExpression && argument.type !== AST_NODE_TYPES.CallExpression) return;
     if (!typed.is(argument, makesPromises) || !isVoidExpected(argument)) return;
     context.report({ node: argument, messageId: 'dropped' });
@@ -305,7 +339,11 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   function checkReason(call: TSESTree.CallExpression): void {
     const { callee } = call;
     const [reason] = call.arguments;
-    if (callee.type !== AST_NODE_TYPES.MemberExpression || propertyName(callee) !== 'ignore' || reason === undefined || reason.type === AST_NODE_TYPES.SpreadElement) return;
+    if (callee.type !== AST_NODE_TYPES.MemberExpression || propertyName(callee) !== 'ignore' || reason?.type === AST_NODE_TYPES.SpreadElement) return;
+    if (reason === undefined) {
+      if (typed.types.passes(typed.typeOf(callee.object), isPromise)) context.report({ node: call, messageId: 'emptyReason' });
+      return;
+    }
     const type = typed.typeOf(reason);
     if (type.isStringLiteral() && type.value.trim() === '' && typed.types.passes(typed.typeOf(callee.object), isPromise)) context.report({ node: reason, messageId: 'emptyReason' });
   }
@@ -344,7 +382,25 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
       checkSource(node);
       for (const argument of node.arguments) checkPassed(argument);
     },
-    NewExpression: checkSource,
+    NewExpression(node) {
+      checkSource(node);
+      for (const argument of node.arguments) checkPassed(argument);
+    },
+    ArrayExpression({ elements }) {
+      for (const element of elements) if (element !== null) checkPassed(element);
+    },
+    AssignmentPattern({ left, right }) {
+      if (left.type === AST_NODE_TYPES.Identifier && left.typeAnnotation !== undefined) checkPassed(right);
+    },
+    PropertyDefinition({ typeAnnotation, value }) {
+      if (typeAnnotation !== undefined && value !== null) checkPassed(value);
+    },
+    ReturnStatement(node) {
+      if (node.argument !== null && MAY_BE_FUNCTIONS.has(enclosingFunction(node)?.returnType?.typeAnnotation.type)) checkPassed(node.argument);
+    },
+    ArrowFunctionExpression({ body, returnType }) {
+      if (MAY_BE_FUNCTIONS.has(returnType?.typeAnnotation.type)) checkPassed(body);
+    },
     TaggedTemplateExpression: checkSource,
     AwaitExpression(node) {
       // What was a promise of a flush before is looked at where it was made.
@@ -402,7 +458,23 @@ const CONVERSIONS: ReadonlySet<string> = new Set(['Boolean', 'String']);
 /** Methods of the language that make a list of another, or a Promise of one. */
 const MAKES_LISTS: ReadonlySet<string> = new Set(['map', 'flatMap', 'from', 'all']);
 
+/** What an expression may be a part of that is still written as one literal. */
+const IN_LITERALS: ReadonlySet<AST_NODE_TYPES> = new Set([AST_NODE_TYPES.Property, AST_NODE_TYPES.ObjectExpression, AST_NODE_TYPES.ArrayExpression, AST_NODE_TYPES.ConditionalExpression]);
+
+/** Types by which a function may be meant. */
+const MAY_BE_FUNCTIONS: ReadonlySet<AST_NODE_TYPES | undefined> = new Set([AST_NODE_TYPES.TSFunctionType, AST_NODE_TYPES.TSTypeReference, AST_NODE_TYPES.TSUnionType]);
+
+/** Methods of the language that put something into a list, a set or a map. */
+const ADDITIONS: ReadonlySet<string> = new Set(['push', 'unshift', 'add', 'set']);
+
+const COLLECTIONS: ReadonlySet<string> = new Set(['Array', 'Set', 'Map']);
+
 const QUESTIONS: ReadonlySet<string> = new Set(['every', 'some', 'filter', 'find', 'findIndex', 'findLast', 'findLastIndex']);
+
+/** `list.push(promise)`, where the list has a name. */
+function isAddition(call: TSESTree.CallExpression): call is TSESTree.CallExpression & { callee: TSESTree.MemberExpression & { object: TSESTree.Identifier } } {
+  return call.callee.type === AST_NODE_TYPES.MemberExpression && call.callee.object.type === AST_NODE_TYPES.Identifier && ADDITIONS.has(propertyName(call.callee) ?? '');
+}
 
 function isThrownAway(node: TSESTree.Node): boolean {
   const { parent } = node;
