@@ -393,6 +393,9 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     YieldExpression(node) {
       if (!node.delegate) checkAny(node.argument);
     },
+    TaggedTemplateExpression(node) {
+      for (const part of node.quasi.expressions) checkAny(part);
+    },
     JSXExpressionContainer(node) {
       if (node.expression.type !== AST_NODE_TYPES.JSXEmptyExpression) checkAny(node.expression);
     },
