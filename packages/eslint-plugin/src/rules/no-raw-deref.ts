@@ -96,7 +96,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   function checkPlace(expression: TSESTree.Expression | null | undefined): void {
     if (expression === null || expression === undefined || isPrimitive(expression)) return;
     const handle = places.live(expression);
-    const expected = handle === undefined ? (places.launderingWithin(expression) ?? places.launderingFunction(expression)) : places.laundering(handle);
+    const expected = handle === undefined ? (places.launderingWithin(expression) ?? places.launderingFunction(expression) ?? places.launderingPart(expression)) : places.laundering(handle);
     if (expected === undefined) return;
     report(handle ?? expression, 'launder', handle ?? places.liveWithin(expression) ?? expression, { data: { expected } });
   }
@@ -129,7 +129,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
         report(argument, 'convert', within);
         continue;
       }
-      const expected = places.launderingWithin(argument) ?? places.launderingCallback(argument);
+      const expected = places.launderingWithin(argument) ?? places.launderingCallback(argument) ?? places.launderingPart(argument);
       if (expected !== undefined) report(argument, 'launder', argument, { data: { expected } });
     }
   }
@@ -312,7 +312,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     ArrayPattern: checkPattern,
     VariableDeclarator(node) {
       // A variable without a type takes that of what it is given, but for a choice that comes out as a number.
-      if (node.id.type === AST_NODE_TYPES.Identifier && (node.id.typeAnnotation !== undefined || isScript || isChoice(node.init))) checkPlace(node.init);
+      if (node.id.typeAnnotation !== undefined || (node.id.type === AST_NODE_TYPES.Identifier && (isScript || isChoice(node.init)))) checkPlace(node.init);
     },
     AssignmentExpression(node) {
       const { left, operator, right } = node;
@@ -336,7 +336,14 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
       if (node.parent.type === AST_NODE_TYPES.ObjectExpression) checkPlace(node.value as TSESTree.Expression);
     },
     ArrayExpression(node) {
-      for (const element of node.elements) if (element !== null && element.type !== AST_NODE_TYPES.SpreadElement) checkPlace(element);
+      for (const element of node.elements) {
+        if (element?.type !== AST_NODE_TYPES.SpreadElement) {
+          checkPlace(element);
+          continue;
+        }
+        const expected = places.launderingSpread(element, node);
+        if (expected !== undefined) report(element, 'launder', places.liveWithin(element.argument) ?? element.argument, { data: { expected } });
+      }
     },
     PropertyDefinition: checkField,
     AccessorProperty: checkField,

@@ -11,7 +11,7 @@ import { PRIMITIVE, type TypeTest } from '../types/types.js';
 
 /** Generic types of the language that hold what they are given as it is. */
 const CONTAINERS: ReadonlySet<string> = new Set([
-  'Array', 'ReadonlyArray', 'ArrayLike', 'Set', 'ReadonlySet', 'Map', 'ReadonlyMap', 'Promise', 'PromiseLike', 'Iterable', 'IterableIterator', 'Iterator', 'Generator',
+  'Array', 'ReadonlyArray', 'ArrayLike', 'ConcatArray', 'Set', 'ReadonlySet', 'Map', 'ReadonlyMap', 'Promise', 'PromiseLike', 'Iterable', 'IterableIterator', 'Iterator', 'Generator',
   'IteratorObject', 'ArrayIterator', 'MapIterator', 'SetIterator',
 ]);
 
@@ -20,6 +20,9 @@ interface Held {
   readonly path: Path;
   readonly type: ts.Type;
 }
+
+/** What has more is no record of an entry. */
+const MAX_FIELDS = 24;
 
 /** How deep a container in a container is looked into: pairs in a list are. */
 const MAX_DEPTH = 2;
@@ -31,6 +34,8 @@ export function launders(type: ts.Type): string | undefined {
   for (const member of type.isUnion() ? type.types : [type]) {
     if (member.flags & ts.TypeFlags.Number || isOfNumbers(member) || (member.isIntersection() && member.types.some(({ flags }) => flags & ts.TypeFlags.Number))) return 'a number';
     if (member.flags & ts.TypeFlags.BigInt) return 'a bigint';
+    const wrapper = member.isClassOrInterface() ? WRAPPERS.get(member.symbol.name) : undefined;
+    if (wrapper !== undefined) return wrapper;
     if (member.flags & ts.TypeFlags.NonPrimitive || isEmptyObject(member)) return 'any object';
   }
   return undefined;
@@ -41,6 +46,9 @@ function isSameWay(one: Path, other: Path): boolean {
   const [a, b] = [one, other].map((path) => path.flatMap((step) => (step === '%key' ? ['*', '0'] : step === '%value' ? ['*', '1'] : [step])));
   return a !== undefined && b?.length === a.length && a.every((step, at) => step === b[at] || ((step === '*' || b[at] === '*') && isElement(step) && isElement(b[at] ?? '')));
 }
+
+/** Interfaces of the language that numbers and whatever else fulfil. */
+const WRAPPERS: ReadonlyMap<string, string> = new Map([['Number', 'a number'], ['Object', 'any object']]);
 
 /** An enumeration, or one of its members: any number goes there. */
 function isOfNumbers({ flags }: ts.Type): boolean {
@@ -59,6 +67,9 @@ export class Places {
   private readonly typed: Typed;
   private readonly checker: ts.TypeChecker;
   private readonly holdsHandles: TypeTest;
+  /** Objects that have handles, or are generic over them. */
+  private readonly hasHandles: TypeTest;
+  private readonly returnsHandles: TypeTest;
   private readonly isCalled: TypeTest;
   /** Functions that are called with handles. */
   private readonly givesHandles: TypeTest;
@@ -67,6 +78,8 @@ export class Places {
     this.typed = typed;
     this.checker = typed.types.checker;
     this.holdsHandles = typed.types.test('holds handles', (type) => this.held(type).some((part) => typed.types.handle(part.type) !== undefined));
+    this.hasHandles = typed.types.test('has handles', (type) => this.findHandles(type));
+    this.returnsHandles = typed.types.test('returns handles', (type) => type.getCallSignatures().some((signature) => typed.types.handle(signature.getReturnType()) !== undefined));
     this.isCalled = typed.types.test('called', isCalled);
     this.givesHandles = typed.types.test('called with handles', (type) => this.given(type.getCallSignatures()[0]).some(([, one]) => typed.types.handle(one) !== undefined));
   }
@@ -158,6 +171,47 @@ export class Places {
     return undefined;
   }
 
+  /** The same of an object that has a live handle, or is generic over one, for a place that is declared for one with a number there. */
+  launderingPart(expression: TSESTree.Expression): string | undefined {
+    if (HOLDS_NOTHING.has(expression.type) || expression.type === AST_NODE_TYPES.ArrayExpression || !this.typed.is(expression, this.hasHandles)) return undefined;
+    const node = this.ts(expression);
+    const expected = this.checker.getContextualType(node);
+    if (expected === undefined) return undefined;
+    const given = this.checker.getNonNullableType(this.typed.typeOf(expression));
+    const wanted = this.checker.getNonNullableType(expected);
+    if (given === wanted || (wanted.flags & ts.TypeFlags.Object) === 0) return undefined;
+    if (isReference(given) && isReference(wanted) && given.target === wanted.target) {
+      const { name } = given.symbol;
+      return this.lost(this.checker.getTypeArguments(given).map((type, at) => ({ type, wanted: this.checker.getTypeArguments(wanted)[at], isAside: () => this.typed.provenance.ofWay(node, [`%${at}:${name}`]) === 'aside' })));
+    }
+    return this.lost(
+      wanted.getProperties().slice(0, MAX_FIELDS).flatMap((property) => {
+        const own = given.getProperty(property.name);
+        return own === undefined || own === property ? [] : [{ type: this.checker.getTypeOfSymbol(own), wanted: this.checker.getTypeOfSymbol(property), isAside: () => this.typed.provenance.ofMeant(own) === 'aside' }];
+      }),
+    );
+  }
+
+  private lost(parts: readonly { readonly type: ts.Type; readonly wanted: ts.Type | undefined; readonly isAside: () => boolean }[]): string | undefined {
+    for (const { type, wanted, isAside } of parts) {
+      const handle = wanted === undefined || this.typed.types.handle(wanted) !== undefined ? undefined : this.typed.types.handle(type);
+      const what = wanted === undefined || handle === undefined ? undefined : launders(wanted);
+      if ((what === 'a number' || what === 'a bigint') && (handle?.form !== 'alias' || !isAside())) return what;
+    }
+    return undefined;
+  }
+
+  /** Whether an object of a type has a handle in a field, or is generic over one. What the language declares has none of its own. */
+  private findHandles(type: ts.Type): boolean {
+    if (type.isUnion()) return type.types.some((member) => this.findHandles(member));
+    if ((type.flags & ts.TypeFlags.Object) === 0 || this.checker.isArrayLikeType(type)) return false;
+    if (isReference(type) && this.checker.getTypeArguments(type).some((one) => this.typed.types.handle(one) !== undefined)) return true;
+    const declaration = (type.symbol as ts.Symbol | undefined)?.declarations?.[0];
+    if (declaration !== undefined && this.isOfLanguage(declaration)) return false;
+    const properties = type.getProperties();
+    return properties.length <= MAX_FIELDS && properties.some((property) => (property.flags & ts.SymbolFlags.Method) === 0 && this.typed.types.handle(this.checker.getTypeOfSymbol(property)) !== undefined);
+  }
+
   /** The same of `...handles` among the arguments of a call. */
   launderingRest(spread: TSESTree.SpreadElement, call: TSESTree.CallExpression | TSESTree.NewExpression): string | undefined {
     if (!this.liveParts(spread.argument).some(({ path }) => path.length === 1)) return undefined;
@@ -175,8 +229,32 @@ export class Places {
     return launders(expected);
   }
 
+  /** The same of `...handles` in a list of numbers. */
+  launderingSpread(spread: TSESTree.SpreadElement, list: TSESTree.ArrayExpression): string | undefined {
+    if (!this.liveParts(spread.argument).some(({ path }) => path.length === 1)) return undefined;
+    const expected = this.checker.getContextualType(this.ts(list));
+    const there = expected === undefined ? [] : this.held(expected).filter(({ path }) => path.length === 1);
+    if (there.some(({ type }) => this.typed.types.handle(type) !== undefined) || this.isInferred(this.ts(list))) return undefined;
+    return there.map(({ type }) => launders(type)).find((words) => words === 'a number' || words === 'a bigint');
+  }
+
   /** What a function that is passed on takes, where it will be called with live handles. */
   launderingCallback(expression: TSESTree.Expression): string | undefined {
+    return this.launderingResult(expression) ?? this.launderingParameter(expression);
+  }
+
+  /** What is expected to come back from a function that brings live handles. What is written where it is passed on returns to a place itself. */
+  private launderingResult(expression: TSESTree.Expression): string | undefined {
+    if (HOLDS_NOTHING.has(expression.type) || expression.type === AST_NODE_TYPES.ArrayExpression || !this.typed.is(expression, this.returnsHandles)) return undefined;
+    const node = this.ts(expression);
+    const expected = this.checker.getContextualType(node);
+    const result = expected === undefined ? undefined : this.checker.getNonNullableType(expected).getCallSignatures()[0]?.getReturnType();
+    if (result === undefined || this.typed.types.handle(result) !== undefined) return undefined;
+    const what = launders(result);
+    return (what === 'a number' || what === 'a bigint') && this.typed.provenance.ofWay(node, ['()']) !== 'aside' ? what : undefined;
+  }
+
+  private launderingParameter(expression: TSESTree.Expression): string | undefined {
     if (!this.mayTake(expression)) return undefined;
     const node = this.ts(expression);
     const expected = this.checker.getContextualType(node);
@@ -340,8 +418,15 @@ export class Places {
     return type !== undefined && mentions(type);
   }
 
-  /** Whether an expression is what a callback returns that may return whatever it likes: `() => unknown`. Nobody keeps that, or all that counts is whether it is anything. */
+  /**
+   * Whether an expression is what a callback returns that may return whatever it likes: `() => unknown`. Nobody keeps that, or all that counts is whether it is anything. The same
+   * of a function with overloads, whose callers see those.
+   */
   private isIgnored(node: ts.Expression): boolean {
+    let outer: ts.Node = node.parent;
+    while (ts.isParenthesizedExpression(outer) || ts.isConditionalExpression(outer) || (ts.isBinaryExpression(outer) && CHOICES.has(outer.operatorToken.kind))) outer = outer.parent;
+    const implementing = ts.isReturnStatement(outer) ? ts.findAncestor(outer, ts.isFunctionLike) : undefined;
+    if (implementing !== undefined && (ts.isFunctionDeclaration(implementing) || ts.isMethodDeclaration(implementing)) && this.checker.isImplementationOfOverload(implementing) === true) return true;
     const { parent } = node;
     const made = ts.isArrowFunction(parent) ? parent : ts.isReturnStatement(parent) ? ts.findAncestor(parent, ts.isFunctionLike) : undefined;
     if (made === undefined || (!ts.isArrowFunction(made) && !ts.isFunctionExpression(made)) || made.type !== undefined || !ts.isCallExpression(made.parent)) return false;
@@ -404,6 +489,10 @@ function isTakenApart(node: ts.Expression): boolean {
 function saysType(parameter: TSESTree.Parameter): boolean {
   if (parameter.type === AST_NODE_TYPES.TSParameterProperty) return true;
   return parameter.type === AST_NODE_TYPES.AssignmentPattern || parameter.typeAnnotation !== undefined;
+}
+
+function isReference(type: ts.Type): type is ts.TypeReference {
+  return (type.flags & ts.TypeFlags.Object) !== 0 && ((type as ts.ObjectType).objectFlags & ts.ObjectFlags.Reference) !== 0;
 }
 
 const CALL = /^(call|bind)$/;
