@@ -5,6 +5,7 @@ import { createRule } from '../create-rule.js';
 import { accessorName } from '../fix/names.js';
 import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
+import type { Path } from '../types/provenance/path.js';
 import { AccessorFixes, type AccessorChange } from './raw-deref-fix.js';
 import { launders, Places } from './raw-deref-places.js';
 
@@ -203,12 +204,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     // The compiler takes a pattern that is assigned to for a literal.
     const type = typed.typeOf(pattern.parent.type === AST_NODE_TYPES.AssignmentExpression ? pattern.parent.right : pattern);
     const handle = typed.types.handle(type);
-    if (handle === undefined) {
-      // What is written in an object stands at a place itself.
-      if (pattern.parent.type === AST_NODE_TYPES.AssignmentExpression && pattern.parent.right.type === AST_NODE_TYPES.ObjectExpression) return;
-      if (pattern.type === AST_NODE_TYPES.ObjectPattern) checkTargets(pattern, type);
-      return;
-    }
+    if (handle === undefined) return;
     const { parent } = pattern;
     const from = parent.type === AST_NODE_TYPES.VariableDeclarator ? parent.init : parent.type === AST_NODE_TYPES.AssignmentExpression ? parent.right : null;
     if (from !== null && typed.handleOf(from) !== undefined) {
@@ -221,20 +217,31 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     report(pattern, 'spread', type);
   }
 
-  /** `({ ptep: n } = request)`, where n is a number. */
-  function checkTargets(pattern: TSESTree.ObjectPattern, from: ts.Type): void {
-    for (const { key, value, computed } of pattern.properties.filter((one) => one.type === AST_NODE_TYPES.Property)) {
-      // What is declared here has the type of what it is given.
-      if (computed || key.type !== AST_NODE_TYPES.Identifier || ts.isBindingElement(toTs.get(value).parent)) continue;
+  /**
+   * `({ ptep: n } = request)` and `[n] = entries`, where n is a number.
+   *
+   * @param path the way from the expression to what the pattern takes apart
+   */
+  function checkTargets(pattern: TSESTree.ObjectPattern | TSESTree.ArrayPattern, from: ts.Type, whole: TSESTree.Expression, path: Path): void {
+    for (const [name, value] of partsOf(pattern)) {
+      const property = from.getProperty(name);
+      const held = property === undefined || from.getNumberIndexType() !== undefined ? elementOf(from, name) : checker.getTypeOfSymbolAtLocation(property, toTs.get(pattern));
+      if (held === undefined) continue;
       const target = value.type === AST_NODE_TYPES.AssignmentPattern ? value.left : value;
+      if (target.type === AST_NODE_TYPES.ObjectPattern || target.type === AST_NODE_TYPES.ArrayPattern) checkTargets(target, checker.getNonNullableType(held), whole, [...path, name]);
       if (target.type !== AST_NODE_TYPES.Identifier && target.type !== AST_NODE_TYPES.MemberExpression) continue;
-      const property = from.getProperty(key.name);
-      const held = property === undefined ? undefined : checker.getTypeOfSymbolAtLocation(property, toTs.get(pattern));
-      const handle = held === undefined ? undefined : typed.types.handle(held);
-      if (property === undefined || held === undefined || handle === undefined || (handle.form === 'alias' && typed.provenance.ofMeant(property) === 'aside')) continue;
+      const handle = typed.types.handle(held);
+      if (handle === undefined) continue;
+      const isField = property !== undefined && from.getNumberIndexType() === undefined;
+      if (handle.form === 'alias' && (isField ? typed.provenance.ofMeant(property) : typed.provenance.ofWay(toTs.get(whole) as ts.Expression, [...path, name])) === 'aside') continue;
       const expected = declaredFor(target);
       if (expected !== undefined) report(value, 'launder', held, { data: { expected } });
     }
+  }
+
+  /** The type of an element of a list, or of that of a tuple. */
+  function elementOf(list: ts.Type, index: string): ts.Type | undefined {
+    return checker.isTupleType(list) ? checker.getTypeArguments(list as ts.TypeReference)[Number(index)] : list.getNumberIndexType();
   }
 
   /** What a variable or a field that is assigned to was declared for, in words; undefined where a handle may go. */
@@ -246,6 +253,10 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
 
   function checkLoop({ left, right, type }: TSESTree.ForInStatement | TSESTree.ForOfStatement): void {
     if (typed.isLive(right)) report(right, 'spread', right);
+    if (type === AST_NODE_TYPES.ForOfStatement && (left.type === AST_NODE_TYPES.ObjectPattern || left.type === AST_NODE_TYPES.ArrayPattern)) {
+      const element = typed.typeOf(right).getNumberIndexType();
+      if (element !== undefined) checkTargets(left, element, right, ['*']);
+    }
     if (type !== AST_NODE_TYPES.ForOfStatement || (left.type !== AST_NODE_TYPES.Identifier && left.type !== AST_NODE_TYPES.MemberExpression)) return;
     // `for (n of entries)`, where n is a number.
     const held = places.liveWithin(right);
@@ -318,6 +329,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
       const { left, operator, right } = node;
       if (operator === '+=' && typed.isText(left) && typed.isLive(right)) report(node, 'convert', right);
       const isPattern = left.type === AST_NODE_TYPES.ObjectPattern || left.type === AST_NODE_TYPES.ArrayPattern;
+      // What is written in an object or a list stands at a place itself.
+      if (isPattern && right.type !== AST_NODE_TYPES.ObjectExpression && right.type !== AST_NODE_TYPES.ArrayExpression) checkTargets(left, checker.getNonNullableType(typed.typeOf(right)), right, []);
       if (!isPattern && /^(\?\?|\|\||&&)?=$/.test(operator)) checkPlace(right);
     },
     ForOfStatement: checkLoop,
@@ -345,12 +358,23 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
         if (expected !== undefined) report(element, 'launder', places.liveWithin(element.argument) ?? element.argument, { data: { expected } });
       }
     },
+    MethodDefinition(node) {
+      for (const { parameter, handle, expected } of places.launderingMethod(node)) report(parameter, 'launder', handle, { data: { expected } });
+    },
     PropertyDefinition: checkField,
     AccessorProperty: checkField,
     AssignmentPattern(node) {
       checkPlace(node.right);
     },
   };
+}
+
+/** The parts that a pattern takes by name or by number, with what each goes to. */
+function partsOf(pattern: TSESTree.ObjectPattern | TSESTree.ArrayPattern): (readonly [string, TSESTree.Node])[] {
+  if (pattern.type === AST_NODE_TYPES.ArrayPattern) return pattern.elements.flatMap((element, at) => (element === null || element.type === AST_NODE_TYPES.RestElement ? [] : [[String(at), element] as const]));
+  return pattern.properties.flatMap((property) =>
+    property.type === AST_NODE_TYPES.Property && !property.computed && property.key.type === AST_NODE_TYPES.Identifier ? [[property.key.name, property.value] as const] : [],
+  );
 }
 
 /** What a search finds in the first part where it finds something. */

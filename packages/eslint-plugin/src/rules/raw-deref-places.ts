@@ -278,6 +278,33 @@ export class Places {
     return isWritten && !expression.params.some(saysType) ? undefined : this.launderingCallback(expression);
   }
 
+  /** The parameters of a method that take numbers, or anything, where the class that it overrides or the interface that it implements says that it is called with live handles. */
+  launderingMethod({ computed, key, kind, parent, static: isStatic, value }: TSESTree.MethodDefinition): readonly { readonly parameter: TSESTree.Identifier; readonly handle: ts.Type; readonly expected: string }[] {
+    const made = parent.parent;
+    if (isStatic || kind !== 'method' || computed || key.type !== AST_NODE_TYPES.Identifier || (made.superClass === null && made.implements.length === 0)) return [];
+    return value.params.flatMap((parameter, at) => {
+      if (parameter.type !== AST_NODE_TYPES.Identifier || parameter.name.startsWith('_') || !TAKES_ANYTHING.has(parameter.typeAnnotation?.typeAnnotation.type)) return [];
+      const taken = this.checker.getSymbolAtLocation(this.ts(parameter));
+      const expected = this.taken(taken, this.ts(parameter));
+      if (expected === undefined) return [];
+      for (const base of this.above(made)) {
+        const method = base.getProperty(key.name);
+        const [wanted, handle] = this.given(method === undefined ? undefined : this.checker.getTypeOfSymbol(method).getCallSignatures()[0])[at] ?? [];
+        const form = handle === undefined ? undefined : this.typed.types.handle(handle)?.form;
+        const declared = wanted?.valueDeclaration;
+        if (handle === undefined || form === undefined || (form === 'alias' && declared !== undefined && this.typed.provenance.ofDeclaration(declared) === 'aside')) continue;
+        return [{ parameter, handle, expected }];
+      }
+      return [];
+    });
+  }
+
+  /** What a class extends, and what it says that it implements. */
+  private above(made: TSESTree.ClassDeclaration | TSESTree.ClassExpression): readonly ts.Type[] {
+    const type = this.checker.getTypeAtLocation(this.typed.services.esTreeNodeToTSNodeMap.get(made));
+    return [...(type.isClassOrInterface() ? this.checker.getBaseTypes(type) : []), ...made.implements.map((one) => this.typed.typeOf(one))];
+  }
+
   /** Whether something may be a function that takes anything. */
   private mayTake(expression: TSESTree.Expression): boolean {
     if (expression.type === AST_NODE_TYPES.ArrowFunctionExpression || expression.type === AST_NODE_TYPES.FunctionExpression) return expression.params.length > 0;
@@ -507,6 +534,9 @@ function isRest({ valueDeclaration }: ts.Symbol): boolean {
 function isCalled(type: ts.Type): boolean {
   return (type.flags & PRIMITIVE) === 0 && type.getCallSignatures().length > 0;
 }
+
+/** Written types that a handle would go to without a word. */
+const TAKES_ANYTHING: ReadonlySet<AST_NODE_TYPES | undefined> = new Set([AST_NODE_TYPES.TSNumberKeyword, AST_NODE_TYPES.TSBigIntKeyword, AST_NODE_TYPES.TSAnyKeyword, AST_NODE_TYPES.TSUnknownKeyword]);
 
 const CHOICES: ReadonlySet<ts.SyntaxKind> = new Set([
   ts.SyntaxKind.BarBarToken, ts.SyntaxKind.QuestionQuestionToken, ts.SyntaxKind.AmpersandAmpersandToken, ts.SyntaxKind.CommaToken,
