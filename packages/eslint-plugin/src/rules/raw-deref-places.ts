@@ -184,6 +184,8 @@ export class Places {
       const { name } = given.symbol;
       return this.lost(this.checker.getTypeArguments(given).map((type, at) => ({ type, wanted: this.checker.getTypeArguments(wanted)[at], isAside: () => this.typed.provenance.ofWay(node, [`%${at}:${name}`]) === 'aside' })));
     }
+    const named = given.getStringIndexType();
+    if (named !== undefined) return this.lost([{ type: named, wanted: wanted.getStringIndexType(), isAside: () => this.typed.provenance.ofElements(node) === 'aside' }]);
     return this.lost(
       wanted.getProperties().slice(0, MAX_FIELDS).flatMap((property) => {
         const own = given.getProperty(property.name);
@@ -206,7 +208,9 @@ export class Places {
     if (type.isUnion()) return type.types.some((member) => this.findHandles(member));
     if ((type.flags & ts.TypeFlags.Object) === 0 || this.checker.isArrayLikeType(type)) return false;
     if (isReference(type) && this.checker.getTypeArguments(type).some((one) => this.typed.types.handle(one) !== undefined)) return true;
-    const declaration = (type.symbol as ts.Symbol | undefined)?.declarations?.[0];
+    const named = type.getStringIndexType();
+    if (named !== undefined && this.typed.types.handle(named) !== undefined) return true;
+    const declaration = type.isClassOrInterface() ? type.symbol.declarations?.[0] : undefined;
     if (declaration !== undefined && this.isOfLanguage(declaration)) return false;
     const properties = type.getProperties();
     return properties.length <= MAX_FIELDS && properties.some((property) => (property.flags & ts.SymbolFlags.Method) === 0 && this.typed.types.handle(this.checker.getTypeOfSymbol(property)) !== undefined);
