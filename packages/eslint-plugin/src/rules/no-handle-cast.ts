@@ -57,22 +57,29 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const own = types.types.handle(type);
     if (own !== undefined) return { level: own.level ?? 'page-table', form: own.form };
     if (type.isUnion()) return type.types.map(handleWithin).find((found) => found !== undefined);
-    if (!isReference(type) || !(checker.isTupleType(type) || CONTAINERS.has((type.symbol as ts.Symbol | undefined)?.name ?? ''))) return undefined;
+    if (!isReference(type) || !isContainer(type)) return undefined;
     return checker.getTypeArguments(type).map(handleWithin).find((found) => found !== undefined);
   }
 
-  /** The handle in a field of a record: of an object without methods. */
-  const handleInField = types.types.remembered('handle in a field', (type): { readonly level: string } | undefined => {
-    if ((type.flags & ts.TypeFlags.Object) === 0 || types.types.isFamily(type)) return undefined;
+  function isContainer(type: ts.TypeReference): boolean {
+    return checker.isTupleType(type) || CONTAINERS.has((type.symbol as ts.Symbol | undefined)?.name ?? '');
+  }
+
+  /** The handle in a field of a record, of an object without methods; or in one of many such, or of one in it. */
+  const handleInField = types.types.remembered('handle in a field', (type) => findInField(type, 0));
+
+  function findInField(type: ts.Type, depth: number): { readonly level: string } | undefined {
+    if (depth > MAX_DEPTH || (type.flags & ts.TypeFlags.Object) === 0 || types.types.isFamily(type)) return undefined;
+    if (isReference(type) && isContainer(type)) return firstOf(checker.getTypeArguments(type), (one) => findInField(checker.getNonNullableType(one), depth + 1));
     const properties = type.getProperties();
     if (properties.length > MAX_FIELDS || properties.some(({ flags }) => (flags & ts.SymbolFlags.Method) !== 0)) return undefined;
-    for (const property of properties) {
-      const type = checker.getTypeOfSymbol(property);
-      const handle = handleWithin(type);
-      if (handle !== undefined && !isMeantAside(property, type)) return { level: handle.level };
-    }
-    return undefined;
-  });
+    return firstOf(properties, (property) => {
+      const held = checker.getTypeOfSymbol(property);
+      const handle = handleWithin(held);
+      if (handle === undefined) return findInField(checker.getNonNullableType(held), depth + 1);
+      return isMeantAside(property, held) ? undefined : { level: handle.level };
+    });
+  }
 
   /** Whether a field that is a handle, or many, is meant for values held aside. */
   function isMeantAside(field: ts.Symbol, type: ts.Type): boolean {
@@ -185,7 +192,11 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       return handle === undefined || types.provenance.ofMeant(property!) === 'aside' ? undefined : { messageId: 'from', data: { level: handle.level ?? 'page-table' } };
     }
     // JSON.parse(message) as Fault
-    const field = before.flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown) ? handleInField(checker.getNonNullableType(after)) : undefined;
+    const isAnything = (before.flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown)) !== 0;
+    const named = isAnything ? checker.getNonNullableType(after).getStringIndexType() : undefined;
+    const inRecord = named === undefined ? undefined : handleWithin(named);
+    if (inRecord !== undefined) return isLiveNode(node.typeAnnotation) ? { messageId: 'to', data: inRecord } : undefined;
+    const field = isAnything ? handleInField(checker.getNonNullableType(after)) : undefined;
     return field === undefined ? partsOf(checker.getNonNullableType(before), checker.getNonNullableType(after), 0) : { messageId: 'to', data: field };
   }
 
@@ -416,11 +427,23 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   };
 }
 
+/** How deep the fields of fields are looked into. */
+const MAX_DEPTH = 3;
+
 /** What has more is no record of an entry. */
 const MAX_FIELDS = 24;
 
 /** Generic types of the language that hold what they are given as it is. */
 const CONTAINERS: ReadonlySet<string> = new Set(['Array', 'ReadonlyArray', 'Promise', 'Set', 'ReadonlySet', 'Map', 'ReadonlyMap', 'Iterable', 'Iterator', 'Generator']);
+
+/** What a search finds in the first part where it finds something. */
+function firstOf<P, F>(parts: readonly P[], search: (part: P) => F | undefined): F | undefined {
+  for (const part of parts) {
+    const found = search(part);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
 
 function isCast(node: TSESTree.Node | undefined): node is Cast {
   return node?.type === AST_NODE_TYPES.TSAsExpression || node?.type === AST_NODE_TYPES.TSTypeAssertion;
