@@ -173,10 +173,14 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     return places.liveWithin(value as TSESTree.Expression) ?? liveProperty(value as TSESTree.Expression);
   }
 
-  /** The type of a live handle that is a property of an object. */
+  /** The type of a live handle that is a property of an object, or of each in a list. */
   function liveProperty(object: TSESTree.Expression): ts.Type | undefined {
-    if (object.type === AST_NODE_TYPES.ObjectExpression) return undefined;
-    const type = checker.getNonNullableType(typed.typeOf(object));
+    return object.type === AST_NODE_TYPES.ObjectExpression ? undefined : livePropertyOf(checker.getNonNullableType(typed.typeOf(object)), object);
+  }
+
+  function livePropertyOf(type: ts.Type, object: TSESTree.Expression, depth = 0): ts.Type | undefined {
+    const element = checker.isArrayLikeType(type) ? type.getNumberIndexType() : undefined;
+    if (element !== undefined) return depth > MAX_LISTS ? undefined : livePropertyOf(checker.getNonNullableType(element), object, depth + 1);
     // Who says how it is written need not write what it has.
     if ((type.flags & ts.TypeFlags.Object) === 0 || checker.isArrayLikeType(type) || type.getProperty('toJSON') !== undefined) return undefined;
     for (const property of type.getProperties()) {
@@ -368,6 +372,9 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     },
   };
 }
+
+/** How many lists in lists are looked into. */
+const MAX_LISTS = 2;
 
 /** The parts that a pattern takes by name or by number, with what each goes to. */
 function partsOf(pattern: TSESTree.ObjectPattern | TSESTree.ArrayPattern): (readonly [string, TSESTree.Node])[] {

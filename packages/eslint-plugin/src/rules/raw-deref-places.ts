@@ -177,9 +177,14 @@ export class Places {
     const node = this.ts(expression);
     const expected = this.checker.getContextualType(node);
     if (expected === undefined) return undefined;
-    const given = this.checker.getNonNullableType(this.typed.typeOf(expression));
-    const wanted = this.checker.getNonNullableType(expected);
-    if (given === wanted || (wanted.flags & ts.TypeFlags.Object) === 0) return undefined;
+    return this.lostPart(node, this.checker.getNonNullableType(this.typed.typeOf(expression)), this.checker.getNonNullableType(expected));
+  }
+
+  private lostPart(node: ts.Expression, given: ts.Type, wanted: ts.Type, depth = 0): string | undefined {
+    if (given === wanted || depth > MAX_DEPTH || (wanted.flags & ts.TypeFlags.Object) === 0) return undefined;
+    // Of two lists the elements are compared.
+    const [element, wantedElement] = [given, wanted].map((type) => (this.checker.isArrayLikeType(type) ? type.getNumberIndexType() : undefined));
+    if (element !== undefined && wantedElement !== undefined) return this.lostPart(node, this.checker.getNonNullableType(element), this.checker.getNonNullableType(wantedElement), depth + 1);
     if (isReference(given) && isReference(wanted) && given.target === wanted.target) {
       const { name } = given.symbol;
       return this.lost(this.checker.getTypeArguments(given).map((type, at) => ({ type, wanted: this.checker.getTypeArguments(wanted)[at], isAside: () => this.typed.provenance.ofWay(node, [`%${at}:${name}`]) === 'aside' })));
@@ -203,10 +208,14 @@ export class Places {
     return undefined;
   }
 
-  /** Whether an object of a type has a handle in a field, or is generic over one. What the language declares has none of its own. */
-  private findHandles(type: ts.Type): boolean {
-    if (type.isUnion()) return type.types.some((member) => this.findHandles(member));
-    if ((type.flags & ts.TypeFlags.Object) === 0 || this.checker.isArrayLikeType(type)) return false;
+  /** Whether an object of a type, or an element of a list of that type, has a handle in a field, or is generic over one. What the language declares has none of its own. */
+  private findHandles(type: ts.Type, depth = 0): boolean {
+    if (type.isUnion()) return type.types.some((member) => this.findHandles(member, depth));
+    if ((type.flags & ts.TypeFlags.Object) === 0) return false;
+    if (this.checker.isArrayLikeType(type)) {
+      const element = type.getNumberIndexType();
+      return element !== undefined && depth < MAX_DEPTH && this.findHandles(this.checker.getNonNullableType(element), depth + 1);
+    }
     if (isReference(type) && this.checker.getTypeArguments(type).some((one) => this.typed.types.handle(one) !== undefined)) return true;
     const named = type.getStringIndexType();
     if (named !== undefined && this.typed.types.handle(named) !== undefined) return true;
