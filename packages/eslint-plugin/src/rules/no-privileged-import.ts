@@ -9,6 +9,8 @@ import { CORE } from '../types/types.js';
 
 const PRIVILEGED = `${CORE}/arch`;
 
+const FILE = new RegExp(`^${CORE}/(src|dist)/arch(\\.d)?(\\.[cm]?[jt]s)?$`);
+
 const MESSAGES = {
   module:
     'This is for the code of an architecture: it says what a handle is at run time. Use what {{core}} exports, or name this file in settings.pgtable.architecture.',
@@ -64,7 +66,15 @@ function listeners(context: Context): TSESLint.RuleListener {
     if (specifier.type === AST_NODE_TYPES.ConditionalExpression) return isPrivileged(specifier.consequent) || isPrivileged(specifier.alternate);
     if (specifier.type === AST_NODE_TYPES.LogicalExpression) return isPrivileged(specifier.left) || isPrivileged(specifier.right);
     const text = specifier.type === AST_NODE_TYPES.Literal ? specifier.value : ASTUtils.getStringIfConstant(specifier, context.sourceCode.getScope(specifier));
-    return typeof text === 'string' && (isOrIsIn(text, PRIVILEGED) || passedOn?.isPrivilegedModule(moduleOf(specifier)) === true);
+    if (typeof text !== 'string') return namesOfType(specifier).some(isOfArchitectures);
+    return (isOfArchitectures(text) || passedOn?.isPrivilegedModule(moduleOf(specifier)) === true);
+  }
+
+  /** The texts that an expression may be, as its type says: a member of an enum, one of a list of constants. */
+  function namesOfType(node: TSESTree.Node): string[] {
+    const expression = services?.esTreeNodeToTSNodeMap?.get(node);
+    const type = expression === undefined ? undefined : program?.getTypeChecker().getTypeAtLocation(expression);
+    return type === undefined ? [] : (type.isUnion() ? type.types : [type]).flatMap((one) => (one.isStringLiteral() ? [one.value] : []));
   }
 
   /** Reports a module. Returns: whether it did. */
@@ -190,6 +200,11 @@ function listeners(context: Context): TSESLint.RuleListener {
         }
       : {}),
   };
+}
+
+/** Whether a specifier says that it is the privileged entry point, or the file behind it. */
+function isOfArchitectures(specifier: string): boolean {
+  return isOrIsIn(specifier, PRIVILEGED) || FILE.test(specifier);
 }
 
 function nameOf(node: TSESTree.Identifier | TSESTree.StringLiteral): string {
