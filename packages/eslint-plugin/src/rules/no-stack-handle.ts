@@ -121,9 +121,10 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       parts.set(type, all);
       return all;
     }
-    const element = checker.getIndexTypeOfType(type, ts.IndexKind.Number);
-    const properties = element === undefined && (type.flags & ts.TypeFlags.Object) !== 0 ? type.getProperties() : [];
-    const candidates: (readonly [string, ts.Type])[] = element === undefined ? [] : [['*', element]];
+    const tuple = checker.isTupleType(type) && ((type as ts.TupleTypeReference).target.combinedFlags & ts.ElementFlags.Variable) === 0 ? checker.getTypeArguments(type as ts.TupleTypeReference) : undefined;
+    const element = tuple === undefined ? checker.getIndexTypeOfType(type, ts.IndexKind.Number) : undefined;
+    const properties = element === undefined && tuple === undefined && (type.flags & ts.TypeFlags.Object) !== 0 ? type.getProperties() : [];
+    const candidates: (readonly [string, ts.Type])[] = tuple !== undefined ? tuple.map((one, at) => [String(at), one]) : element === undefined ? [] : [['*', element]];
     // What has more is a class with methods, which is no record of an entry.
     if (properties.length <= MAX_PROPERTIES) for (const property of properties) if ((property.flags & ts.SymbolFlags.Method) === 0) candidates.push([property.name, checker.getTypeOfSymbol(property)]);
     if (element === undefined && CONTAINERS.has((type.symbol as ts.Symbol | undefined)?.name ?? '') && (type as ts.ObjectType).objectFlags & ts.ObjectFlags.Reference) {
@@ -196,7 +197,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       for (const element of node.elements) if (element?.type !== AST_NODE_TYPES.SpreadElement) check(element);
     },
     SpreadElement(node) {
-      if (node.parent.type !== AST_NODE_TYPES.ObjectExpression) checkParts(node.argument, node);
+      if (node.parent.type !== AST_NODE_TYPES.ObjectExpression && !LITERALS.has(node.argument.type)) checkParts(node.argument, node);
     },
     PropertyDefinition: checkField,
     AccessorProperty: checkField,

@@ -1,10 +1,16 @@
 import ts from 'typescript';
 import { either, type Origin } from './origin.js';
 import { Part } from './part.js';
-import { isParameter, isThis, nameOf, type Path, stepInto, takenBy, WHOLE } from './path.js';
+import { isParameter, isThis, joined, nameOf, type Path, stepInto, takenBy, WHOLE } from './path.js';
 
 /** What type parameters stand for. */
 type Meanings = ReadonlyMap<ts.Symbol, (path: Path, step: number) => Origin>;
+
+/** What is given, and the way in it to what a type parameter stands for. */
+interface Way {
+  readonly given: ts.Expression;
+  readonly way: Path;
+}
 
 /** The type parameters around a written type, and what they stand for, found out where one of them is met. */
 export class Env {
@@ -49,7 +55,9 @@ export class Generics extends Part {
     const declaration = this.checker.getResolvedSignature(call)?.declaration;
     const ofClass = ts.isNewExpression(call) ? (this.checker.getTypeAtLocation(call).symbol as ts.Symbol | undefined)?.declarations?.find(ts.isClassLike)?.typeParameters : undefined;
     const own = (declaration === undefined || ts.isJSDocSignature(declaration) ? undefined : declaration.typeParameters) ?? ofClass ?? [];
-    const around = declaration?.parent;
+    const holder = declaration?.parent;
+    // peek = (): T | undefined => ...
+    const around = holder !== undefined && (ts.isPropertyDeclaration(holder) || ts.isPropertySignature(holder)) ? holder.parent : holder;
     const object = around !== undefined && (ts.isInterfaceDeclaration(around) || ts.isClassLike(around)) && ts.isCallExpression(call) && ts.isPropertyAccessExpression(call.expression) ? call.expression.expression : undefined;
     const ofObject = object === undefined ? [] : ((around as ts.InterfaceDeclaration | ts.ClassLikeDeclaration).typeParameters ?? []);
     if (own.length === 0 && ofObject.length === 0) return NONE;
@@ -63,19 +71,19 @@ export class Generics extends Part {
         const written = call.typeArguments?.[at];
         meanings.set(symbol, (path, step) => {
           if (written !== undefined) return this.trace.written.typeNode(written, path, NONE, step + 1);
+          const along = (ways: readonly Way[]): Origin => ways.map(({ given, way }) => this.trace.expressions.expression(given, joined(way, path), step + 1)).reduce<Origin>(either, 'unknown');
+          // What it is a method of says it first: `live.apply(undefined, [copy])`.
+          const ofSelf = self?.type !== undefined && ts.isPropertyAccessExpression(call.expression) ? this.waysTo(self.type, symbol, 0) : [];
+          const saidOfSelf = ofSelf.length === 0 ? 'unknown' : along(ofSelf.map((way) => ({ given: (call.expression as ts.PropertyAccessExpression).expression, way })));
+          if (saidOfSelf !== 'unknown') return saidOfSelf;
           const ways = parameters.flatMap(({ type, dotDotDotToken }, index) => {
             const given = call.arguments?.[index];
             if (type === undefined || given === undefined || dotDotDotToken !== undefined || ts.isSpreadElement(given)) return [];
-            return this.waysTo(type, symbol, 0).map((way) => ({ given, way }));
+            return this.waysTo(type, symbol, 0).map((way): Way => ({ given, way }));
           });
-          if (self?.type !== undefined && ts.isPropertyAccessExpression(call.expression)) {
-            const given = call.expression.expression;
-            ways.push(...this.waysTo(self.type, symbol, 0).map((way) => ({ given, way })));
-          }
-          const along = (isTaken: boolean): Origin => ways.filter(({ way }) => way.some(isParameter) === isTaken).map(({ given, way }) => this.trace.expressions.expression(given, [...way, ...path], step + 1)).reduce<Origin>(either, 'unknown');
-          const said = along(false);
+          const said = along(ways.filter(({ way }) => !way.some(isParameter)));
           // What a callback takes says it where nothing is given.
-          return said === 'unknown' ? along(true) : said;
+          return said === 'unknown' ? along(ways.filter(({ way }) => way.some(isParameter))) : said;
         });
       });
       ofObject.forEach((parameter, at) => {
@@ -108,7 +116,7 @@ export class Generics extends Part {
     if (ts.isUnionTypeNode(node) || ts.isIntersectionTypeNode(node)) return node.types.flatMap((one) => further(one));
     if (ts.isArrayTypeNode(node)) return further(node.elementType, '*');
     if (ts.isTupleTypeNode(node)) return node.elements.flatMap((one, at) => further(ts.isNamedTupleMember(one) ? one.type : one, String(at)));
-    if (ts.isFunctionTypeNode(node)) return [...further(node.type, '()'), ...takenBy(node).flatMap((one, at) => (one.dotDotDotToken === undefined ? further(one.type, `(${at})`) : []))];
+    if (ts.isFunctionTypeNode(node)) return [...further(node.type, '()'), ...takenBy(node).flatMap((one, at) => (one.dotDotDotToken === undefined ? further(one.type, `(${at})`) : this.isRestOf(one.type, parameter) ? [[`(${at}..)`]] : []))];
     if (ts.isTypeLiteralNode(node)) {
       return node.members.flatMap((one) => (ts.isPropertySignature(one) ? further(one.type, nameOf(one.name) ?? '*') : ts.isIndexSignatureDeclaration(one) ? further(one.type, '*') : []));
     }
@@ -137,6 +145,13 @@ export class Generics extends Part {
       }
       return meanings;
     }, undefined, around);
+  }
+
+  /** Whether all that follows in a list of parameters is a type parameter, or begins with it: `...args: A`, `...args: [...A, ...B]`. */
+  private isRestOf(node: ts.TypeNode | undefined, parameter: ts.Symbol): boolean {
+    const first = node !== undefined && ts.isTupleTypeNode(node) ? node.elements[0] : node;
+    const type = first !== undefined && ts.isRestTypeNode(first) ? first.type : first;
+    return type !== undefined && ts.isTypeReferenceNode(type) && this.checker.getSymbolAtLocation(type.typeName) === parameter;
   }
 
   /** The type parameters in a mapped type, where it makes the property of that name. */

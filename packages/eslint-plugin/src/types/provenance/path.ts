@@ -2,7 +2,7 @@ import ts from 'typescript';
 
 /**
  * The way from something to a part of it: names of properties, indices of a tuple, and for what has no name
- * `*` (an element), `%key` and `%value` (of a map), `%await` (what a promise brings), `()` (what a function returns), `(0)` (what it takes), `%0:Queue` (a type argument of a class or an interface).
+ * `*` (an element), `%key` and `%value` (of a map), `%await` (what a promise brings), `()` (what a function returns), `(0)` (what it takes), `(0..)` (all that it takes from there on), `%0:Queue` (a type argument of a class or an interface).
  */
 export type Path = readonly string[];
 
@@ -31,7 +31,14 @@ export function typeArgument(step: string | undefined): { readonly at: number; r
 
 /** What a function takes, as a step of a way. */
 export function isParameter(step: string | undefined): boolean {
-  return /^\(\d+\)$/.test(step ?? '');
+  return /^\(\d+(\.\.)?\)$/.test(step ?? '');
+}
+
+/** A way and what follows it. The second of all that a function takes from its first parameter on, `(0..)`, is its second parameter. */
+export function joined(way: Path, path: Path): Path {
+  const [, from] = /^\((\d+)\.\.\)$/.exec(way.at(-1) ?? '') ?? [];
+  const [at, ...rest] = path;
+  return from === undefined || at === undefined || !/^\d+$/.test(at) ? [...way, ...path] : [...way.slice(0, -1), `(${Number(from) + Number(at)})`, ...rest];
 }
 
 export function isElement(step: string): boolean {

@@ -3,7 +3,7 @@ import { NONE } from './generics.js';
 import { ASSIGNMENTS } from './operators.js';
 import type { Origin } from './origin.js';
 import { Part } from './part.js';
-import { MAX_STEPS, nameOf, takenBy, type Path } from './path.js';
+import { isElement, MAX_STEPS, nameOf, takenBy, type Path } from './path.js';
 
 /** What is wanted where an expression stands. */
 export class Places extends Part {
@@ -35,7 +35,8 @@ export class Places extends Part {
     if (ts.isSpreadElement(parent)) {
       if (ts.isArrayLiteralExpression(parent.parent)) return this.place(parent.parent, path, step + 1);
       const at = (parent.parent.arguments ?? ([] as readonly ts.Expression[])).indexOf(parent);
-      return path[0] === '*' ? this.argument(parent.parent, at, path.slice(1), step + 1) : 'unknown';
+      const [first = '', ...rest] = path;
+      return isElement(first) ? this.argument(parent.parent, at + (first === '*' ? 0 : Number(first)), rest, step + 1) : 'unknown';
     }
     if (ts.isReturnStatement(parent) || (ts.isArrowFunction(parent) && parent.body === node)) {
       const made = ts.isArrowFunction(parent) ? parent : ts.findAncestor(parent, ts.isFunctionLike);
