@@ -230,7 +230,7 @@ export class Places {
     if (!this.liveParts(spread.argument).some(({ path }) => path.length === 1)) return undefined;
     const node = this.ts(call) as ts.CallExpression | ts.NewExpression;
     const parameters = this.checker.getResolvedSignature(node)?.parameters ?? [];
-    const parameter = parameters[Math.min(call.arguments.indexOf(spread), parameters.length - 1)];
+    const parameter = parameters[Math.min(call.arguments.indexOf(spread) + this.firstHandleIn(spread.argument), parameters.length - 1)];
     if (parameter === undefined) return undefined;
     const { valueDeclaration } = parameter;
     const declared = this.checker.getTypeOfSymbolAtLocation(parameter, node);
@@ -249,6 +249,13 @@ export class Places {
     const there = expected === undefined ? [] : this.held(expected).filter(({ path }) => path.length === 1);
     if (there.some(({ type }) => this.typed.types.handle(type) !== undefined) || this.isInferred(this.ts(list))) return undefined;
     return there.map(({ type }) => launders(type)).find((words) => words === 'a number' || words === 'a bigint');
+  }
+
+  /** Where in a tuple the first handle stands; 0 for other lists. */
+  private firstHandleIn(expression: TSESTree.Expression): number {
+    const type = this.typed.typeOf(expression);
+    const parts = this.checker.isTupleType(type) ? this.checker.getTypeArguments(type as ts.TypeReference) : [];
+    return Math.max(0, parts.findIndex((one) => this.typed.types.handle(one) !== undefined));
   }
 
   /** What a function that is passed on takes, where it will be called with live handles. */
