@@ -4,8 +4,8 @@ import { isEquality, isPrimitive } from '../ast.js';
 import { createRule } from '../create-rule.js';
 import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
-import type { Types } from '../types/types.js';
-import { stepInto } from '../types/provenance/path.js';
+import { PRIMITIVE, type Types } from '../types/types.js';
+import { stepInto, type Path } from '../types/provenance/path.js';
 import type { Origin } from '../types/provenance.js';
 
 const MESSAGES = {
@@ -21,12 +21,13 @@ type Context = Readonly<TSESLint.RuleContext<Messages, readonly []>>;
 
 /** A pointer in a list or an object. */
 interface Part {
-  /** Of the property; otherwise a step of a way to it: `*` for the elements of a list, `%await` for what a promise brings. */
-  readonly name: string;
+  readonly path: Path;
   readonly level: string | undefined;
 }
 
 const MAX_PROPERTIES = 24;
+/** How far a part may be from the whole: a field of what the list of a promise holds. */
+const MAX_DEPTH = 3;
 
 /** What holds others and has no property of them. */
 const CONTAINERS: ReadonlySet<string> = new Set([
@@ -103,8 +104,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   /** A list or an object that was made elsewhere, with pointers in it. */
   function checkParts(whole: TSESTree.Node, at: TSESTree.Node): void {
     if (!types.is(whole, hasParts)) return;
-    for (const { name, level } of partsOf(types.typeOf(whole))) {
-      const { origin, place } = provenance.ofPart(toTs.get(whole) as ts.Expression, name);
+    for (const { path, level } of partsOf(types.typeOf(whole))) {
+      const { origin, place } = provenance.ofPart(toTs.get(whole) as ts.Expression, path);
       // A tuple is one thing here and another there.
       if (origin === 'mixed') continue;
       const isWrong = report(at, origin, place, level);
@@ -117,26 +118,41 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     if (known !== undefined) return known;
     // Of one of two things, as a result or a failure, and of what may be nothing: what any of them has.
     if (type.isUnion()) {
-      const all = type.types.length > MAX_PROPERTIES ? [] : [...new Map(type.types.flatMap((one) => partsOf(one).map((part) => [part.name, part] as const))).values()];
+      const all = type.types.length > MAX_PROPERTIES ? [] : [...new Map(type.types.flatMap((one) => partsOf(one).map((part) => [part.path.join('/'), part] as const))).values()];
       parts.set(type, all);
       return all;
     }
-    const tuple = checker.isTupleType(type) && ((type as ts.TupleTypeReference).target.combinedFlags & ts.ElementFlags.Variable) === 0 ? checker.getTypeArguments(type as ts.TupleTypeReference) : undefined;
-    const element = tuple === undefined ? checker.getIndexTypeOfType(type, ts.IndexKind.Number) : undefined;
-    const properties = element === undefined && tuple === undefined && (type.flags & ts.TypeFlags.Object) !== 0 ? type.getProperties() : [];
-    const candidates: (readonly [string, ts.Type])[] = tuple !== undefined ? tuple.map((one, at) => [String(at), one]) : element === undefined ? [] : [['*', element]];
-    // What has more is a class with methods, which is no record of an entry.
-    if (properties.length <= MAX_PROPERTIES) for (const property of properties) if ((property.flags & ts.SymbolFlags.Method) === 0) candidates.push([property.name, checker.getTypeOfSymbol(property)]);
-    if (element === undefined && CONTAINERS.has((type.symbol as ts.Symbol | undefined)?.name ?? '') && (type as ts.ObjectType).objectFlags & ts.ObjectFlags.Reference) {
-      const { name } = type.symbol;
-      candidates.push(...checker.getTypeArguments(type as ts.TypeReference).slice(0, name.endsWith('Map') ? 2 : 1).map((one, at) => [stepInto(name, at), one] as const));
-    }
-    const found = candidates.flatMap(([name, one]): Part[] => {
+    // A type that leads back to itself has nothing more on that way.
+    parts.set(type, []);
+    const held = heldBy(type);
+    const candidates = held ?? propertiesOf(type);
+    const found = candidates.flatMap(([step, one]): readonly Part[] => {
       const handle = types.types.handle(one);
-      return handle?.form === 'alias' ? [{ name, level: handle.level }] : [];
+      if (handle !== undefined) return handle.form === 'alias' ? [{ path: [step], level: handle.level }] : [];
+      // Lists of objects and promises of lists, but not whatever an object leads to.
+      return held === undefined || (one.flags & PRIMITIVE) !== 0 ? [] : partsOf(one).flatMap(({ path, level }) => (path.length < MAX_DEPTH ? [{ path: [step, ...path], level }] : []));
     });
     parts.set(type, found);
     return found;
+  }
+
+  /** What a list, a map or a promise holds, and the way to it. */
+  function heldBy(type: ts.Type): readonly (readonly [step: string, type: ts.Type])[] | undefined {
+    if ((type.flags & ts.TypeFlags.Object) === 0) return undefined;
+    if (checker.isTupleType(type) && ((type as ts.TupleTypeReference).target.combinedFlags & ts.ElementFlags.Variable) === 0) {
+      return checker.getTypeArguments(type as ts.TupleTypeReference).map((one, at) => [String(at), one]);
+    }
+    const element = checker.getIndexTypeOfType(type, ts.IndexKind.Number);
+    if (element !== undefined) return [['*', element]];
+    const name = (type.symbol as ts.Symbol | undefined)?.name ?? '';
+    if (!CONTAINERS.has(name) || ((type as ts.ObjectType).objectFlags & ts.ObjectFlags.Reference) === 0) return undefined;
+    return checker.getTypeArguments(type as ts.TypeReference).slice(0, name.endsWith('Map') ? 2 : 1).map((one, at) => [stepInto(name, at), one]);
+  }
+
+  function propertiesOf(type: ts.Type): (readonly [step: string, type: ts.Type])[] {
+    const properties = (type.flags & ts.TypeFlags.Object) === 0 ? [] : type.getProperties();
+    // What has more is a class with methods, which is no record of an entry.
+    return properties.length > MAX_PROPERTIES ? [] : properties.flatMap((property) => ((property.flags & ts.SymbolFlags.Method) === 0 ? [[property.name, checker.getTypeOfSymbol(property)] as const] : []));
   }
 
   function report(node: TSESTree.Node, origin: Origin, place: Origin, level = 'page-table'): boolean {
@@ -186,7 +202,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     YieldExpression(node) {
       if (!node.delegate) check(node.argument);
       else {
-        const { origin, place } = provenance.ofPart(toTs.get(node.argument) as ts.Expression, '*');
+        const { origin, place } = provenance.ofPart(toTs.get(node.argument) as ts.Expression, ['*']);
         if (origin !== 'mixed') report(node.argument, origin, place);
       }
     },

@@ -83,9 +83,14 @@ export class Provenance {
     return found === 'unknown' && path.length === 1 && path[0] !== '%key' ? this.ofElements(whole) : found;
   }
 
-  /** What a part of something is, and what the place that the whole stands at wants it to be. @param name of a property, or `*` for the elements of a list */
-  ofPart(whole: ts.Expression, name: string): { readonly origin: Origin; readonly place: Origin } {
-    return { origin: this.trace.expressions.expression(whole, [name], 0), place: this.trace.places.place(whole, [name], 0) };
+  /** What a part of something is, and what the place that the whole stands at wants it to be. */
+  ofPart(whole: ts.Expression, path: Path): { readonly origin: Origin; readonly place: Origin } {
+    const origin = this.trace.expressions.expression(whole, path, 0);
+    if (origin === 'unknown') return { origin, place: origin };
+    const place = this.trace.places.place(whole, path, 0);
+    const [at, ...rest] = path;
+    // What is wanted may be pairs of keys and values: `Iterable<[bigint, H['pte']]>`.
+    return { origin, place: place === 'unknown' && (at === '%key' || at === '%value') ? this.trace.places.place(whole, ['*', at === '%key' ? '0' : '1', ...rest], 0) : place };
   }
 
   /** What a function that is given where one is expected is called with, and what its own parameter `at` is meant for. */

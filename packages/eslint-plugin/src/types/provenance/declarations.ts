@@ -3,7 +3,7 @@ import { type Env, NONE } from './generics.js';
 import { ASSIGNMENTS } from './operators.js';
 import { either, type Origin } from './origin.js';
 import { Part } from './part.js';
-import { isElement, isParameter, nameOf, takenBy, type Path } from './path.js';
+import { isElement, isParameter, takenBy, type Path } from './path.js';
 
 /** What variables, fields, parameters and functions are meant for: by what they are declared as, or else by what they are given. */
 export class Declarations extends Part {
@@ -118,7 +118,7 @@ export class Declarations extends Part {
     let origin: Origin = 'unknown';
     const visit = (node: ts.Node): void => {
       const isGiven = ts.isBinaryExpression(node) && ASSIGNMENTS.has(node.operatorToken.kind) && ts.isPropertyAccessExpression(node.left) && node.left.expression.kind === ts.SyntaxKind.ThisKeyword;
-      if (isGiven && node.left.name.text === nameOf(field.name)) origin = either(origin, this.trace.expressions.expression(node.right, path, step));
+      if (isGiven && node.left.name.text === this.nameOf(field.name)) origin = either(origin, this.trace.expressions.expression(node.right, path, step));
       ts.forEachChild(node, visit);
     };
     visit(body);
@@ -142,7 +142,7 @@ export class Declarations extends Part {
       return first === undefined ? 'unknown' : this.declaration(source, [/^\d+$/.test(first) ? String(at + Number(first)) : first, ...rest], step);
     }
     if (node.dotDotDotToken !== undefined) return this.declaration(source, path, step);
-    const name = nameOf(node.propertyName ?? node.name);
+    const name = this.nameOf(node.propertyName ?? node.name);
     if (name === undefined) return 'unknown';
     // What is written where the property is declared says more than the way there, where the type knows which it is.
     const property = this.checker.getNonNullableType(this.checker.getTypeAtLocation(pattern)).getProperty(name);
@@ -171,7 +171,7 @@ export class Declarations extends Part {
   /** What a part of a function is wanted to be where the function is written: of an object of a generic type, the type arguments say it. */
   private wantedOf(made: ts.SignatureDeclaration, part: string, path: Path, step: number): Origin {
     if (ts.isArrowFunction(made) || ts.isFunctionExpression(made)) return this.trace.places.place(made, [part, ...path], step);
-    const name = nameOf(made.name);
+    const name = this.nameOf(made.name);
     return name !== undefined && ts.isMethodDeclaration(made) && ts.isObjectLiteralExpression(made.parent) ? this.trace.places.place(made.parent, [name, part, ...path], step) : 'unknown';
   }
 
@@ -181,7 +181,7 @@ export class Declarations extends Part {
     if (ts.isArrowFunction(made) || ts.isFunctionExpression(made)) expected = this.checker.getContextualType(made);
     else if (ts.isMethodDeclaration(made) && ts.isObjectLiteralExpression(made.parent)) {
       const object = this.checker.getContextualType(made.parent);
-      const property = object === undefined ? undefined : this.checker.getNonNullableType(object).getProperty(nameOf(made.name) ?? '');
+      const property = object === undefined ? undefined : this.checker.getNonNullableType(object).getProperty(this.nameOf(made.name) ?? '');
       expected = property === undefined ? undefined : this.checker.getTypeOfSymbolAtLocation(property, made);
     }
     return expected === undefined ? undefined : this.checker.getNonNullableType(expected).getCallSignatures()[0];

@@ -4,7 +4,7 @@ import { NONE } from './generics.js';
 import { ASSIGNMENTS, EITHER, LAST } from './operators.js';
 import { either, type Origin } from './origin.js';
 import { Part } from './part.js';
-import { nameOf, type Path } from './path.js';
+import { type Path } from './path.js';
 
 /** Where the value of an expression, or a part of it, came from. */
 export class Expressions extends Part {
@@ -86,7 +86,7 @@ export class Expressions extends Part {
   private inObject(node: ts.ObjectLiteralExpression, path: Path, step: number): Origin {
     const [name, ...rest] = path;
     if (name === undefined) return 'unknown';
-    const named = node.properties.filter((property) => name === '*' || nameOf(property.name) === name);
+    const named = node.properties.filter((property) => name === '*' || this.nameOf(property.name) === name);
     if (named.length > 0) return named.map((property) => this.trace.declarations.declaration(property, rest, step)).reduce<Origin>(either, 'unknown');
     return node.properties.filter(ts.isSpreadAssignment).map(({ expression }) => this.expression(expression, path, step)).reduce<Origin>(either, 'unknown');
   }

@@ -1,5 +1,6 @@
-import type ts from 'typescript';
+import ts from 'typescript';
 import type { Types } from '../types.js';
+import { nameOf } from './path.js';
 import type { Trace } from './trace.js';
 
 /** One part of a search, which calls the others. */
@@ -12,5 +13,10 @@ export abstract class Part {
     this.trace = trace;
     this.types = trace.types;
     this.checker = trace.checker;
+  }
+
+  /** The name of a property, in brackets too: a constant, a member of an enum. */
+  protected nameOf(name: ts.PropertyName | ts.BindingName | ts.DeclarationName | undefined): string | undefined {
+    return nameOf(name) ?? (name !== undefined && ts.isComputedPropertyName(name) ? this.trace.expressions.keyName(name.expression) : undefined);
   }
 }

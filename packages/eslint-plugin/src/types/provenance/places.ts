@@ -3,7 +3,7 @@ import { NONE } from './generics.js';
 import { ASSIGNMENTS } from './operators.js';
 import type { Origin } from './origin.js';
 import { Part } from './part.js';
-import { isElement, MAX_STEPS, nameOf, takenBy, type Path } from './path.js';
+import { isElement, MAX_STEPS, takenBy, type Path } from './path.js';
 
 /** What is wanted where an expression stands. */
 export class Places extends Part {
@@ -28,7 +28,7 @@ export class Places extends Part {
     if (ts.isBindingElement(parent)) return this.trace.declarations.bound(parent, path, step + 1);
     if (ts.isShorthandPropertyAssignment(node)) return this.inLiteral(node.parent, node.name.text, path, step);
     if (ts.isPropertyAssignment(parent) || ts.isShorthandPropertyAssignment(parent)) {
-      const name = nameOf(parent.name);
+      const name = this.nameOf(parent.name);
       return name === undefined ? 'unknown' : this.inLiteral(parent.parent, name, path, step);
     }
     if (ts.isArrayLiteralExpression(parent)) return this.place(parent, [String(parent.elements.indexOf(node as ts.Expression)), ...path], step + 1);
@@ -70,7 +70,7 @@ export class Places extends Part {
   private fits(member: ts.Type, object: ts.ObjectLiteralExpression): boolean {
     return object.properties.every((property) => {
       if (!ts.isPropertyAssignment(property) || !isUnit(property.initializer)) return true;
-      const declared = member.getProperty(nameOf(property.name) ?? '');
+      const declared = member.getProperty(this.nameOf(property.name) ?? '');
       return declared !== undefined && this.checker.isTypeAssignableTo(this.checker.getTypeAtLocation(property.initializer), this.checker.getTypeOfSymbol(declared));
     });
   }
@@ -85,7 +85,7 @@ export class Places extends Part {
       return one === undefined || ts.isSpreadElement(one) ? 'unknown' : this.target(one, rest, step + 1);
     }
     if (ts.isObjectLiteralExpression(node)) {
-      const one = node.properties.find((property) => nameOf(property.name) === at);
+      const one = node.properties.find((property) => this.nameOf(property.name) === at);
       if (one !== undefined && ts.isPropertyAssignment(one)) return this.target(one.initializer, rest, step + 1);
       const symbol = one !== undefined && ts.isShorthandPropertyAssignment(one) ? this.checker.getShorthandAssignmentValueSymbol(one) : undefined;
       return symbol === undefined ? 'unknown' : this.trace.declarations.meantSymbol(symbol, rest, step + 1);

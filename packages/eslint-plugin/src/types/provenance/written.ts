@@ -2,7 +2,7 @@ import ts from 'typescript';
 import { type Env, NONE } from './generics.js';
 import { either, type Origin } from './origin.js';
 import { Part } from './part.js';
-import { isElement, isParameter, isPromise, MAX_PARTS, MAX_STEPS, nameOf, type Path, takenBy, typeArgument } from './path.js';
+import { isElement, isParameter, isPromise, MAX_PARTS, MAX_STEPS, type Path, takenBy, typeArgument } from './path.js';
 
 /** What a written type, or a part of it, is meant for. */
 export class WrittenTypes extends Part {
@@ -102,7 +102,7 @@ export class WrittenTypes extends Part {
       if (this.isLib(alias)) {
         if (original.name === 'ReturnType') return argument(0, ['()', ...path]);
         if (original.name === 'Awaited') return argument(0, ['%await', ...path]);
-        if (original.name === 'Parameters') return this.parameterOf(arguments_[0], path, step);
+        if (original.name === 'Parameters' || original.name === 'ConstructorParameters') return this.parameterOf(arguments_[0], path, step);
         if (original.name === 'FlatArray') return [['*', '*'], ['*']].map((way) => argument(0, [...way, ...path])).find((one) => one !== 'unknown') ?? 'unknown';
         if (original.name === 'Record') return at === undefined ? 'unknown' : argument(1, rest);
       }
@@ -125,11 +125,17 @@ export class WrittenTypes extends Part {
     return said === 'unknown' && at === '*' ? arguments_.map((one) => this.typeNode(one, rest, env, step)).reduce<Origin>(either, 'unknown') : said;
   }
 
-  /** `Parameters<typeof f>[0]` */
+  /** `Parameters<typeof f>[0]`, `ConstructorParameters<typeof C>[0]` */
   private parameterOf(node: ts.TypeNode | undefined, path: Path, step: number): Origin {
-    const declaration = node === undefined ? undefined : (this.checker.getTypeFromTypeNode(node).getCallSignatures()[0]?.getDeclaration());
+    const declaration = node === undefined ? undefined : this.calledBy(this.checker.getTypeFromTypeNode(node));
     const parameter = declaration === undefined ? undefined : takenBy(declaration)[Number(path[0])];
     return parameter === undefined ? 'unknown' : this.trace.declarations.declaration(parameter, path.slice(1), step + 1);
+  }
+
+  private calledBy(type: ts.Type): ts.SignatureDeclaration | undefined {
+    const [signature] = [...type.getCallSignatures(), ...type.getConstructSignatures()];
+    // A class without a constructor has a signature that nobody wrote.
+    return signature?.declaration === undefined || ts.isJSDocSignature(signature.declaration) ? undefined : signature.declaration;
   }
 
   /** A part of a class or an interface. */
@@ -162,7 +168,7 @@ export class WrittenTypes extends Part {
   private inMembers(members: readonly (ts.TypeElement | ts.ClassElement)[], path: Path, env: Env, step: number): Origin {
     const [name, ...rest] = path;
     const properties = members.flatMap((member): readonly ts.Declaration[] => (ts.isConstructorDeclaration(member) ? member.parameters.filter((one) => ts.isParameterPropertyDeclaration(one, member)) : [member]));
-    const found = properties.find((member) => nameOf((member as ts.NamedDeclaration).name) === name) ?? members.find(ts.isIndexSignatureDeclaration);
+    const found = properties.find((member) => this.nameOf((member as ts.NamedDeclaration).name) === name) ?? members.find(ts.isIndexSignatureDeclaration);
     if (found === undefined || name === '()' || typeArgument(name) !== undefined) return 'unknown';
     const { type } = found as Partial<ts.PropertySignature>;
     if (type === undefined) return this.trace.declarations.declaration(found, rest, step);
