@@ -156,8 +156,9 @@ export class Generics extends Part {
 
   /** The type parameters in a mapped type, where it makes the property of that name. */
   keyed(node: ts.MappedTypeNode, name: string, around: Env): Env {
-    const key = node.nameType === undefined ? this.checker.getSymbolAtLocation(node.typeParameter.name) : undefined;
-    return key === undefined ? around : new Env(new Set([node.typeParameter.name.text]), () => new Map(), (symbol) => (symbol === key ? name : undefined), around);
+    const key = this.checker.getSymbolAtLocation(node.typeParameter.name);
+    const made = key === undefined ? undefined : keyBefore(node.nameType, name);
+    return made === undefined ? around : new Env(new Set([node.typeParameter.name.text]), () => new Map(), (symbol) => (symbol === key ? made : undefined), around);
   }
 
   /** The type parameters of a function that a mapped type makes the property of that name of. */
@@ -193,4 +194,15 @@ export class Generics extends Part {
     const symbol = ts.isTypeReferenceNode(node) ? this.checker.getSymbolAtLocation(node.typeName) : undefined;
     return symbol === undefined ? undefined : env.keyOf(symbol);
   }
+}
+
+/** The key that a mapped type made a name of: `entry` of `getEntry`, where it says ``as `get${Capitalize<K>}` ``. */
+function keyBefore(made: ts.TypeNode | undefined, name: string): string | undefined {
+  if (made === undefined || !ts.isTemplateLiteralTypeNode(made)) return name;
+  const { head, templateSpans: [span, ...more] } = made;
+  if (span === undefined || more.length > 0 || !name.startsWith(head.text) || !name.endsWith(span.literal.text)) return undefined;
+  const middle = name.slice(head.text.length, name.length - span.literal.text.length);
+  const how = ts.isTypeReferenceNode(span.type) ? span.type.typeName.getText() : '';
+  const first = how === 'Capitalize' ? middle.charAt(0).toLowerCase() : how === 'Uncapitalize' ? middle.charAt(0).toUpperCase() : middle.charAt(0);
+  return first + middle.slice(1);
 }

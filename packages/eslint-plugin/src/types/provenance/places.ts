@@ -69,10 +69,17 @@ export class Places extends Part {
   /** Whether a member of a union may be meant by an object that is written here, by the names, numbers and truths in it. */
   private fits(member: ts.Type, object: ts.ObjectLiteralExpression): boolean {
     return object.properties.every((property) => {
-      if (!ts.isPropertyAssignment(property) || !isUnit(property.initializer)) return true;
+      if (!ts.isPropertyAssignment(property) || !this.isUnit(property.initializer)) return true;
       const declared = member.getProperty(this.nameOf(property.name) ?? '');
       return declared !== undefined && this.checker.isTypeAssignableTo(this.checker.getTypeAtLocation(property.initializer), this.checker.getTypeOfSymbol(declared));
     });
+  }
+
+  /** Whether a union can be told apart by a value: a literal, a member of an enum, a constant. */
+  private isUnit(node: ts.Expression): boolean {
+    const isNamed = ts.isIdentifier(node) || ts.isPropertyAccessExpression(node);
+    if (isNamed) return (this.checker.getTypeAtLocation(node).flags & ts.TypeFlags.Unit) !== 0;
+    return ts.isStringLiteralLike(node) || ts.isNumericLiteral(node) || node.kind === ts.SyntaxKind.TrueKeyword || node.kind === ts.SyntaxKind.FalseKeyword;
   }
 
   /** What the left side of an assignment is meant for. */
@@ -113,9 +120,4 @@ export class Places extends Part {
     // What the function was made from may say more than its type: `expect(ptep).toBe(...)`.
     return said === 'unknown' ? this.trace.expressions.expression(call.expression, [`(${at})`, ...path], step + 1) : said;
   }
-}
-
-/** A literal that a union can be told apart by. */
-function isUnit(node: ts.Expression): boolean {
-  return ts.isStringLiteralLike(node) || ts.isNumericLiteral(node) || node.kind === ts.SyntaxKind.TrueKeyword || node.kind === ts.SyntaxKind.FalseKeyword;
 }

@@ -30,7 +30,7 @@ export class WrittenTypes extends Part {
   private written(node: ts.TypeNode, path: Path, env: Env, step: number): Origin {
     const [at, ...rest] = path;
     if (ts.isParenthesizedTypeNode(node) || ts.isTypeOperatorNode(node) || ts.isOptionalTypeNode(node) || ts.isRestTypeNode(node) || ts.isNamedTupleMember(node)) return this.typeNode(node.type, path, env, step);
-    if (ts.isUnionTypeNode(node) || (ts.isIntersectionTypeNode(node) && at !== undefined)) return node.types.map((one) => this.typeNode(one, path, env, step)).reduce<Origin>(either, 'unknown');
+    if (ts.isUnionTypeNode(node) || (ts.isIntersectionTypeNode(node) && at !== undefined)) return (ts.isUnionTypeNode(node) ? node.types : this.having(node, at ?? '')).map((one) => this.typeNode(one, path, env, step)).reduce<Origin>(either, 'unknown');
     if (ts.isTypeQueryNode(node)) {
       const symbol = this.checker.getSymbolAtLocation(node.exprName);
       return symbol === undefined ? 'unknown' : this.trace.declarations.symbol(symbol, path, step);
@@ -57,6 +57,12 @@ export class WrittenTypes extends Part {
     if (ts.isMappedTypeNode(node)) return node.type === undefined ? 'unknown' : this.typeNode(node.type, rest, this.trace.generics.keyed(node, at, env), step);
     if (ts.isTypeLiteralNode(node)) return this.isFamily(node, path) ? 'live' : this.inMembers(node.members, path, env, step);
     return 'unknown';
+  }
+
+  /** The parts of an intersection that have a property, where any of them is known to. */
+  private having({ types }: ts.IntersectionTypeNode, name: string): readonly ts.TypeNode[] {
+    const found = types.filter((one) => this.checker.getTypeFromTypeNode(one).getProperty(name) !== undefined);
+    return found.length === 0 ? types : found;
   }
 
   /** `K extends 'live' ? H['pte'] : EntryPtr<'pte'>`: the way that the name goes, or else what all ways have in common. */
