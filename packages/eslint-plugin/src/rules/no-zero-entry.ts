@@ -337,6 +337,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       }
       checkMethod(node);
       checkAsserted(node);
+      checkExpected(node);
       // A setter that the settings name: what it writes comes after the handle.
       if (types.settings.accessors.set.has(calledName(node)?.name ?? '')) {
         const at = node.arguments.findIndex((argument) => argument.type !== AST_NODE_TYPES.SpreadElement && types.handleOf(argument) !== undefined);
@@ -408,6 +409,25 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     }
   }
 
+  /** assert.equal(pte, 0n), expect(pte).toBe(0n): a test that compares. */
+  function checkExpected(node: TSESTree.CallExpression): void {
+    const name = calledName(node)?.name ?? '';
+    const [first, second] = node.arguments;
+    if (first === undefined || !EQUAL.test(name)) return;
+    if (!name.startsWith('to')) {
+      const value = second === undefined ? undefined : isZero(second) ? first : isZero(first) ? second : undefined;
+      const entry = value === undefined ? undefined : entryOf(value);
+      if (entry !== undefined) report(node, 'compare', entry);
+      return;
+    }
+    if (!isZero(first)) return;
+    let at: TSESTree.Node = node.callee;
+    while (at.type === AST_NODE_TYPES.MemberExpression) at = at.object;
+    const [given] = at.type === AST_NODE_TYPES.CallExpression ? at.arguments : [];
+    const entry = given === undefined ? undefined : entryOf(given);
+    if (entry !== undefined) report(node, 'compare', entry);
+  }
+
   /** assert(pte): a function that says that its argument is true when it returns. */
   function checkAsserted(node: TSESTree.CallExpression): void {
     const at = node.arguments.findIndex((argument) => argument.type !== AST_NODE_TYPES.SpreadElement && types.valueOf(argument) !== undefined);
@@ -450,6 +470,8 @@ const COMPARISONS: ReadonlySet<string> = new Set(['==', '!=', '===', '!==', '<',
 
 /** How far a variable is followed to what it was read from. */
 const MAX_DEPTH = 4;
+/** Functions of tests that compare what they are given, or what `expect` was given. */
+const EQUAL = /^((not)?(deep)?(strict)?equals?|to(Be|Equal|StrictEqual))$/i;
 /** What shows memory as numbers. */
 const VIEWS = /^(Big)?(Uint|Int)\d+Array$|^DataView$/;
 /** Methods of lists that have to do with zeros. */
