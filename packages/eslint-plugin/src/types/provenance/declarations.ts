@@ -67,8 +67,13 @@ export class Declarations extends Part {
 
   /** What a function says that it takes. */
   taken(declaration: ts.SignatureDeclaration, [at = '', ...rest]: Path, env: Env, step: number): Origin {
-    const parameter = takenBy(declaration)[Number(at.slice(1, -1))];
-    return parameter?.type === undefined || parameter.dotDotDotToken !== undefined ? 'unknown' : this.trace.written.typeNode(parameter.type, rest, env, step + 1);
+    const parameters = takenBy(declaration);
+    const given = Number(at.slice(1, -1));
+    const index = Math.min(given, parameters.length - 1);
+    const parameter = parameters[index];
+    if (parameter?.type === undefined || (index < given && parameter.dotDotDotToken === undefined)) return 'unknown';
+    const way = parameter.dotDotDotToken === undefined ? rest : [String(given - index), ...rest];
+    return this.trace.written.typeNode(parameter.type, way, env, step + 1);
   }
 
   private isOfFamily(node: ts.Declaration): boolean {
