@@ -54,7 +54,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     if (around === undefined) return undefined;
     if (isMarked(around)) return 'this function is marked @lockless';
     const walk = walkOf(around);
-    if (walk !== undefined) return walk;
+    if (walk !== undefined) return around.type !== AST_NODE_TYPES.FunctionDeclaration && isUnderLockAround(around) ? undefined : walk;
     // A function that is written where it is used runs there, or is handed on: what holds around it holds in it.
     return around.type === AST_NODE_TYPES.FunctionDeclaration ? undefined : lockless(around);
   }
@@ -159,6 +159,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** Whether an expression is the mode without locks: as it is written, or by its type. */
   function isNoLock(node: TSESTree.Node): boolean {
+    if (node.type === AST_NODE_TYPES.ConditionalExpression) return isNoLock(node.consequent) && isNoLock(node.alternate);
     return NO_LOCK.test(sourceCode.getText(node)) || isNoLockType(types.typeOf(node));
   }
 
@@ -378,7 +379,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const around = enclosing(read.node);
     if (isUnderLockAround(read.node) || (around !== undefined && isOfLockedWalk(around))) return undefined;
     const path = entries.pathOf(read.handle);
-    const write = path === undefined ? undefined : writtenFrom(read.node, path, around, new Set());
+    const write = path === undefined ? undefined : writtenFrom(read.node, path, around, new Set([read.node]));
     return write === undefined || isMoved(read, write) ? undefined : write;
   }
 
@@ -395,7 +396,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   }
 
   /** The write of an entry that a value goes into: in the same expression, or through variables and fields. */
-  function writtenFrom(node: TSESTree.Node, path: string, around: FunctionNode | undefined, seen: Set<TSESLint.Scope.Variable | string>): TSESTree.CallExpression | undefined {
+  function writtenFrom(node: TSESTree.Node, path: string, around: FunctionNode | undefined, seen: Set<TSESTree.Node>): TSESTree.CallExpression | undefined {
     // Written in one expression: setPte(arch, mm, address, ptep, pteMkdirty(arch, ptepGetOnce(arch, ptep))).
     const outwards = upTo(node);
     // What is only asked of a value is no part of what is written: pteYoung(arch, pte) ? young : old.
@@ -406,17 +407,27 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const target = expression.find((at) => at.type === AST_NODE_TYPES.VariableDeclarator || at.type === AST_NODE_TYPES.AssignmentExpression || isStatement(at));
     const id = target?.type === AST_NODE_TYPES.VariableDeclarator ? target.id : target?.type === AST_NODE_TYPES.AssignmentExpression ? target.left : undefined;
     const holder = id === undefined || id === node ? undefined : id.type === AST_NODE_TYPES.Identifier ? variableOf(id) : id.type === AST_NODE_TYPES.MemberExpression ? stablePath(types, id) : undefined;
-    if (holder === undefined || id === undefined || seen.has(holder)) return undefined;
+    if (holder === undefined || id === undefined) return undefined;
     // What is only asked of a value is no part of it.
     const kept = types.typeOf(id);
     if (types.types.value(kept) === undefined && (kept.flags & ts.TypeFlags.BigIntLike) === 0) return undefined;
-    seen.add(holder);
     for (const use of usesOfHolder(holder, around)) {
-      if (use.range[0] < node.range[0] || enclosing(use) !== around) continue;
+      if (use.range[0] < node.range[0] || seen.has(use) || enclosing(use) !== around || isAnother(holder, node, use)) continue;
+      seen.add(use);
       const by = writtenFrom(use, path, around, seen);
       if (by !== undefined) return by;
     }
     return undefined;
+  }
+
+  /** Whether a variable has been given something else before it is used, on every way there: `pte = pfnPte(arch, pfn, prot)`. */
+  function isAnother(holder: TSESLint.Scope.Variable | string, since: TSESTree.Node, use: TSESTree.Node): boolean {
+    if (typeof holder === 'string') return false;
+    return holder.references.some(({ identifier, writeExpr }) => {
+      const { parent } = identifier;
+      if (!writeExpr || parent.type !== AST_NODE_TYPES.AssignmentExpression || parent.operator !== '=' || parent.parent.type !== AST_NODE_TYPES.ExpressionStatement) return false;
+      return since.range[1] <= identifier.range[0] && parent.range[1] <= use.range[0] && isIn(use, parent.parent.parent);
+    });
   }
 
   /** Where a variable, or a field by its path, is read: the field in one function only. */
@@ -620,6 +631,11 @@ function objectOf(name: string): string {
 
 function listed<T>(one: T | undefined): readonly T[] {
   return one === undefined ? [] : [one];
+}
+
+/** Whether a node is inside of another. */
+function isIn(node: TSESTree.Node, outer: TSESTree.Node): boolean {
+  return node.range[0] >= outer.range[0] && node.range[1] <= outer.range[1];
 }
 
 /** Whether something is given a value, and not asked for its own. */
