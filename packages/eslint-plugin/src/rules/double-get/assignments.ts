@@ -1,9 +1,10 @@
-import { AST_NODE_TYPES, ASTUtils, type TSESTree } from '@typescript-eslint/utils';
+import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import { calledName, stablePath } from '../../accessors.js';
 import { bare } from '../../ast.js';
 import type { Subject } from '../../subject.js';
 import type { Typed } from '../../typed.js';
+import { functionOf } from './functions.js';
 
 /** What is given to variables, fields and elements, and by whom. */
 export class Assignments {
@@ -21,7 +22,7 @@ export class Assignments {
 
   /** What a function of this file, which is called or called back here, gives to variables that are not its own: `const skip = (n: number) => { ptep = hwPteAdvance(arch, ptep, n); }`. */
   *assignedBy(node: TSESTree.Node): Generator<TSESTree.Node, undefined> {
-    const body = this.functionOf(node);
+    const body = functionOf(node, this.sourceCode);
     if (body === undefined) return undefined;
     for (const reference of this.sourceCode.getScope(body).through) {
       let target: TSESTree.Identifier | TSESTree.JSXIdentifier | TSESTree.MemberExpression = reference.identifier;
@@ -31,17 +32,6 @@ export class Assignments {
       if (isTarget || reference.isWrite()) yield target;
     }
     return undefined;
-  }
-
-  private functionOf(node: TSESTree.Node): TSESTree.Node | undefined {
-    const inner = bare(node as TSESTree.Expression);
-    if (ASTUtils.isFunction(inner)) return inner;
-    if (inner.type !== AST_NODE_TYPES.Identifier) return undefined;
-    const definition = ASTUtils.findVariable(this.sourceCode.getScope(inner), inner)?.defs[0]?.node;
-    if (definition === undefined || ASTUtils.isFunction(definition)) return definition;
-    if (definition.type !== AST_NODE_TYPES.VariableDeclarator || definition.id.type !== AST_NODE_TYPES.Identifier || definition.init === null) return undefined;
-    const init = bare(definition.init);
-    return ASTUtils.isFunction(init) ? init : undefined;
   }
 
   /** The path of a list whose elements are others after a call: `handles.reverse()`. */

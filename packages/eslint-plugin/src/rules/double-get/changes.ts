@@ -4,11 +4,13 @@ import { calledName, coreFunction, entryRead, isEntryWrite, isLocking } from '..
 import { bare, children } from '../../ast.js';
 import type { Subject } from '../../subject.js';
 import type { Typed } from '../../typed.js';
+import { functionOf } from './functions.js';
 
 /** What may change an entry, or lets somebody else. */
 export class Changes {
   private readonly types: Typed;
   private readonly sourceCode: Subject['sourceCode'];
+  private readonly written = new Map<TSESTree.Node, boolean>();
 
   constructor({ sourceCode, types }: Subject) {
     this.types = types;
@@ -18,8 +20,10 @@ export class Changes {
   /** Whether a call may write entries, or let somebody else: an accessor that writes, a lock, and whatever it is given the means to. */
   mayChange(node: TSESTree.CallExpression | TSESTree.NewExpression): boolean {
     const { types } = this.types;
-    if (node.type === AST_NODE_TYPES.CallExpression && (isLocking(node) || isEntryWrite(this.types, node))) return true;
     const name = calledName(node);
+    // Whoever asserts that a lock is held does not take it.
+    if (name !== undefined && ASSERTS.test(name.name) && !node.arguments.some((argument) => this.isCalledBack(argument))) return false;
+    if (node.type === AST_NODE_TYPES.CallExpression && (isLocking(node) || isEntryWrite(this.types, node))) return true;
     const symbol = name === undefined ? undefined : this.types.symbolOf(name);
     const files = (symbol === undefined ? [] : (types.resolved(symbol).declarations ?? [])).map((declaration) => declaration.getSourceFile());
     // The language's own functions change nothing, but for what they call back, and so do the accessors that only read.
@@ -28,7 +32,24 @@ export class Changes {
     if (node.type === AST_NODE_TYPES.CallExpression && this.sourceCode.getText(node.callee).startsWith('console.')) return false;
     if (name !== undefined && CHANGES.test(name.name)) return true;
     // A method does what it does to its object, and a function without arguments to the machine; one that gets values only cannot get at the tables by them.
-    return this.isMethod(node) || node.arguments.length === 0 || node.arguments.some((argument) => !this.isPlainValue(argument));
+    return this.isMethod(node) || node.arguments.length === 0 || node.arguments.some((argument) => !this.isPlainValue(argument)) || this.isWrittenToChange(node.callee);
+  }
+
+  /** Whether the function of this file that is called does something that may change an entry. What it assigns is looked at where it is called. */
+  private isWrittenToChange(callee: TSESTree.Node): boolean {
+    const made = functionOf(callee, this.sourceCode);
+    if (made === undefined) return false;
+    const known = this.written.get(made);
+    if (known !== undefined) return known;
+    // It may call itself.
+    this.written.set(made, false);
+    const calls = (node: TSESTree.Node): boolean => (
+      node.type === AST_NODE_TYPES.AwaitExpression || (node.type === AST_NODE_TYPES.CallExpression && entryRead(this.types, node) === undefined && this.mayChange(node)) ||
+      children(node, this.sourceCode.visitorKeys).some(calls)
+    );
+    const found = calls(made.body);
+    this.written.set(made, found);
+    return found;
   }
 
   /** `Atomics.wait(words, 0, 0)`: what waits, or may take or release a lock. */
@@ -91,3 +112,5 @@ export class Changes {
 const PLAIN = ts.TypeFlags.NumberLike | ts.TypeFlags.BigIntLike | ts.TypeFlags.StringLike | ts.TypeFlags.BooleanLike | ts.TypeFlags.Undefined | ts.TypeFlags.Null;
 /** A function that gets numbers only and writes entries all the same, or waits until somebody did, by its name. */
 const CHANGES = /^(zap|m?unmap|remap|map|clear|flush|invalidate|write|store|set(?=[A-Z]|$)|update|populate|free|fault|handle|protect|split|collapse|migrate|touch|dirty|wait|sleep|msleep|delay|udelay|pause|poll|spin|tick|step|run)/i;
+/** `lockdepAssertHeld(ptl)`, `assert(isPresent)`. */
+const ASSERTS = /^(lockdep_?)?assert/i;

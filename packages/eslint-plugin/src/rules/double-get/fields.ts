@@ -1,12 +1,11 @@
 import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import { stablePath } from '../../accessors.js';
-import { bare } from '../../ast.js';
 import type { Entries } from '../../entries.js';
 import type { Subject } from '../../subject.js';
 import type { Typed } from '../../typed.js';
 
-/** By variable, the other one or the field that it was given, for as long as neither can have become another: both are the same entry, or the same architecture. */
+/** By variable, the other one, the field or the step that it was given, for as long as neither can have become another: both are the same entry, or the same architecture. */
 export class Fields {
   private readonly types: Typed;
   private readonly entries: Entries;
@@ -21,8 +20,7 @@ export class Fields {
   given({ id, init, parent }: TSESTree.VariableDeclarator): void {
     if (init === null || (parent.kind !== 'const' && parent.kind !== 'let')) return;
     if (id.type === AST_NODE_TYPES.Identifier) {
-      const { type } = bare(init);
-      if (type === AST_NODE_TYPES.Identifier || type === AST_NODE_TYPES.MemberExpression) this.stands(id, () => this.entries.pathOf(init));
+      this.stands(id, () => this.entries.pathOf(init));
       return;
     }
     if (id.type !== AST_NODE_TYPES.ObjectPattern) return;
