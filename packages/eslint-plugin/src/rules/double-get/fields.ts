@@ -19,18 +19,24 @@ export class Fields {
   /** Remembers what a variable was given where it was declared: `const { ptep } = fault`, where `fault.ptep` may be another later. */
   given({ id, init, parent }: TSESTree.VariableDeclarator): void {
     if (init === null || (parent.kind !== 'const' && parent.kind !== 'let')) return;
-    if (id.type === AST_NODE_TYPES.Identifier) {
-      this.stands(id, () => this.entries.pathOf(init));
+    this.takenApart(id, init, () => this.entries.pathOf(init));
+  }
+
+  /** @param of what the pattern is given, or takes a part of */
+  private takenApart(pattern: TSESTree.DestructuringPattern, of: TSESTree.Node, find: () => string | undefined): void {
+    if (pattern.type === AST_NODE_TYPES.Identifier) {
+      this.stands(pattern, find);
       return;
     }
-    if (id.type !== AST_NODE_TYPES.ObjectPattern) return;
-    for (const property of id.properties) {
-      if (property.type !== AST_NODE_TYPES.Property || property.computed || property.key.type !== AST_NODE_TYPES.Identifier || property.value.type !== AST_NODE_TYPES.Identifier) continue;
-      const { name } = property.key;
-      this.stands(property.value, () => {
-        const object = this.entries.pathOf(init);
-        const field = object === undefined ? undefined : this.types.types.checker.getPropertyOfType(this.types.typeOf(init), name);
-        return field === undefined || (field.flags & ts.SymbolFlags.GetAccessor) !== 0 ? undefined : `${object}.${name}`;
+    if (pattern.type !== AST_NODE_TYPES.ObjectPattern) return;
+    for (const property of pattern.properties) {
+      if (property.type !== AST_NODE_TYPES.Property || property.computed || property.key.type !== AST_NODE_TYPES.Identifier) continue;
+      const { key, value } = property;
+      if (value.type !== AST_NODE_TYPES.Identifier && value.type !== AST_NODE_TYPES.ObjectPattern) continue;
+      this.takenApart(value, key, () => {
+        const object = find();
+        const field = object === undefined ? undefined : this.types.types.checker.getPropertyOfType(this.types.typeOf(of), key.name);
+        return field === undefined || (field.flags & ts.SymbolFlags.GetAccessor) !== 0 ? undefined : `${object}.${key.name}`;
       });
     }
   }

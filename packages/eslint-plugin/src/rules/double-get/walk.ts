@@ -8,7 +8,7 @@ import { Assignments } from './assignments.js';
 import { Changes } from './changes.js';
 import { Comparisons } from './comparisons.js';
 import { Fields } from './fields.js';
-import { merged, met, onAll, skipping, type Reads, type Way } from './ways.js';
+import { merged, met, onAll, type Reads, type Way } from './ways.js';
 
 /** A read of an entry that was read already, and has not been changed since as far as the code says. */
 export interface Twice {
@@ -256,20 +256,28 @@ class Walk {
   /** Cases run into each other, and what leaves one by `break` goes on after all of them. As in {@link met}, what one of the ways has read is known. */
   private switch(node: TSESTree.SwitchStatement): void {
     this.visit(node.discriminant);
-    const before = this.now;
+    // What is known where the next case is asked for.
+    let asked = this.now;
+    let isChanged = false;
+    const unanswered = (): readonly Way[] => (asked === undefined ? [] : [{ reads: asked, isChanged }]);
     const { caseChanges } = this;
     const left: Way[] = [];
     this.leaves.push(left);
     this.now = undefined;
     this.caseChanges = this.changes;
     for (const one of node.cases) {
+      if (one.test !== null && asked !== undefined) {
+        const { changes } = this;
+        asked = this.after(asked, one.test);
+        isChanged ||= this.changes > changes;
+      }
       // From the case above, or from the discriminant.
       if (this.now === undefined) this.caseChanges = this.changes;
-      this.now = met([...this.open(), ...skipping(before)]);
+      this.now = met([...this.open(), ...unanswered()]);
       this.all(one.consequent);
     }
     const isComplete = node.cases.some(({ test }) => test === null);
-    const ends = [...left, ...this.open(), ...(isComplete ? [] : skipping(before))];
+    const ends = [...left, ...this.open(), ...(isComplete ? [] : unanswered())];
     this.leaves.pop();
     this.caseChanges = caseChanges;
     this.now = met(ends);

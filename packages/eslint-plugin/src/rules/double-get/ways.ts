@@ -16,11 +16,6 @@ export function merged(ways: readonly Reads[]): Reads | undefined {
   return first === undefined ? undefined : new Map([...first].filter(([key]) => others.every((other) => other.has(key))));
 }
 
-/** The way past a piece of code, on which nothing of it runs. */
-export function skipping(before: Reads | undefined): readonly Way[] {
-  return before === undefined ? [] : [{ reads: before, isChanged: false }];
-}
-
 /** What was read on all of some ways. */
 export function onAll(ways: readonly Way[]): Reads | undefined {
   return merged(ways.map(({ reads }) => reads));
