@@ -12,8 +12,8 @@ export interface EntryRead {
   /** The handle that it is given. */
   readonly handle: TSESTree.Expression;
   readonly level: Level | undefined;
-  /** The identifier that would have to be another for another way: `ptepGet`, or `get` of `ops.get`. */
-  readonly name: TSESTree.Identifier;
+  /** What would have to be another for another way: `ptepGet`, or `get` of `ops.get` and `ops['get']`. */
+  readonly name: CalledName;
   /** Whether it is a function of `@pgtable/core`, which is imported by its name, or a method. */
   readonly isFunction: boolean;
 }
@@ -36,7 +36,7 @@ export function entryRead(types: Typed, node: TSESTree.CallExpression): EntryRea
 const reads = new WeakMap<TSESTree.Node, { readonly read: EntryRead | undefined }>();
 
 function findRead(types: Typed, node: TSESTree.CallExpression): EntryRead | undefined {
-  const name = calledName(node);
+  const name = writtenName(node);
   if (name === undefined) return undefined;
   const found = wayOf(types, node, name);
   if (found === undefined) return undefined;
@@ -45,13 +45,14 @@ function findRead(types: Typed, node: TSESTree.CallExpression): EntryRead | unde
   return { node, way: found.way, handle, level: types.handleOf(handle)?.level, name, isFunction: node.callee.type === AST_NODE_TYPES.Identifier };
 }
 
-function wayOf(types: Typed, node: TSESTree.CallExpression, name: TSESTree.Identifier): { way: EntryRead['way']; at: number | undefined } | undefined {
+function wayOf(types: Typed, node: TSESTree.CallExpression, called: CalledName): { way: EntryRead['way']; at: number | undefined } | undefined {
   const { accessors } = types.settings;
-  if (accessors.get.has(name.name)) return { way: 'plain', at: undefined };
-  if (accessors.getOnce.has(name.name)) return { way: 'once', at: undefined };
+  const name = textOf(called);
+  if (accessors.get.has(name)) return { way: 'plain', at: undefined };
+  if (accessors.getOnce.has(name)) return { way: 'once', at: undefined };
   const callee = bare(node.callee);
   if (callee.type === AST_NODE_TYPES.MemberExpression) {
-    const way = METHODS.get(name.name);
+    const way = METHODS.get(name);
     if (way !== undefined && types.types.isCore(types.typeOf(callee.object), 'LevelOps', 'WritableOps', 'BasicLevelOps', 'TableLevelOps')) return { way, at: 0 };
   }
   const match = GETTER.exec(coreFunction(types, node, (original) => GETTER.test(original))?.name ?? '');
@@ -65,7 +66,7 @@ function wayOf(types: Typed, node: TSESTree.CallExpression, name: TSESTree.Ident
  * @param test of its own name: what core is asked for is asked last
  */
 export function coreFunction(types: Typed, node: TSESTree.CallExpression | TSESTree.NewExpression, test: (name: string) => boolean = () => true): ts.Symbol | undefined {
-  const name = calledName(node);
+  const name = writtenName(node);
   const symbol = name === undefined ? undefined : types.symbolOf(name);
   if (symbol === undefined) return undefined;
   const original = withoutName(types, types.types.resolved(symbol));
@@ -94,6 +95,20 @@ export function calledName(node: TSESTree.CallExpression | TSESTree.NewExpressio
   if (callee.type === AST_NODE_TYPES.Identifier) return callee;
   if (callee.type === AST_NODE_TYPES.MemberExpression && !callee.computed && callee.property.type === AST_NODE_TYPES.Identifier) return callee.property;
   return undefined;
+}
+
+type CalledName = TSESTree.Identifier | TSESTree.StringLiteral;
+
+/** What names that which is called: the identifier, or the text of `a['f']()`. */
+function writtenName(node: TSESTree.CallExpression | TSESTree.NewExpression): CalledName | undefined {
+  const callee = bare(node.callee);
+  if (callee.type !== AST_NODE_TYPES.MemberExpression || !callee.computed) return calledName(node);
+  return callee.property.type === AST_NODE_TYPES.Literal && typeof callee.property.value === 'string' ? callee.property : undefined;
+}
+
+/** The name that {@link writtenName} gives, as a text. */
+export function textOf(name: CalledName): string {
+  return name.type === AST_NODE_TYPES.Identifier ? name.name : name.value;
 }
 
 /** Whether a call writes a live entry: every accessor that does takes the address space, and whatever else is given both may. */

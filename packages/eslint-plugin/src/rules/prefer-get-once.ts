@@ -1,6 +1,6 @@
 import { AST_NODE_TYPES, AST_TOKEN_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
-import { calledName, entryRead, isEntryWrite, stablePath, type EntryRead } from '../accessors.js';
+import { calledName, entryRead, isEntryWrite, stablePath, textOf, type EntryRead } from '../accessors.js';
 import { ancestors, bare, children, isEquality } from '../ast.js';
 import { createRule } from '../create-rule.js';
 import { Entries } from '../entries.js';
@@ -54,9 +54,9 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     if (around === undefined) return undefined;
     if (isMarked(around)) return 'this function is marked @lockless';
     const walk = walkOf(around);
-    if (walk !== undefined) return around.type !== AST_NODE_TYPES.FunctionDeclaration && isUnderLockAround(around) ? undefined : walk;
+    if (walk !== undefined) return runsAround(around) && isUnderLockAround(around) ? undefined : walk;
     // A function that is written where it is used runs there, or is handed on: what holds around it holds in it.
-    return around.type === AST_NODE_TYPES.FunctionDeclaration ? undefined : lockless(around);
+    return runsAround(around) ? lockless(around) : undefined;
   }
 
   function isMarked(node: FunctionNode): boolean {
@@ -351,7 +351,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   function isUnderLockAround(node: TSESTree.Node): boolean {
     if (isUnderLock(node)) return true;
     const around = enclosing(node);
-    return around !== undefined && around.type !== AST_NODE_TYPES.FunctionDeclaration && isUnderLockAround(around);
+    return around !== undefined && runsAround(around) && isUnderLockAround(around);
   }
 
   /** The functions that an expression's handle is from: what its variable was given, steps along the table left out. */
@@ -446,7 +446,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const forms = [['useOnce', 'Once'], ['useLockless', 'Lockless']] as const;
     return forms.flatMap(([messageId, suffix]) => {
       // Of a function, the name that core has for it, whatever it is called here.
-      const original = read.isFunction ? nameOf(read.node) : read.name.name;
+      const original = read.isFunction ? nameOf(read.node) : textOf(read.name);
       const name = `${original}${suffix}`;
       // pudpGetLockless does not exist: contiguous blocks are of the two lowest levels. Names of one's own are another matter.
       const symbol = types.symbolOf(read.name);
@@ -457,7 +457,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
         data: { name },
         fix(fixer: TSESLint.RuleFixer): TSESLint.RuleFix[] | null {
           const imports = read.isFunction ? importCore(context, fixer, read.node, [name]) : [];
-          return imports === undefined ? null : [...imports, fixer.replaceText(read.name, name)];
+          return imports === undefined ? null : [...imports, fixer.replaceText(read.name, read.name.type === AST_NODE_TYPES.Identifier ? name : `'${name}'`)];
         },
       }];
     });
@@ -562,7 +562,7 @@ const RCU_BEGIN = /((^|[^A-Za-z])s?rcu|Rcu|RCU)\w*\.?([Rr]ead)?_?[Ll]ock([Bb]h|[
 const RCU_END = /((^|[^A-Za-z])s?rcu|Rcu|RCU)\w*\.?([Rr]ead)?_?[Uu]nlock([Bb]h|[Ss]ched)?$/;
 const RCU_SCOPE = /(^|\.)(rcu\.read|withRcu\w*|rcuRead(Section|Side)?|underRcu)$/i;
 const UNLOCK = /unlock(Irq\w*|Bh)?$|(^|\.)unlock[A-Z]\w*$|release$|(^|\.)up_?(read|write)$/i;
-const TAKES_LOCK = /lock(ed)?$|Lock(Irq\w*|Bh|Nested)$|(^|\.)(try)?lock[A-Z]\w*$|acquire$|assert\w*held$|(^|\.)down_?(read|write)(Nested|Killable)?$/i;
+const TAKES_LOCK = /lock(ed)?$|(^|\.)getLocked[A-Z]\w*$|Lock(Irq\w*|Bh|Nested)$|(^|\.)(try)?lock[A-Z]\w*$|acquire$|assert\w*held$|(^|\.)down_?(read|write)(Nested|Killable)?$/i;
 /** Whether somebody holds a lock is a question: `spinIsLocked(ptl)`. Whoever asserts it relies on it. */
 const ASKS = /(^|\.)(is|(?!assert)\w*Is)\w*[Ll]ocked$/;
 /** `assertNoneHeld()`, and what asserts that there is an RCU section. */
@@ -576,6 +576,11 @@ const LOCK_SCOPE = /(^|\.)(with|under|hold(ing)?)\w*lock\w*$|lock(ed)?$|exclusiv
 
 function isFunction(node: TSESTree.Node): node is FunctionNode {
   return node.type === AST_NODE_TYPES.FunctionDeclaration || node.type === AST_NODE_TYPES.FunctionExpression || node.type === AST_NODE_TYPES.ArrowFunctionExpression;
+}
+
+/** Whether a function may be taken to run where it is written: it has no name of its own, and is no member of a class. */
+function runsAround({ type, parent }: FunctionNode): boolean {
+  return type !== AST_NODE_TYPES.FunctionDeclaration && parent.type !== AST_NODE_TYPES.MethodDefinition && parent.type !== AST_NODE_TYPES.PropertyDefinition;
 }
 
 /** The function that a node is in. */
