@@ -27,7 +27,10 @@ export class Comparisons {
   /** What a value is asked to be the same as where it stands. */
   private comparedWith(node: TSESTree.Node): readonly TSESTree.Node[] {
     const { parent } = node;
-    if (parent?.type === AST_NODE_TYPES.BinaryExpression && /^[!=]==?$/.test(parent.operator)) return [parent.left === node ? parent.right : parent.left];
+    // Which bits are others now: before ^ ptepGetOnce(arch, ptep).
+    if (parent?.type === AST_NODE_TYPES.BinaryExpression && /^([!=]==?|\^)$/.test(parent.operator)) return [parent.left === node ? parent.right : parent.left];
+    if (parent?.type === AST_NODE_TYPES.SwitchCase && parent.test === node) return [parent.parent.discriminant];
+    if (parent?.type === AST_NODE_TYPES.SwitchStatement && parent.discriminant === node) return parent.cases.flatMap(({ test }) => (test === null ? [] : [test]));
     if (parent?.type !== AST_NODE_TYPES.CallExpression) return [];
     const name = calledName(parent);
     const outer = parent.parent.type === AST_NODE_TYPES.MemberExpression && parent.parent.object === parent ? parent.parent.parent : undefined;
