@@ -69,21 +69,37 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     return elsewhereDeclared(node).some((declaration) => ts.getJSDocCommentsAndTags(declaration).some((comment) => ts.isJSDoc(comment) && TAG.test(comment.getText().slice(2))));
   }
 
-  /** Where else a function is declared: its overloads, and what the class or the object that it is a method of extends or implements. */
+  /** Where else a function is declared: its overloads, the type that it is written for, and what the class or the object that it is a method of extends or implements. */
   function elsewhereDeclared(node: FunctionNode): readonly ts.Declaration[] {
     const { parent } = node;
     if (parent.type === AST_NODE_TYPES.Property && parent.parent.type === AST_NODE_TYPES.ObjectExpression) {
       const name = ASTUtils.getPropertyName(parent);
       const expected = name === null ? undefined : checker.getContextualType(toTs.get(parent.parent));
-      return expected?.getProperty(name!)?.declarations ?? [];
+      return [...(expected?.getProperty(name!)?.declarations ?? []), ...(parent.value === node && !parent.method && parent.kind === 'init' ? expectedOf(node) : [])];
     }
     const isMember = parent.type === AST_NODE_TYPES.MethodDefinition || parent.type === AST_NODE_TYPES.PropertyDefinition;
     const name = node.type === AST_NODE_TYPES.FunctionDeclaration ? node.id : isMember ? parent.key : null;
+    const expected = node.type === AST_NODE_TYPES.FunctionDeclaration || parent.type === AST_NODE_TYPES.MethodDefinition ? [] : expectedOf(node);
     const symbol = name === null ? undefined : types.symbolOf(name);
-    if (symbol === undefined) return [];
-    const method = symbol.valueDeclaration;
-    const bases = method !== undefined && ts.isClassLike(method.parent) ? (method.parent.heritageClauses ?? []).flatMap((clause) => clause.types.map((one) => checker.getTypeAtLocation(one))) : [];
-    return [symbol, ...bases.map((base) => base.getProperty(symbol.name))].flatMap((one) => one?.declarations ?? []).filter((declaration) => declaration !== toTs.get(node));
+    if (symbol === undefined) return expected;
+    const made = symbol.valueDeclaration?.parent;
+    const bases = made !== undefined && ts.isClassLike(made) ? basesOf(made) : [];
+    return [...expected, ...[symbol, ...bases.map((base) => base.getProperty(symbol.name))].flatMap((one) => one?.declarations ?? []).filter((declaration) => declaration !== toTs.get(node))];
+  }
+
+  /** What is expected where a function stands: the type that it is written for, and the name that this type has. */
+  function expectedOf(node: TSESTree.ArrowFunctionExpression | TSESTree.FunctionExpression): readonly ts.Declaration[] {
+    const signatures = checker.getContextualType(toTs.get(node) as ts.Expression)?.getCallSignatures() ?? [];
+    return signatures.flatMap(({ declaration }) => (declaration === undefined || ts.isJSDocSignature(declaration) ? [] : ts.isTypeAliasDeclaration(declaration.parent) ? [declaration, declaration.parent] : [declaration]));
+  }
+
+  /** What a class extends and implements, and what that does. Code that does not compile may go in circles. */
+  function basesOf(made: ts.ClassLikeDeclaration | ts.InterfaceDeclaration, seen = new Set<ts.Node>()): readonly ts.Type[] {
+    if (seen.has(made)) return [];
+    seen.add(made);
+    const bases = (made.heritageClauses ?? []).flatMap((clause) => clause.types.map((one) => checker.getTypeAtLocation(one)));
+    const further = bases.flatMap((base) => (base.symbol as ts.Symbol | undefined)?.declarations ?? []).filter((one) => ts.isClassLike(one) || ts.isInterfaceDeclaration(one));
+    return [...bases, ...further.flatMap((one) => basesOf(one, seen))];
   }
 
   /** A walk without locks that a function is a callback of. */
