@@ -1,5 +1,5 @@
 import { AST_NODE_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
-import { calledName, type EntryRead } from '../../accessors.js';
+import { calledName, entryRead, type EntryRead } from '../../accessors.js';
 import type { Subject } from '../../subject.js';
 import type { Typed } from '../../typed.js';
 
@@ -20,8 +20,15 @@ export class Comparisons {
     // Put into a variable first: const now = ptepGetOnce(arch, ptep); if (now !== pte) ...
     const before = this.variableOf(earlier.node);
     const variable = parent.type === AST_NODE_TYPES.VariableDeclarator ? this.variableOf(node) : null;
-    if (variable === null || before === null) return false;
-    return variable.references.some(({ identifier }) => this.comparedWith(identifier).some((other) => other.type === AST_NODE_TYPES.Identifier && before.references.some((reference) => reference.identifier === other)));
+    if (variable === null) return false;
+    const isEarlier = (other: TSESTree.Node): boolean => other.type === AST_NODE_TYPES.Identifier && (before?.references.some((reference) => reference.identifier === other) === true || this.hasRead(other));
+    return variable.references.some(({ identifier }) => this.comparedWith(identifier).some(isEarlier));
+  }
+
+  /** Whether a variable is declared with a read: const pte = ptepGet(arch, ptep). */
+  private hasRead(node: TSESTree.Identifier): boolean {
+    const declaration = ASTUtils.findVariable(this.sourceCode.getScope(node), node)?.defs[0]?.node;
+    return declaration?.type === AST_NODE_TYPES.VariableDeclarator && declaration.init?.type === AST_NODE_TYPES.CallExpression && entryRead(this.types, declaration.init) !== undefined;
   }
 
   /** What a value is asked to be the same as where it stands. */
