@@ -428,7 +428,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const kept = types.typeOf(id);
     if (types.types.value(kept) === undefined && (kept.flags & ts.TypeFlags.BigIntLike) === 0) return undefined;
     for (const use of usesOfHolder(holder, around)) {
-      if (use.range[0] < node.range[0] || seen.has(use) || enclosing(use) !== around || isAnother(holder, node, use)) continue;
+      if (use.range[0] < node.range[0] || seen.has(use) || enclosing(use) !== around || isAnother(holder, around, node, use)) continue;
       seen.add(use);
       const by = writtenFrom(use, path, around, seen);
       if (by !== undefined) return by;
@@ -436,20 +436,25 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     return undefined;
   }
 
-  /** Whether a variable has been given something else before it is used, on every way there: `pte = pfnPte(arch, pfn, prot)`. */
-  function isAnother(holder: TSESLint.Scope.Variable | string, since: TSESTree.Node, use: TSESTree.Node): boolean {
-    if (typeof holder === 'string') return false;
-    return holder.references.some(({ identifier, writeExpr }) => {
-      const { parent } = identifier;
-      if (!writeExpr || parent.type !== AST_NODE_TYPES.AssignmentExpression || parent.operator !== '=' || parent.parent.type !== AST_NODE_TYPES.ExpressionStatement) return false;
-      return since.range[1] <= identifier.range[0] && parent.range[1] <= use.range[0] && isIn(use, parent.parent.parent);
+  /** Whether a variable or a field has been given something else before it is used, on every way there: `pte = pfnPte(arch, pfn, prot)`. */
+  function isAnother(holder: TSESLint.Scope.Variable | string, around: FunctionNode | undefined, since: TSESTree.Node, use: TSESTree.Node): boolean {
+    const targets = typeof holder === 'string' ? fieldsOf(holder, around) : holder.references.map(({ identifier }) => identifier);
+    return targets.some((target) => {
+      const { parent } = target;
+      if (!isTarget(target) || parent?.parent?.type !== AST_NODE_TYPES.ExpressionStatement) return false;
+      return since.range[1] <= target.range[0] && parent.range[1] <= use.range[0] && isIn(use, parent.parent.parent);
     });
+  }
+
+  /** Where a field stands in a function, by its path. */
+  function fieldsOf(path: string, around: FunctionNode | undefined): readonly TSESTree.Node[] {
+    return within(around?.body ?? sourceCode.ast).filter((at) => at.type === AST_NODE_TYPES.MemberExpression && stablePath(types, at) === path);
   }
 
   /** Where a variable, or a field by its path, is read: the field in one function only. */
   function usesOfHolder(holder: TSESLint.Scope.Variable | string, around: FunctionNode | undefined): readonly TSESTree.Node[] {
     if (typeof holder !== 'string') return holder.references.filter((reference) => reference.isRead()).map(({ identifier }) => identifier);
-    return within(around?.body ?? sourceCode.ast).filter((at) => at.type === AST_NODE_TYPES.MemberExpression && !isTarget(at) && stablePath(types, at) === holder);
+    return fieldsOf(holder, around).filter((at) => !isTarget(at));
   }
 
   function writes(node: TSESTree.Node, path: string): node is TSESTree.CallExpression {
