@@ -5,11 +5,17 @@ import type { Typed } from '../../typed.js';
 import { Conditions } from './conditions.js';
 import type { Findings } from './findings.js';
 import type { Jumps } from './jumps.js';
-import { awaited, type ResultTypes } from './result-types.js';
+import { awaited, unionOf, type ResultTypes } from './result-types.js';
 import type { Subject } from './subject.js';
 import type { Uses } from './uses.js';
 import type { Variables } from './variables.js';
-import { isOwed, swap, withState, type Mapped, type World, type Worlds } from './worlds.js';
+import { isField, isOwed, swap, withoutFields, withState, type Mapped, type World, type Worlds } from './worlds.js';
+
+/** Goes through a list of statements. */
+export type Run = (statements: readonly TSESTree.Node[], worlds: readonly World[]) => readonly World[];
+
+/** Where others run before it goes on. */
+const LEAVES: ReadonlySet<AST_NODE_TYPES> = new Set([AST_NODE_TYPES.NewExpression, AST_NODE_TYPES.AwaitExpression, AST_NODE_TYPES.YieldExpression, AST_NODE_TYPES.TaggedTemplateExpression]);
 
 /** What expressions do: map tables, use them, and give them back. */
 export class Expressions {
@@ -22,8 +28,9 @@ export class Expressions {
   private readonly variables: Variables;
   private readonly jumps: Jumps;
   private readonly findings: Findings;
+  private readonly run: Run;
 
-  constructor(subject: Subject, worlds: Worlds, uses: Uses, variables: Variables, jumps: Jumps, findings: Findings) {
+  constructor(subject: Subject, worlds: Worlds, uses: Uses, variables: Variables, jumps: Jumps, findings: Findings, run: Run) {
     this.subject = subject;
     this.typed = subject.typed;
     this.results = subject.results;
@@ -32,6 +39,7 @@ export class Expressions {
     this.variables = variables;
     this.jumps = jumps;
     this.findings = findings;
+    this.run = run;
     this.conditions = new Conditions(subject, worlds, variables, (node, now) => this.evaluate(node, now));
   }
 
@@ -41,9 +49,11 @@ export class Expressions {
     switch (node.type) {
       case AST_NODE_TYPES.Identifier:
         return worlds.map((world) => this.mention(node, world));
+      case AST_NODE_TYPES.ArrowFunctionExpression:
+        if (node.parent.type === AST_NODE_TYPES.CallExpression) this.callback(node, worlds);
+        return worlds;
       case AST_NODE_TYPES.Literal:
       case AST_NODE_TYPES.FunctionExpression:
-      case AST_NODE_TYPES.ArrowFunctionExpression:
       case AST_NODE_TYPES.ClassExpression:
       case AST_NODE_TYPES.ClassDeclaration:
         return worlds;
@@ -63,7 +73,7 @@ export class Expressions {
       case AST_NODE_TYPES.AssignmentExpression:
         return this.assignment(node, worlds);
       case AST_NODE_TYPES.MemberExpression:
-        return node.computed ? this.evaluate(node.property, this.evaluate(node.object, worlds)) : this.evaluate(node.object, worlds);
+        return (node.computed ? this.evaluate(node.property, this.evaluate(node.object, worlds)) : this.evaluate(node.object, worlds)).map((world) => this.mentionField(node, world));
       case AST_NODE_TYPES.Property:
         return node.computed ? this.evaluate(node.value, this.evaluate(node.key, worlds)) : this.evaluate(node.value, worlds);
       case AST_NODE_TYPES.CallExpression:
@@ -72,7 +82,7 @@ export class Expressions {
         let now = worlds;
         if (node.type === AST_NODE_TYPES.NewExpression || node.type === AST_NODE_TYPES.AwaitExpression || node.type === AST_NODE_TYPES.TaggedTemplateExpression) this.jumps.mayThrow(node, now);
         for (const child of this.children(node)) now = this.evaluate(child, now);
-        return now;
+        return LEAVES.has(node.type) ? now.map(withoutFields) : now;
       }
     }
   }
@@ -127,7 +137,14 @@ export class Expressions {
       if (given.some(({ size }) => size > 0)) return this.worlds.merge(now.map((world, at) => [...given[at]!].reduce((before, one) => this.unmap(one, node, before), world)));
     }
     this.jumps.mayThrow(node, now);
-    return this.asserted(node, now);
+    const after = this.asserted(node, now);
+    return after.some(({ names }) => [...names.keys()].some(isField)) && !this.subject.names.isAccessor(node) ? after.map(withoutFields) : after;
+  }
+
+  /** What a function that is passed on does with tables, as far as it is known where it is passed on. Whether it runs, and how often, nobody knows. */
+  private callback({ body }: TSESTree.ArrowFunctionExpression, worlds: readonly World[]): void {
+    if (worlds.every(({ names }) => names.size === 0)) return;
+    this.jumps.within({ kind: 'function', labels: [], breakable: false }, () => (body.type === AST_NODE_TYPES.BlockStatement ? this.run(body.body, worlds) : this.evaluate(body, worlds)));
   }
 
   /** `mapped.ptl.unlock()`: the lock that stands beside the entry is released, and the table is still mapped. */
@@ -160,12 +177,29 @@ export class Expressions {
     const state = world.state.get(mapped);
     if (state === undefined || state.presence === 'gone') return world;
     if (state.hold === 'unmapped' && state.presence !== 'unknown') this.findings.report('unmappedTwice', node, mapped);
-    return state.hold === 'held' ? withState(world, mapped, { hold: 'unmapped' }) : world;
+    // What a field has may be given back elsewhere, and is given back here.
+    const isInField = [...world.names].some(([name, one]) => one === mapped && isField(name));
+    return state.hold === 'held' || isInField ? withState(world, mapped, { hold: 'unmapped' }) : world;
   }
 
   private mention(node: TSESTree.Identifier, world: World): World {
     const variable = this.variables.of(node);
-    const mapped = variable === null ? undefined : world.names.get(variable);
+    return this.used(node, variable === null ? undefined : world.names.get(variable), world);
+  }
+
+  private mentionField(node: TSESTree.MemberExpression, world: World): World {
+    if (![...world.names.keys()].some(isField)) return world;
+    if (this.mayTell(node)) return withoutFields(world);
+    return this.used(node, this.variables.inField(node, world), world);
+  }
+
+  /** `this.isOpen`: what is true or false may say whether a field beside it has a table, and what is got by a function may change it. */
+  private mayTell(node: TSESTree.MemberExpression): boolean {
+    const isAccessor = ((this.typed.symbolOf(node.property)?.flags ?? 0) & ts.SymbolFlags.Accessor) !== 0;
+    return isAccessor || unionOf(this.typed.typeOf(node)).every(({ flags }) => (flags & ts.TypeFlags.BooleanLike) !== 0);
+  }
+
+  private used(node: TSESTree.Node, mapped: Mapped | undefined, world: World): World {
     const state = mapped === undefined ? undefined : world.state.get(mapped);
     if (mapped === undefined || state === undefined) return world;
     const use = this.uses.of(node);

@@ -12,7 +12,7 @@ export interface Jump {
 
 /** A statement that catches jumps. */
 export interface Frame {
-  readonly kind: 'loop' | 'block' | 'catch' | 'finally';
+  readonly kind: 'loop' | 'block' | 'catch' | 'finally' | 'function';
   readonly labels: readonly string[];
   /** Whether `break` without a label ends it. */
   readonly breakable: boolean;
@@ -42,7 +42,7 @@ export class Jumps {
     for (const frame of this.frames.toReversed()) {
       const isThrow = jump.kind === 'throw' || jump.kind === 'implicit';
       const isTarget = jump.label === undefined ? (jump.kind === 'break' ? frame.breakable : jump.kind === 'continue' && frame.kind === 'loop') : frame.labels.includes(jump.label);
-      if (frame.kind === 'finally' || (frame.kind === 'catch' && isThrow) || isTarget) {
+      if (frame.kind === 'function' || frame.kind === 'finally' || (frame.kind === 'catch' && isThrow) || isTarget) {
         frame.caught.push(jump);
         return;
       }

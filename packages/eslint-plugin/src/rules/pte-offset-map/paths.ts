@@ -16,8 +16,8 @@ export function findPaths(subject: Subject): readonly Finding[] {
   const jumps = new Jumps(findings);
   const uses = new Uses(subject);
   const variables = new Variables(subject, uses);
-  const expressions = new Expressions(subject, worlds, uses, variables, jumps, findings);
-  const statements = new Statements(subject, worlds, variables, jumps, expressions);
+  const expressions = new Expressions(subject, worlds, uses, variables, jumps, findings, (list, now) => statements.block(list, now));
+  const statements: Statements = new Statements(subject, worlds, variables, jumps, expressions);
   const start = [BEGIN];
   try {
     if (made.type === AST_NODE_TYPES.Program || made.type === AST_NODE_TYPES.StaticBlock) findings.exit(statements.block(made.body, start), made);

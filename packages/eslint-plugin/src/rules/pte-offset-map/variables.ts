@@ -2,7 +2,7 @@ import { AST_NODE_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescr
 import type { Typed } from '../../typed.js';
 import type { Subject } from './subject.js';
 import type { Uses } from './uses.js';
-import { passedOn, withFlag, withName, type Mapped, type Variable, type World } from './worlds.js';
+import { passedOn, withFlag, withName, type Field, type Mapped, type Variable, type World } from './worlds.js';
 
 /** What stands beside the entry in a result, as in `const { ok, ptep } = ...`, by its name there. */
 export interface Companion {
@@ -52,7 +52,7 @@ export class Variables {
       case AST_NODE_TYPES.AwaitExpression:
         return this.carried(node.argument, world);
       case AST_NODE_TYPES.MemberExpression:
-        return this.carried(node.object, world);
+        return this.inField(node, world) ?? this.carried(node.object, world);
       case AST_NODE_TYPES.AssignmentExpression:
         return this.carried(node.right, world);
       case AST_NODE_TYPES.SequenceExpression:
@@ -72,6 +72,33 @@ export class Variables {
         return undefined;
     }
   }
+
+  /** What a field has that was given a table in this function. */
+  inField(node: TSESTree.MemberExpression, world: World): Mapped | undefined {
+    const field = this.fieldOf(node);
+    return field === undefined ? undefined : world.names.get(field);
+  }
+
+  /** The field of an object, or of an object in it. */
+  private fieldOf(node: TSESTree.MemberExpression): Field | undefined {
+    const path: string[] = [];
+    let at: TSESTree.Expression = node;
+    while (at.type === AST_NODE_TYPES.MemberExpression) {
+      if (at.computed) return undefined;
+      path.unshift(at.property.type === AST_NODE_TYPES.PrivateIdentifier ? `#${at.property.name}` : at.property.name);
+      at = at.object;
+    }
+    const root = at.type === AST_NODE_TYPES.ThisExpression ? 'this' : this.of(at);
+    return root === null ? undefined : this.field(root, path.join('.'));
+  }
+
+  private field(root: Field['root'], path: string): Field {
+    const ofRoot = this.fields.get(root) ?? new Map<string, Field>();
+    const field = ofRoot.get(path) ?? { root, path };
+    this.fields.set(root, ofRoot.set(path, field));
+    return field;
+  }
+  private readonly fields = new Map<Field['root'], Map<string, Field>>();
 
   private present(mapped: Mapped | undefined, world: World): Mapped | undefined {
     return mapped !== undefined && world.state.has(mapped) && world.state.get(mapped)?.presence !== 'gone' ? mapped : undefined;
@@ -94,6 +121,7 @@ export class Variables {
 
   /** What a variable or a pattern is given, by a declaration or an assignment. */
   assign(target: TSESTree.Node, value: TSESTree.Node, world: World): World {
+    if (value.type === AST_NODE_TYPES.ObjectExpression) return this.assignParts(target, value, world);
     const mapped = this.carried(value, world);
     const beside = mapped === undefined ? undefined : this.beside(value);
     if (mapped === undefined || beside === undefined) return this.bind(target, mapped, world);
@@ -103,6 +131,18 @@ export class Variables {
     return this.bind(target, undefined, world);
   }
 
+  /** `const state = { ptep: pteOffsetMap(...) }`: who reads the field of that has the table. */
+  private assignParts(target: TSESTree.Node, value: TSESTree.ObjectExpression, world: World): World {
+    const bound = this.bind(target, undefined, world);
+    const variable = this.of(target);
+    if (variable === null) return bound;
+    return value.properties.reduce((now, property) => {
+      if (property.type !== AST_NODE_TYPES.Property || property.computed || property.key.type !== AST_NODE_TYPES.Identifier) return now;
+      const mapped = this.carried(property.value, world);
+      return mapped === undefined ? now : withName(now, this.field(variable, property.key.name), mapped);
+    }, bound);
+  }
+
   /** What a pattern binds to a table, or to something else. */
   bind(target: TSESTree.Node, mapped: Mapped | undefined, world: World): World {
     if (target.type === AST_NODE_TYPES.Identifier) {
@@ -110,6 +150,11 @@ export class Variables {
       if (variable === null) return mapped === undefined ? world : passedOn(world, mapped);
       const named = withFlag(withName(world, variable, mapped), variable, undefined);
       return mapped !== undefined && this.isShared(variable) ? passedOn(named, mapped) : named;
+    }
+    if (target.type === AST_NODE_TYPES.MemberExpression) {
+      const field = this.fieldOf(target);
+      const now = field === undefined ? world : withName(world, field, mapped);
+      return mapped === undefined ? now : passedOn(now, mapped);
     }
     if (mapped === undefined) {
       return variablesIn(target).reduce((now, identifier) => {

@@ -2,6 +2,17 @@ import type { TSESLint, TSESTree } from '@typescript-eslint/utils';
 
 export type Variable = TSESLint.Scope.Variable;
 
+/** A field that has a table: `this.ptep`, `fault.ptep`. There is one object for each. */
+export interface Field {
+  /** The variable of the object, or `this`. */
+  readonly root: Variable | 'this';
+  readonly path: string;
+}
+
+export function isField(name: Variable | Field): name is Field {
+  return 'path' in name;
+}
+
 /** One call that maps a table. */
 export interface Mapped {
   readonly call: TSESTree.CallExpression;
@@ -26,7 +37,7 @@ export interface State {
  * out that may come again. Worlds never change; each step gives another.
  */
 export interface World {
-  readonly names: ReadonlyMap<Variable, Mapped>;
+  readonly names: ReadonlyMap<Variable | Field, Mapped>;
   readonly state: ReadonlyMap<Mapped, State>;
   readonly flags: ReadonlyMap<Variable, boolean>;
 }
@@ -53,11 +64,18 @@ export function withState(world: World, mapped: Mapped, change: Partial<State>):
   return { ...world, state: new Map(world.state).set(mapped, { ...before, ...change }) };
 }
 
-export function withName(world: World, variable: Variable, mapped: Mapped | undefined): World {
+export function withName(world: World, variable: Variable | Field, mapped: Mapped | undefined): World {
   const names = new Map(world.names);
+  // Another object has other fields.
+  for (const name of names.keys()) if (isField(name) && name.root === variable) names.delete(name);
   if (mapped === undefined) names.delete(variable);
   else names.set(variable, mapped);
   return { ...world, names };
+}
+
+/** Somebody else may have changed the fields. */
+export function withoutFields(world: World): World {
+  return [...world.names.keys()].some(isField) ? { ...world, names: new Map([...world.names].filter(([name]) => !isField(name))) } : world;
 }
 
 export function withFlag(world: World, variable: Variable, value: boolean | undefined): World {
