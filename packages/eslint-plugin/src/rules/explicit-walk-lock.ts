@@ -237,6 +237,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     if (ts.isUnionTypeNode(node)) return node.types.some(saysModes);
     if (ts.isParenthesizedTypeNode(node) || ts.isTypeOperatorNode(node)) return saysModes(node.type);
     if (ts.isIndexedAccessTypeNode(node)) return ts.isLiteralTypeNode(node.indexType) && ts.isStringLiteral(node.indexType.literal) && node.indexType.literal.text === LOCK;
+    // `${PageWalkLock}` is the texts of an enum.
+    if (ts.isTemplateLiteralTypeNode(node)) return node.head.text === '' && node.templateSpans.every((span) => span.literal.text === '' && saysModes(span.type));
     if (!ts.isTypeReferenceNode(node)) return false;
     const symbol = checker.getSymbolAtLocation(node.typeName);
     if (symbol === undefined) return false;

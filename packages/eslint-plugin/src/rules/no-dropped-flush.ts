@@ -315,8 +315,10 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   /** What the place of a literal expects of one of its methods: `listen({ onZap() { return clearOne(); } })`. */
   function expectedOfMethod({ key, computed, parent }: TSESTree.Property): ts.Type | undefined {
     if (computed || key.type !== AST_NODE_TYPES.Identifier) return undefined;
-    const property = checker.getContextualType(toTs.get(parent) as ts.Expression)?.getProperty(key.name);
-    return property === undefined ? undefined : checker.getTypeOfSymbolAtLocation(property, toTs.get(key));
+    const expected = checker.getContextualType(toTs.get(parent) as ts.Expression);
+    const property = expected?.getProperty(key.name);
+    // Handlers by any name: Record<string, () => void>.
+    return property === undefined ? expected?.getStringIndexType() : checker.getTypeOfSymbolAtLocation(property, toTs.get(key));
   }
 
   /** `entries.forEach(clearOne)`, `onClick={clearOne}`, `entries.forEach(clearing(arch))`: the function by its name, or as another makes it. */
