@@ -8,7 +8,7 @@ import type { Jumps } from './jumps.js';
 import { awaited, unionOf, type ResultTypes } from './result-types.js';
 import type { Subject } from './subject.js';
 import type { Uses } from './uses.js';
-import type { Variables } from './variables.js';
+import type { LocalFunction, Variables } from './variables.js';
 import { isField, isOwed, swap, withoutFields, withState, type Mapped, type World, type Worlds } from './worlds.js';
 
 /** Goes through a list of statements. */
@@ -118,6 +118,8 @@ export class Expressions {
   private call(node: TSESTree.CallExpression, worlds: readonly World[]): readonly World[] {
     let now = this.evaluate(node.callee, worlds);
     for (const argument of node.arguments) now = this.evaluate(argument, now);
+    const local = this.variables.localFunction(node.callee);
+    if (local !== undefined && !this.running.has(local)) return this.within(local, now);
     const mapped = this.subject.mapped.get(node);
     if (mapped !== undefined) {
       this.jumps.mayThrow(node, now);
@@ -140,6 +142,16 @@ export class Expressions {
     const after = this.asserted(node, now);
     return after.some(({ names }) => [...names.keys()].some(isField)) && !this.subject.names.isAccessor(node) ? after.map(withoutFields) : after;
   }
+
+  /** The worlds after a call of a function in this one. */
+  private within(local: LocalFunction, worlds: readonly World[]): readonly World[] {
+    this.running.add(local);
+    const { end, caught } = this.jumps.within({ kind: 'function', labels: [], breakable: false }, () => (local.body.type === AST_NODE_TYPES.BlockStatement ? this.run(local.body.body, worlds) : this.evaluate(local.body, worlds)));
+    this.running.delete(local);
+    for (const jump of caught) if (jump.kind !== 'return') this.jumps.jump(jump);
+    return this.worlds.merge(end, ...caught.filter(({ kind }) => kind === 'return').map((jump) => jump.worlds));
+  }
+  private readonly running = new Set<LocalFunction>();
 
   /** What a function that is passed on does with tables, as far as it is known where it is passed on. Whether it runs, and how often, nobody knows. */
   private callback({ body }: TSESTree.ArrowFunctionExpression, worlds: readonly World[]): void {
@@ -195,6 +207,7 @@ export class Expressions {
 
   /** `this.isOpen`: what is true or false may say whether a field beside it has a table, and what is got by a function may change it. */
   private mayTell(node: TSESTree.MemberExpression): boolean {
+    if (this.typed.handleOf(node) !== undefined) return false;
     const isAccessor = ((this.typed.symbolOf(node.property)?.flags ?? 0) & ts.SymbolFlags.Accessor) !== 0;
     return isAccessor || unionOf(this.typed.typeOf(node)).every(({ flags }) => (flags & ts.TypeFlags.BooleanLike) !== 0);
   }

@@ -10,6 +10,9 @@ export interface Companion {
   readonly property: string;
 }
 
+/** A function that stands in another. */
+export type LocalFunction = TSESTree.ArrowFunctionExpression | TSESTree.FunctionExpression | TSESTree.FunctionDeclaration;
+
 /** Which variables, and which expressions, have which mapped table. */
 export class Variables {
   private readonly subject: Subject;
@@ -199,9 +202,30 @@ export class Variables {
       while (inner.upper !== null && inner.upper.variableScope !== own) inner = inner.upper.variableScope;
       const { block } = inner;
       const isCallback = block.type === AST_NODE_TYPES.ArrowFunctionExpression && block.parent.type === AST_NODE_TYPES.CallExpression;
+      if (this.isLocal(block)) return false;
       const { kind } = this.uses.of(reference.identifier);
       return !isCallback || (kind !== 'look' && kind !== 'use');
     });
+  }
+
+  /** The function in this one that a name stands for, if it is only called here: what it does is known where it is called. */
+  localFunction(name: TSESTree.Node): LocalFunction | undefined {
+    const definition = this.of(name)?.defs[0]?.node;
+    const made = definition?.type === AST_NODE_TYPES.VariableDeclarator ? definition.init : definition;
+    return made !== null && made !== undefined && this.isLocal(made) ? made : undefined;
+  }
+
+  private isLocal(made: TSESTree.Node): made is LocalFunction {
+    const isConstant = (made.type === AST_NODE_TYPES.ArrowFunctionExpression || made.type === AST_NODE_TYPES.FunctionExpression) &&
+      made.parent.type === AST_NODE_TYPES.VariableDeclarator && made.parent.parent.kind === 'const' && made.parent.id.type === AST_NODE_TYPES.Identifier;
+    if ((!isConstant && made.type !== AST_NODE_TYPES.FunctionDeclaration) || made.async || made.generator) return false;
+    const statement = isConstant ? made.parent.parent : made;
+    if (statement?.parent?.type === AST_NODE_TYPES.ExportNamedDeclaration || statement?.parent?.type === AST_NODE_TYPES.ExportDefaultDeclaration) return false;
+    const own = this.scope();
+    const [variable] = this.subject.context.sourceCode.getDeclaredVariables(isConstant ? made.parent : made);
+    const calls = variable?.references.filter(({ init }) => init !== true) ?? [];
+    return variable?.scope.variableScope === own && calls.length > 0 &&
+      calls.every(({ identifier, from }) => from.variableScope === own && identifier.parent.type === AST_NODE_TYPES.CallExpression && identifier.parent.callee === identifier);
   }
 
   private scope(): TSESLint.Scope.Scope {
