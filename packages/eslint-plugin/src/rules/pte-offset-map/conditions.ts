@@ -66,7 +66,7 @@ export class Conditions {
         const predicate = this.subject.names.predicateOf(node);
         const argument = predicate?.kind === ts.TypePredicateKind.Identifier ? node.arguments[predicate.parameterIndex] : undefined;
         const { type: said } = predicate ?? {};
-        if (argument === undefined || said === undefined) return this.doubt(node.arguments, after);
+        if (argument === undefined || said === undefined) return this.doubt(node, after);
         return this.splitBy(argument, after, (type) => (this.results.isNothing(type) === unionOf(said).some((one) => this.results.isNothing(one)) ? 'yes' : 'no'), true);
       }
       case AST_NODE_TYPES.AssignmentExpression:
@@ -80,12 +80,12 @@ export class Conditions {
   }
 
   /** A condition that is told of a table and may ask anything: afterwards nothing is known. */
-  private doubt(told: readonly TSESTree.Node[], worlds: readonly World[]): Split {
-    const after = worlds.map((world) =>
-      told.reduce((now, one) => {
-        const mapped = this.variables.carried(one, now);
-        return mapped !== undefined && now.state.get(mapped)?.presence === 'maybe' && this.results.isFallible(this.typed.typeOf(one)) ? withState(now, mapped, { presence: 'unknown' }) : now;
-      }, world));
+  private doubt(call: TSESTree.CallExpression, worlds: readonly World[]): Split {
+    const after = worlds.map((world) => {
+      const told = call.arguments.filter((one) => this.results.isFallible(this.typed.typeOf(one))).map((one) => this.variables.carried(one, world));
+      return [...told, ...this.variables.knownTo(call.callee, world)].reduce<World>((now, mapped) =>
+        (mapped !== undefined && now.state.get(mapped)?.presence === 'maybe' ? withState(now, mapped, { presence: 'unknown' }) : now), world);
+    });
     return { yes: after, no: after };
   }
 

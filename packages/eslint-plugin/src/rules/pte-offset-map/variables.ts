@@ -1,8 +1,8 @@
-import { AST_NODE_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
+import { AST_NODE_TYPES, ASTUtils, TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import type { Typed } from '../../typed.js';
 import type { Subject } from './subject.js';
 import type { Uses } from './uses.js';
-import { passedOn, withFlag, withName, type Field, type Mapped, type Variable, type World } from './worlds.js';
+import { isField, passedOn, withFlag, withName, type Field, type Mapped, type Variable, type World } from './worlds.js';
 
 /** What stands beside the entry in a result, as in `const { ok, ptep } = ...`, by its name there. */
 export interface Companion {
@@ -110,7 +110,7 @@ export class Variables {
   /** How a condition came out, where it is asked again and nobody changes it elsewhere. */
   remember(world: World, variable: Variable, value: boolean): World {
     const reads = variable.references.filter((reference) => reference.isRead());
-    const isSteady = variable.references.every((reference) => reference.isReadOnly() || reference.from.variableScope === variable.scope.variableScope);
+    const isSteady = variable.references.every((reference) => reference.isReadOnly() || reference.from.variableScope === variable.scope.variableScope || this.isLocal(reference.from.variableScope.block));
     const isAskedAgain = reads.length > 1 || (reads.length === 1 && variable.references.some((reference) => reference.isWrite()));
     return isSteady && isAskedAgain ? withFlag(world, variable, value) : world;
   }
@@ -208,11 +208,25 @@ export class Variables {
     });
   }
 
-  /** The function in this one that a name stands for, if it is only called here: what it does is known where it is called. */
+  /** The function in this one that a name stands for, if it is only called here, for what it does: that is known where it is called. */
   localFunction(name: TSESTree.Node): LocalFunction | undefined {
-    const definition = this.of(name)?.defs[0]?.node;
-    const made = definition?.type === AST_NODE_TYPES.VariableDeclarator ? definition.init : definition;
-    return made !== null && made !== undefined && this.isLocal(made) ? made : undefined;
+    const made = this.madeAs(name);
+    return made !== undefined && this.isLocal(made) ? made : undefined;
+  }
+
+  /** The tables that a function knows by their variables, which it is given by nobody: `const isThere = () => ptep !== undefined`. */
+  knownTo(name: TSESTree.Node, world: World): readonly Mapped[] {
+    const made = this.madeAs(name);
+    if (made === undefined) return [];
+    const isInside = ({ range: [from, to] }: TSESTree.Node): boolean => made.range[0] <= from && to <= made.range[1];
+    return [...world.names].filter(([one]) => !isField(one) && one.references.some(({ identifier }) => isInside(identifier))).map(([, mapped]) => mapped);
+  }
+
+  /** The function, or what else a name was declared as. */
+  private madeAs(name: TSESTree.Node): TSESTree.Node | undefined {
+    const definition = this.of(name)?.defs[0];
+    if (definition?.type === TSESLint.Scope.DefinitionType.FunctionName) return definition.node;
+    return definition?.type === TSESLint.Scope.DefinitionType.Variable ? (definition.node.init ?? undefined) : undefined;
   }
 
   private isLocal(made: TSESTree.Node): made is LocalFunction {
@@ -225,13 +239,18 @@ export class Variables {
     const [variable] = this.subject.context.sourceCode.getDeclaredVariables(isConstant ? made.parent : made);
     const calls = variable?.references.filter(({ init }) => init !== true) ?? [];
     return variable?.scope.variableScope === own && calls.length > 0 &&
-      calls.every(({ identifier, from }) => from.variableScope === own && identifier.parent.type === AST_NODE_TYPES.CallExpression && identifier.parent.callee === identifier);
+      calls.every(({ identifier: { parent }, identifier, from }) => from.variableScope === own && parent.type === AST_NODE_TYPES.CallExpression && parent.callee === identifier && isWayOut(parent));
   }
 
   private scope(): TSESLint.Scope.Scope {
     const acquired = this.subject.context.sourceCode.getScope([...this.subject.mapped.keys()][0]!);
     return acquired.variableScope;
   }
+}
+
+/** Whether what a call returns says nothing that is asked here: it is a statement, or returned. */
+function isWayOut({ parent }: TSESTree.CallExpression): boolean {
+  return parent.type === AST_NODE_TYPES.ExpressionStatement || parent.type === AST_NODE_TYPES.ReturnStatement;
 }
 
 function variablesIn(pattern: TSESTree.Node): TSESTree.Identifier[] {
