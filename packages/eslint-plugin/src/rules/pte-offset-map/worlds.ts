@@ -67,7 +67,7 @@ export function withState(world: World, mapped: Mapped, change: Partial<State>):
 export function withName(world: World, variable: Variable | Field, mapped: Mapped | undefined): World {
   const names = new Map(world.names);
   // Another object has other fields.
-  for (const name of names.keys()) if (isField(name) && name.root === variable) names.delete(name);
+  for (const name of names.keys()) if (isField(name) && (name.root === variable || (isField(variable) && name.root === variable.root && name.path.startsWith(`${variable.path}.`)))) names.delete(name);
   if (mapped === undefined) names.delete(variable);
   else names.set(variable, mapped);
   return { ...world, names };
