@@ -1,10 +1,10 @@
 import ts from 'typescript';
 import { isMapped } from './declarations.js';
-import { NONE } from './generics.js';
+import { type Env, NONE } from './generics.js';
 import { ASSIGNMENTS, EITHER, LAST } from './operators.js';
 import { either, type Origin } from './origin.js';
 import { Part } from './part.js';
-import { type Path } from './path.js';
+import { isParameter, MAX_STEPS, type Path } from './path.js';
 
 /** Where the value of an expression, or a part of it, came from. */
 export class Expressions extends Part {
@@ -91,6 +91,28 @@ export class Expressions extends Part {
     return node.properties.filter(ts.isSpreadAssignment).map(({ expression }) => this.expression(expression, path, step)).reduce<Origin>(either, 'unknown');
   }
 
+  /** What the functions say that a generic function makes and returns, alone or in an object, in terms of its type parameters. */
+  private inReturned(maker: ts.SignatureDeclaration, path: Path, env: Env, step: number): Origin {
+    const { body } = maker as Partial<ts.FunctionLikeDeclaration>;
+    if (body === undefined || step > MAX_STEPS) return 'unknown';
+    const found = ts.isBlock(body) ? body.statements.flatMap((one) => (ts.isReturnStatement(one) ? one.expression ?? [] : [])) : [body];
+    return found.map((one) => this.inMade(one, path, env, step)).reduce<Origin>(either, 'unknown');
+  }
+
+  private inMade(node: ts.Node, path: Path, env: Env, step: number): Origin {
+    const [at, ...rest] = path;
+    if (ts.isParenthesizedExpression(node)) return this.inMade(node.expression, path, env, step);
+    if (ts.isObjectLiteralExpression(node)) {
+      const property = node.properties.find(({ name }) => at !== undefined && this.nameOf(name) === at);
+      const made = property !== undefined && ts.isPropertyAssignment(property) ? property.initializer : property;
+      return made === undefined || made === node ? 'unknown' : this.inMade(made, rest, env, step + 1);
+    }
+    if (!ts.isArrowFunction(node) && !ts.isFunctionExpression(node) && !ts.isMethodDeclaration(node)) return 'unknown';
+    if (isParameter(at)) return this.trace.declarations.taken(node, path, env, step);
+    if (at !== '()') return 'unknown';
+    return node.type === undefined ? this.inReturned(node, rest, env, step + 1) : this.trace.written.typeNode(node.type, rest, env, step + 1);
+  }
+
   private call(node: ts.CallExpression | ts.NewExpression, path: Path, step: number): Origin {
     const declaration = this.checker.getResolvedSignature(node)?.declaration;
     if (ts.isNewExpression(node) && (declaration?.type === undefined || ts.isJSDocSignature(declaration))) {
@@ -98,7 +120,10 @@ export class Expressions extends Part {
       return made === undefined ? 'unknown' : this.trace.written.member(made, path, this.trace.generics.envOf(node), step);
     }
     if (declaration === undefined || ts.isJSDocSignature(declaration)) return 'unknown';
-    if (declaration.type === undefined) return this.trace.declarations.returned(declaration, path, step);
+    if (declaration.type === undefined) {
+      const returned = this.trace.declarations.returned(declaration, path, step);
+      return returned === 'unknown' && path.length > 0 && declaration.typeParameters !== undefined ? this.inReturned(declaration, path, this.trace.generics.envOf(node), step + 1) : returned;
+    }
     if (declaration.type.kind === ts.SyntaxKind.ThisType && ts.isPropertyAccessExpression(node.expression)) return this.expression(node.expression.expression, path, step);
     const said = this.trace.written.typeNode(declaration.type, path, this.trace.generics.envOf(node), step);
     // What a function was made from may say more than its type: `memo(() => buffer.at(0))()`.
