@@ -216,7 +216,11 @@ export class Places {
       const element = type.getNumberIndexType();
       return element !== undefined && depth < MAX_DEPTH && this.findHandles(this.checker.getNonNullableType(element), depth + 1);
     }
-    if (isReference(type) && this.checker.getTypeArguments(type).some((one) => this.typed.types.handle(one) !== undefined)) return true;
+    if (isReference(type)) {
+      if (this.checker.getTypeArguments(type).some((one) => this.typed.types.handle(one) !== undefined)) return true;
+      // What is not of its type arguments stands in the generic itself, which is asked once.
+      if (type.target !== type) return this.typed.types.passes(type.target, this.hasHandles);
+    }
     const named = type.getStringIndexType();
     if (named !== undefined && this.typed.types.handle(named) !== undefined) return true;
     const declaration = type.isClassOrInterface() ? type.symbol.declarations?.[0] : undefined;
