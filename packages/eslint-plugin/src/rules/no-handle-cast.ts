@@ -2,8 +2,10 @@ import { AST_NODE_TYPES, type TSESLint, type TSESTree } from '@typescript-eslint
 import ts from 'typescript';
 import { isPrimitive } from '../ast.js';
 import { createRule } from '../create-rule.js';
+import { firstOf } from '../first-of.js';
 import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
+import { isReference } from '../types/types.js';
 
 const MESSAGES = {
   ...NO_TYPES,
@@ -436,15 +438,6 @@ const MAX_FIELDS = 24;
 /** Generic types of the language that hold what they are given as it is. */
 const CONTAINERS: ReadonlySet<string> = new Set(['Array', 'ReadonlyArray', 'Promise', 'Set', 'ReadonlySet', 'Map', 'ReadonlyMap', 'Iterable', 'Iterator', 'Generator']);
 
-/** What a search finds in the first part where it finds something. */
-function firstOf<P, F>(parts: readonly P[], search: (part: P) => F | undefined): F | undefined {
-  for (const part of parts) {
-    const found = search(part);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
 function isCast(node: TSESTree.Node | undefined): node is Cast {
   return node?.type === AST_NODE_TYPES.TSAsExpression || node?.type === AST_NODE_TYPES.TSTypeAssertion;
 }
@@ -473,10 +466,6 @@ function isInChain(node: Cast): boolean {
 
 function isLink(node: TSESTree.Expression): boolean {
   return isCast(node) || node.type === AST_NODE_TYPES.TSSatisfiesExpression || (node.type === AST_NODE_TYPES.TSNonNullExpression && isLink(node.expression));
-}
-
-function isReference(type: ts.Type): type is ts.TypeReference {
-  return (type.flags & ts.TypeFlags.Object) !== 0 && ((type as ts.ObjectType).objectFlags & ts.ObjectFlags.Reference) !== 0;
 }
 
 /** What a handle is at run time, or may be of no type at all. */

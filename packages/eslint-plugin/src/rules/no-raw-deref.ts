@@ -2,6 +2,7 @@ import { AST_NODE_TYPES, type TSESLint, type TSESTree } from '@typescript-eslint
 import ts from 'typescript';
 import { bare, isArithmetic, isOrder, isPrimitive } from '../ast.js';
 import { createRule } from '../create-rule.js';
+import { firstOf } from '../first-of.js';
 import { accessorName } from '../fix/names.js';
 import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
@@ -382,15 +383,6 @@ function partsOf(pattern: TSESTree.ObjectPattern | TSESTree.ArrayPattern): (read
   return pattern.properties.flatMap((property) =>
     property.type === AST_NODE_TYPES.Property && !property.computed && property.key.type === AST_NODE_TYPES.Identifier ? [[property.key.name, property.value] as const] : [],
   );
-}
-
-/** What a search finds in the first part where it finds something. */
-function firstOf<P, F>(parts: readonly P[], search: (part: P) => F | undefined): F | undefined {
-  for (const part of parts) {
-    const found = search(part);
-    if (found !== undefined) return found;
-  }
-  return undefined;
 }
 
 /** Whether a name is that of a method of DataView or Atomics. */

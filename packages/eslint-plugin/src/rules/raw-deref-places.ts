@@ -2,7 +2,7 @@ import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import type { Typed } from '../typed.js';
 import { isElement, type Path, stepInto } from '../types/provenance/path.js';
-import { PRIMITIVE, type TypeTest } from '../types/types.js';
+import { isReference, PRIMITIVE, type TypeTest } from '../types/types.js';
 
 /*
  * Where a handle stops being one without a cast: the place that it goes to is declared for a number, a bigint, an object, any or unknown. What a place is declared
@@ -540,10 +540,6 @@ function isTakenApart(node: ts.Expression): boolean {
 function saysType(parameter: TSESTree.Parameter): boolean {
   if (parameter.type === AST_NODE_TYPES.TSParameterProperty) return true;
   return parameter.type === AST_NODE_TYPES.AssignmentPattern || parameter.typeAnnotation !== undefined;
-}
-
-function isReference(type: ts.Type): type is ts.TypeReference {
-  return (type.flags & ts.TypeFlags.Object) !== 0 && ((type as ts.ObjectType).objectFlags & ts.ObjectFlags.Reference) !== 0;
 }
 
 const CALL = /^(call|bind)$/;

@@ -327,8 +327,7 @@ export class Types {
 
   private brand(type: ts.Type, name: string): ts.Symbol | undefined {
     // A list, a map or a promise of something has the properties of the generic: most types are one of few.
-    const isReference = ((type as ts.ObjectType).objectFlags & ts.ObjectFlags.Reference) !== 0;
-    const generic = isReference ? (type as ts.TypeReference).target : type;
+    const generic = isReference(type) ? type.target : type;
     let branded = this.branded.get(generic);
     if (branded === undefined) {
       branded = generic.getProperties().some(isBrand);
@@ -350,10 +349,14 @@ export class Types {
 
   /** The level in `Cell<'pte'>`. */
   private levelArgument(type: ts.Type): Level | undefined {
-    const isReference = (type.flags & ts.TypeFlags.Object) !== 0 && ((type as ts.ObjectType).objectFlags & ts.ObjectFlags.Reference) !== 0;
-    const given = type.aliasTypeArguments ?? (isReference ? this.checker.getTypeArguments(type as ts.TypeReference) : []);
+    const given = type.aliasTypeArguments ?? (isReference(type) ? this.checker.getTypeArguments(type) : []);
     return given.map((one) => this.levelOf(one)).find((level) => level !== undefined);
   }
+}
+
+/** Whether a type is one of a generic with its type arguments, or the generic itself: a list, a map, a class with type parameters. */
+export function isReference(type: ts.Type): type is ts.TypeReference {
+  return (type.flags & ts.TypeFlags.Object) !== 0 && ((type as ts.ObjectType).objectFlags & ts.ObjectFlags.Reference) !== 0;
 }
 
 /** Whether a property has a symbol for its name: to the compiler it is called `__@name@number`. What is written there takes longer to find out. */
