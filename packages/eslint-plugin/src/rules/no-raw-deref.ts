@@ -7,8 +7,12 @@ import { accessorName } from '../fix/names.js';
 import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
 import type { Path } from '../types/provenance/path.js';
-import { AccessorFixes, type AccessorChange } from './raw-deref-fix.js';
-import { launders, Places } from './raw-deref-places.js';
+import { Containers } from './raw-deref/containers.js';
+import { AccessorFixes, type AccessorChange } from './raw-deref/fix.js';
+import { Functions } from './raw-deref/functions.js';
+import { launders } from './raw-deref/launders.js';
+import { Parts } from './raw-deref/parts.js';
+import { Places } from './raw-deref/places.js';
 
 const MESSAGES = {
   ...NO_TYPES,
@@ -53,6 +57,9 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   const { checker } = typed.types;
   const toTs = typed.services.esTreeNodeToTSNodeMap;
   const places = new Places(typed);
+  const containers = new Containers(typed);
+  const parts = new Parts(typed, containers, places);
+  const functions = new Functions(typed);
   const fixes = new AccessorFixes(context, typed, places);
   // In JavaScript a comment may say what type a variable has.
   const isScript = /\.[cm]?jsx?$/.test(context.filename);
@@ -98,9 +105,9 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   function checkPlace(expression: TSESTree.Expression | null | undefined): void {
     if (expression === null || expression === undefined || isPrimitive(expression)) return;
     const handle = places.live(expression);
-    const expected = handle === undefined ? (places.launderingWithin(expression) ?? places.launderingFunction(expression) ?? places.launderingPart(expression)) : places.laundering(handle);
+    const expected = handle === undefined ? (parts.launderingWithin(expression) ?? functions.launderingFunction(expression) ?? parts.launderingPart(expression)) : places.laundering(handle);
     if (expected === undefined) return;
-    report(handle ?? expression, 'launder', handle ?? places.liveWithin(expression) ?? expression, { data: { expected } });
+    report(handle ?? expression, 'launder', handle ?? containers.liveWithin(expression) ?? expression, { data: { expected } });
   }
 
   function checkCall(node: TSESTree.CallExpression | TSESTree.NewExpression): void {
@@ -111,8 +118,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     if (name === 'Object.is') return;
     for (const argument of node.arguments) {
       if (argument.type === AST_NODE_TYPES.SpreadElement) {
-        const expected = places.launderingRest(argument, node);
-        if (expected !== undefined) report(argument, 'launder', places.liveWithin(argument.argument)!, { data: { expected } });
+        const expected = parts.launderingRest(argument, node);
+        if (expected !== undefined) report(argument, 'launder', containers.liveWithin(argument.argument)!, { data: { expected } });
         continue;
       }
       if (isPrimitive(argument)) continue;
@@ -126,12 +133,12 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
         else report(handle, 'launder', handle, { data: { expected } });
         continue;
       }
-      const within = name === 'JSON.stringify' ? liveWritten(argument) : name === 'String' ? places.liveWithin(argument) : undefined;
+      const within = name === 'JSON.stringify' ? liveWritten(argument) : name === 'String' ? containers.liveWithin(argument) : undefined;
       if (within !== undefined) {
         report(argument, 'convert', within);
         continue;
       }
-      const expected = places.launderingWithin(argument) ?? places.launderingCallback(argument) ?? places.launderingPart(argument);
+      const expected = parts.launderingWithin(argument) ?? functions.launderingCallback(argument) ?? parts.launderingPart(argument);
       if (expected !== undefined) report(argument, 'launder', argument, { data: { expected } });
     }
   }
@@ -160,7 +167,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     const { name } = callee.property;
     const orders = (name === 'sort' || name === 'toSorted') && node.arguments.length === 0;
     if (!orders && name !== 'join' && name !== 'toString' && name !== 'toLocaleString') return false;
-    const held = places.liveWithin(callee.object);
+    const held = containers.liveWithin(callee.object);
     if (held === undefined || !checker.isArrayLikeType(checker.getNonNullableType(typed.typeOf(callee.object)))) return false;
     report(node, orders ? 'order' : 'convert', held);
     return true;
@@ -171,7 +178,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     if (value.type === AST_NODE_TYPES.ArrayExpression) return firstOf(value.elements, (element) => (element === null ? undefined : liveWritten(element.type === AST_NODE_TYPES.SpreadElement ? element.argument : element)));
     if (value.type === AST_NODE_TYPES.ObjectExpression) return firstOf(value.properties, (one) => (one.type === AST_NODE_TYPES.Property ? liveWritten(one.value) : liveWritten(one.argument)));
     if (isPrimitive(value) || typed.handleOf(value) !== undefined) return undefined;
-    return places.liveWithin(value as TSESTree.Expression) ?? liveProperty(value as TSESTree.Expression);
+    return containers.liveWithin(value as TSESTree.Expression) ?? liveProperty(value as TSESTree.Expression);
   }
 
   /** The type of a live handle that is a property of an object, or of each in a list. */
@@ -264,7 +271,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     }
     if (type !== AST_NODE_TYPES.ForOfStatement || (left.type !== AST_NODE_TYPES.Identifier && left.type !== AST_NODE_TYPES.MemberExpression)) return;
     // `for (n of entries)`, where n is a number.
-    const held = places.liveWithin(right);
+    const held = containers.liveWithin(right);
     const expected = held === undefined ? undefined : declaredFor(left);
     if (held !== undefined && expected !== undefined) report(left, 'launder', held, { data: { expected } });
   }
@@ -295,7 +302,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
       // The tag of a template is a function, and its parameters say what it takes.
       if (node.parent.type === AST_NODE_TYPES.TaggedTemplateExpression) return;
       for (const part of node.expressions) {
-        const handle = places.live(part) ?? places.liveWithin(part);
+        const handle = places.live(part) ?? containers.liveWithin(part);
         if (handle !== undefined) report(part, 'convert', handle);
       }
     },
@@ -307,7 +314,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
       if (left.type === AST_NODE_TYPES.PrivateIdentifier || (operator !== '+' && operator !== 'in' && !isOrder(operator))) return;
       const handle = places.live(left) ?? places.live(right);
       if (handle === undefined) {
-        const list = operator === '+' && (typed.isText(left) || typed.isText(right)) ? (places.liveWithin(left) ?? places.liveWithin(right)) : undefined;
+        const list = operator === '+' && (typed.isText(left) || typed.isText(right)) ? (containers.liveWithin(left) ?? containers.liveWithin(right)) : undefined;
         if (list !== undefined) report(node, 'convert', list);
         return;
       }
@@ -359,12 +366,12 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
           checkPlace(element);
           continue;
         }
-        const expected = places.launderingSpread(element, node);
-        if (expected !== undefined) report(element, 'launder', places.liveWithin(element.argument) ?? element.argument, { data: { expected } });
+        const expected = parts.launderingSpread(element, node);
+        if (expected !== undefined) report(element, 'launder', containers.liveWithin(element.argument) ?? element.argument, { data: { expected } });
       }
     },
     MethodDefinition(node) {
-      for (const { parameter, handle, expected } of places.launderingMethod(node)) report(parameter, 'launder', handle, { data: { expected } });
+      for (const { parameter, handle, expected } of functions.launderingMethod(node)) report(parameter, 'launder', handle, { data: { expected } });
     },
     PropertyDefinition: checkField,
     AccessorProperty: checkField,

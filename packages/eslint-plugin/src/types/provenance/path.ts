@@ -60,3 +60,9 @@ export function takenBy({ parameters }: ts.SignatureDeclaration): readonly ts.Pa
 export function isThis({ name }: ts.ParameterDeclaration): boolean {
   return ts.isIdentifier(name) && name.text === 'this';
 }
+
+/** Whether two ways lead to the same part of what can be taken for the other: what goes through a map finds pairs. */
+export function isSameWay(one: Path, other: Path): boolean {
+  const [a, b] = [one, other].map((path) => path.flatMap((step) => (step === '%key' ? ['*', '0'] : step === '%value' ? ['*', '1'] : [step])));
+  return a !== undefined && b?.length === a.length && a.every((step, at) => step === b[at] || ((step === '*' || b[at] === '*') && isElement(step) && isElement(b[at] ?? '')));
+}

@@ -1,11 +1,11 @@
 import { AST_NODE_TYPES, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
-import { bare, withNonNull } from '../ast.js';
-import { accessorName } from '../fix/names.js';
-import { addressInReach, archInReach, importCore, mmInReach } from '../fix/reach.js';
-import type { Level } from '../levels.js';
-import type { Typed } from '../typed.js';
-import type { Places } from './raw-deref-places.js';
+import { bare, withNonNull } from '../../ast.js';
+import { accessorName } from '../../fix/names.js';
+import { addressInReach, archInReach, importCore, mmInReach } from '../../fix/reach.js';
+import type { Level } from '../../levels.js';
+import type { Typed } from '../../typed.js';
+import type { Places } from './places.js';
 
 type Context = Readonly<TSESLint.RuleContext<string, readonly unknown[]>>;
 

@@ -1,0 +1,71 @@
+import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
+import ts from 'typescript';
+import type { Typed } from '../../typed.js';
+import { type Path, stepInto } from '../../types/provenance/path.js';
+import type { TypeTest } from '../../types/types.js';
+import { Questions } from './questions.js';
+
+/** Generic types of the language that hold what they are given as it is. */
+const CONTAINERS: ReadonlySet<string> = new Set([
+  'Array', 'ReadonlyArray', 'ArrayLike', 'ConcatArray', 'Set', 'ReadonlySet', 'Map', 'ReadonlyMap', 'Promise', 'PromiseLike', 'Iterable', 'IterableIterator', 'Iterator', 'Generator',
+  'IteratorObject', 'ArrayIterator', 'MapIterator', 'SetIterator',
+]);
+
+/** A part of what a container holds, and the way to it. */
+export interface Held {
+  readonly path: Path;
+  readonly type: ts.Type;
+}
+
+/** How deep a container in a container is looked into: pairs in a list are. */
+export const MAX_DEPTH = 2;
+
+/** Expressions whose values are no lists of anything. */
+export const HOLDS_NOTHING: ReadonlySet<AST_NODE_TYPES> = new Set([
+  AST_NODE_TYPES.Literal, AST_NODE_TYPES.TemplateLiteral, AST_NODE_TYPES.UnaryExpression, AST_NODE_TYPES.BinaryExpression, AST_NODE_TYPES.UpdateExpression, AST_NODE_TYPES.ArrowFunctionExpression,
+  AST_NODE_TYPES.FunctionExpression, AST_NODE_TYPES.ObjectExpression, AST_NODE_TYPES.ClassExpression,
+]);
+
+/** What lists, maps, sets and promises hold. */
+export class Containers extends Questions {
+  private readonly holdsHandles: TypeTest;
+
+  constructor(typed: Typed) {
+    super(typed);
+    this.holdsHandles = typed.types.test('holds handles', (type) => this.held(type).some((part) => typed.types.handle(part.type) !== undefined));
+  }
+
+  /** The handles that a list, a set, a promise of live handles holds, or what it holds does, as their type. */
+  liveWithin(expression: TSESTree.Expression): ts.Type | undefined {
+    return this.liveParts(expression)[0]?.type;
+  }
+
+  liveParts(expression: TSESTree.Expression): readonly Held[] {
+    if (HOLDS_NOTHING.has(expression.type) || !this.typed.is(expression, this.holdsHandles)) return [];
+    return this.held(this.typed.typeOf(expression)).filter(({ path, type }) => {
+      const handle = this.typed.types.handle(type);
+      return handle !== undefined && (handle.form !== 'alias' || this.typed.provenance.ofWay(this.ts(expression), path) !== 'aside');
+    });
+  }
+
+  /** What a container holds, and what that holds if it is one. */
+  held(type: ts.Type, around: Path = []): readonly Held[] {
+    if (type.isUnion()) return type.types.flatMap((member) => this.held(member, around));
+    if ((type.flags & ts.TypeFlags.Object) === 0 || ((type as ts.ObjectType).objectFlags & ts.ObjectFlags.Reference) === 0) return [];
+    const isTuple = this.checker.isTupleType(type);
+    const name = (type.symbol as ts.Symbol | undefined)?.name ?? '';
+    if (!isTuple && !CONTAINERS.has(name)) return [];
+    const parts = this.checker.getTypeArguments(type as ts.TypeReference).slice(0, isTuple ? undefined : 2);
+    return parts.flatMap((part, at) => {
+      const path = [...around, isTuple ? String(at) : stepInto(name, at)];
+      return path.length < MAX_DEPTH ? [{ path, type: part }, ...this.held(part, path)] : [{ path, type: part }];
+    });
+  }
+
+  /** Where in a tuple the first handle stands; 0 for other lists. */
+  firstHandleIn(expression: TSESTree.Expression): number {
+    const type = this.typed.typeOf(expression);
+    const parts = this.checker.isTupleType(type) ? this.checker.getTypeArguments(type as ts.TypeReference) : [];
+    return Math.max(0, parts.findIndex((one) => this.typed.types.handle(one) !== undefined));
+  }
+}

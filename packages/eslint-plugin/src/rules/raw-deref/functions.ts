@@ -1,0 +1,138 @@
+import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
+import ts from 'typescript';
+import type { Typed } from '../../typed.js';
+import { PRIMITIVE, type TypeTest } from '../../types/types.js';
+import { HOLDS_NOTHING } from './containers.js';
+import { isRest, launders } from './launders.js';
+import { Questions } from './questions.js';
+
+/** Functions that take or bring handles, where others are expected or the other way round. */
+export class Functions extends Questions {
+  private readonly returnsHandles: TypeTest;
+  private readonly isCalled: TypeTest;
+  /** Functions that are called with handles. */
+  private readonly givesHandles: TypeTest;
+
+  constructor(typed: Typed) {
+    super(typed);
+    this.returnsHandles = typed.types.test('returns handles', (type) => type.getCallSignatures().some((signature) => typed.types.handle(signature.getReturnType()) !== undefined));
+    this.isCalled = typed.types.test('called', isCalled);
+    this.givesHandles = typed.types.test('called with handles', (type) => this.given(type.getCallSignatures()[0]).some(([, one]) => typed.types.handle(one) !== undefined));
+  }
+
+  /** What a function that is passed on takes, where it will be called with live handles. */
+  launderingCallback(expression: TSESTree.Expression): string | undefined {
+    return this.launderingResult(expression) ?? this.launderingParameter(expression);
+  }
+
+  /** What is expected to come back from a function that brings live handles. What is written where it is passed on returns to a place itself. */
+  private launderingResult(expression: TSESTree.Expression): string | undefined {
+    if (HOLDS_NOTHING.has(expression.type) || expression.type === AST_NODE_TYPES.ArrayExpression || !this.typed.is(expression, this.returnsHandles)) return undefined;
+    const node = this.ts(expression);
+    const expected = this.checker.getContextualType(node);
+    const result = expected === undefined ? undefined : this.checker.getNonNullableType(expected).getCallSignatures()[0]?.getReturnType();
+    if (result === undefined || this.typed.types.handle(result) !== undefined) return undefined;
+    const what = launders(result);
+    return (what === 'a number' || what === 'a bigint') && this.typed.provenance.ofWay(node, ['()']) !== 'aside' ? what : undefined;
+  }
+
+  private launderingParameter(expression: TSESTree.Expression): string | undefined {
+    if (!this.mayTake(expression)) return undefined;
+    const node = this.ts(expression);
+    const expected = this.checker.getContextualType(node);
+    const called = expected === undefined ? undefined : this.checker.getNonNullableType(expected);
+    if (called === undefined || !this.typed.types.passes(called, this.givesHandles)) return undefined;
+    for (const [at, [parameter, type]] of this.given(called.getCallSignatures()[0]).entries()) {
+      const handle = this.typed.types.handle(type);
+      if (handle === undefined || (handle.form === 'alias' && this.isAside(parameter, node))) continue;
+      const given = this.checker.getTypeAtLocation(node).getCallSignatures();
+      const taken = given.map((signature) => this.taken(signature.parameters[at], node));
+      if (taken.includes(undefined)) continue;
+      const [words] = taken;
+      if (words !== undefined) return words;
+    }
+    return undefined;
+  }
+
+  /** The same of a function that is kept where one that takes live handles is expected. What is written there takes what it is given, unless it says a type. */
+  launderingFunction(expression: TSESTree.Expression): string | undefined {
+    const isWritten = expression.type === AST_NODE_TYPES.ArrowFunctionExpression || expression.type === AST_NODE_TYPES.FunctionExpression;
+    return isWritten && !expression.params.some(saysType) ? undefined : this.launderingCallback(expression);
+  }
+
+  /** The parameters of a method that take numbers, or anything, where the class that it overrides or the interface that it implements says that it is called with live handles. */
+  launderingMethod({ computed, key, kind, parent, static: isStatic, value }: TSESTree.MethodDefinition): readonly { readonly parameter: TSESTree.Identifier; readonly handle: ts.Type; readonly expected: string }[] {
+    const made = parent.parent;
+    if (isStatic || kind !== 'method' || computed || key.type !== AST_NODE_TYPES.Identifier || (made.superClass === null && made.implements.length === 0)) return [];
+    return value.params.flatMap((parameter, at) => {
+      if (parameter.type !== AST_NODE_TYPES.Identifier || parameter.name.startsWith('_') || !TAKES_ANYTHING.has(parameter.typeAnnotation?.typeAnnotation.type)) return [];
+      const taken = this.checker.getSymbolAtLocation(this.ts(parameter));
+      const expected = this.taken(taken, this.ts(parameter));
+      if (expected === undefined) return [];
+      for (const base of this.above(made)) {
+        const method = base.getProperty(key.name);
+        const [wanted, handle] = this.given(method === undefined ? undefined : this.checker.getTypeOfSymbol(method).getCallSignatures()[0])[at] ?? [];
+        const form = handle === undefined ? undefined : this.typed.types.handle(handle)?.form;
+        const declared = wanted?.valueDeclaration;
+        if (handle === undefined || form === undefined || (form === 'alias' && declared !== undefined && this.typed.provenance.ofDeclaration(declared) === 'aside')) continue;
+        return [{ parameter, handle, expected }];
+      }
+      return [];
+    });
+  }
+
+  /** What a class extends, and what it says that it implements. */
+  private above(made: TSESTree.ClassDeclaration | TSESTree.ClassExpression): readonly ts.Type[] {
+    const type = this.checker.getTypeAtLocation(this.typed.services.esTreeNodeToTSNodeMap.get(made));
+    return [...(type.isClassOrInterface() ? this.checker.getBaseTypes(type) : []), ...made.implements.map((one) => this.typed.typeOf(one))];
+  }
+
+  /** Whether something may be a function that takes anything. */
+  private mayTake(expression: TSESTree.Expression): boolean {
+    if (expression.type === AST_NODE_TYPES.ArrowFunctionExpression || expression.type === AST_NODE_TYPES.FunctionExpression) return expression.params.length > 0;
+    // To find what a literal is the compiler checks all of it again.
+    if (expression.type === AST_NODE_TYPES.ObjectExpression || expression.type === AST_NODE_TYPES.ArrayExpression) return false;
+    return this.typed.is(expression, this.isCalled);
+  }
+
+  /** What a function is called with, each with the parameter that says so: `(...args: [ptep: Handles['pte'], address: bigint]) => void` says it of two. */
+  private given(signature: ts.Signature | undefined): readonly (readonly [ts.Symbol, ts.Type])[] {
+    return (signature?.parameters ?? []).flatMap((parameter): (readonly [ts.Symbol, ts.Type])[] => {
+      const type = this.checker.getTypeOfSymbol(parameter);
+      if (!isRest(parameter) || !(this.checker.isTupleType(type) || this.checker.isArrayType(type))) return [[parameter, type]];
+      return this.checker.getTypeArguments(type as ts.TypeReference).map((one) => [parameter, one] as const);
+    });
+  }
+
+  private taken(parameter: ts.Symbol | undefined, at: ts.Node): string | undefined {
+    const declaration = parameter?.valueDeclaration;
+    // What stands for all arguments, whatever they are, as in a mock, is nobody's number; and what says that it is not used takes nothing.
+    if (parameter === undefined || parameter.name.startsWith('_') || (declaration !== undefined && ts.isParameter(declaration) && declaration.dotDotDotToken !== undefined)) return undefined;
+    const type = this.checker.getTypeOfSymbolAtLocation(parameter, at);
+    if (this.typed.types.handle(type) !== undefined) return undefined;
+    if (declaration !== undefined && ts.isParameter(declaration) && this.typed.provenance.ofAnnotation(declaration) === 'live') return undefined;
+    return launders(type);
+  }
+
+  /** Whether a callback is called with pointers to values held aside. */
+  private isAside(parameter: ts.Symbol, callback: ts.Expression): boolean {
+    const declared = parameter.valueDeclaration === undefined ? 'unknown' : this.typed.provenance.ofDeclaration(parameter.valueDeclaration);
+    if (declared !== 'unknown') return declared === 'aside';
+    const { parent } = callback;
+    return ts.isCallExpression(parent) && ts.isPropertyAccessExpression(parent.expression) && this.typed.provenance.ofElements(parent.expression.expression) === 'aside';
+  }
+}
+
+/** Whether a parameter says what it takes; one that does not takes what it is given. */
+function saysType(parameter: TSESTree.Parameter): boolean {
+  if (parameter.type === AST_NODE_TYPES.TSParameterProperty) return true;
+  return parameter.type === AST_NODE_TYPES.AssignmentPattern || parameter.typeAnnotation !== undefined;
+}
+
+/** Whether a type is one of functions. */
+function isCalled(type: ts.Type): boolean {
+  return (type.flags & PRIMITIVE) === 0 && type.getCallSignatures().length > 0;
+}
+
+/** Written types that a handle would go to without a word. */
+const TAKES_ANYTHING: ReadonlySet<AST_NODE_TYPES | undefined> = new Set([AST_NODE_TYPES.TSNumberKeyword, AST_NODE_TYPES.TSBigIntKeyword, AST_NODE_TYPES.TSAnyKeyword, AST_NODE_TYPES.TSUnknownKeyword]);

@@ -1,0 +1,129 @@
+import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
+import ts from 'typescript';
+import type { Typed } from '../../typed.js';
+import { isSameWay } from '../../types/provenance/path.js';
+import { isReference, type TypeTest } from '../../types/types.js';
+import { HOLDS_NOTHING, MAX_DEPTH, type Containers } from './containers.js';
+import { isRest, launders } from './launders.js';
+import type { Places } from './places.js';
+import { Questions } from './questions.js';
+
+/** What has more is no record of an entry. */
+const MAX_FIELDS = 24;
+
+/** Lists, objects and arguments with handles in them, where such with numbers are expected. */
+export class Parts extends Questions {
+  private readonly containers: Containers;
+  private readonly places: Places;
+  /** Objects that have handles, or are generic over them. */
+  private readonly hasHandles: TypeTest;
+
+  constructor(typed: Typed, containers: Containers, places: Places) {
+    super(typed);
+    this.containers = containers;
+    this.places = places;
+    this.hasHandles = typed.types.test('has handles', (type) => this.findHandles(type));
+  }
+
+  /** What is expected of the elements of a list of live handles, in words, where the place that it goes to is declared for a list of numbers; undefined where it may go. */
+  launderingWithin(expression: TSESTree.Expression): string | undefined {
+    if (expression.type === AST_NODE_TYPES.ArrayExpression || this.typed.handleOf(expression) !== undefined || this.containers.liveWithin(expression) === undefined) return undefined;
+    const node = this.ts(expression);
+    const expected = this.checker.getContextualType(node);
+    const wanted = this.places.ofApply(node) ?? (expected === undefined ? [] : this.containers.held(expected));
+    for (const { path } of wanted.length === 0 ? [] : this.containers.liveParts(expression)) {
+      const there = wanted.filter((one) => isSameWay(one.path, path));
+      if (there.some(({ type }) => this.typed.types.handle(type) !== undefined)) continue;
+      // Any list may be of anything; who takes pairs of anything makes something of each.
+      for (const one of there) {
+        const what = launders(one.type);
+        if (what === 'a number' || what === 'a bigint' || (what === 'any' && one.path.length > 1)) return what;
+      }
+    }
+    return undefined;
+  }
+
+  /** The same of an object that has a live handle, or is generic over one, for a place that is declared for one with a number there. */
+  launderingPart(expression: TSESTree.Expression): string | undefined {
+    if (HOLDS_NOTHING.has(expression.type) || expression.type === AST_NODE_TYPES.ArrayExpression || !this.typed.is(expression, this.hasHandles)) return undefined;
+    const node = this.ts(expression);
+    const expected = this.checker.getContextualType(node);
+    if (expected === undefined) return undefined;
+    return this.lostPart(node, this.checker.getNonNullableType(this.typed.typeOf(expression)), this.checker.getNonNullableType(expected));
+  }
+
+  private lostPart(node: ts.Expression, given: ts.Type, wanted: ts.Type, depth = 0): string | undefined {
+    if (given === wanted || depth > MAX_DEPTH || (wanted.flags & ts.TypeFlags.Object) === 0) return undefined;
+    // Of two lists the elements are compared.
+    const [element, wantedElement] = [given, wanted].map((type) => (this.checker.isArrayLikeType(type) ? type.getNumberIndexType() : undefined));
+    if (element !== undefined && wantedElement !== undefined) return this.lostPart(node, this.checker.getNonNullableType(element), this.checker.getNonNullableType(wantedElement), depth + 1);
+    if (isReference(given) && isReference(wanted) && given.target === wanted.target) {
+      const { name } = given.symbol;
+      return this.lost(this.checker.getTypeArguments(given).map((type, at) => ({ type, wanted: this.checker.getTypeArguments(wanted)[at], isAside: () => this.typed.provenance.ofWay(node, [`%${at}:${name}`]) === 'aside' })));
+    }
+    const named = given.getStringIndexType();
+    if (named !== undefined) return this.lost([{ type: named, wanted: wanted.getStringIndexType(), isAside: () => this.typed.provenance.ofElements(node) === 'aside' }]);
+    return this.lost(
+      wanted.getProperties().slice(0, MAX_FIELDS).flatMap((property) => {
+        const own = given.getProperty(property.name);
+        return own === undefined || own === property ? [] : [{ type: this.checker.getTypeOfSymbol(own), wanted: this.checker.getTypeOfSymbol(property), isAside: () => this.typed.provenance.ofMeant(own) === 'aside' }];
+      }),
+    );
+  }
+
+  private lost(parts: readonly { readonly type: ts.Type; readonly wanted: ts.Type | undefined; readonly isAside: () => boolean }[]): string | undefined {
+    for (const { type, wanted, isAside } of parts) {
+      const handle = wanted === undefined || this.typed.types.handle(wanted) !== undefined ? undefined : this.typed.types.handle(type);
+      const what = wanted === undefined || handle === undefined ? undefined : launders(wanted);
+      if ((what === 'a number' || what === 'a bigint') && (handle?.form !== 'alias' || !isAside())) return what;
+    }
+    return undefined;
+  }
+
+  /** Whether an object of a type, or an element of a list of that type, has a handle in a field, or is generic over one. What the language declares has none of its own. */
+  private findHandles(type: ts.Type, depth = 0): boolean {
+    if (type.isUnion()) return type.types.some((member) => this.findHandles(member, depth));
+    if ((type.flags & ts.TypeFlags.Object) === 0) return false;
+    if (this.checker.isArrayLikeType(type)) {
+      const element = type.getNumberIndexType();
+      return element !== undefined && depth < MAX_DEPTH && this.findHandles(this.checker.getNonNullableType(element), depth + 1);
+    }
+    if (isReference(type)) {
+      if (this.checker.getTypeArguments(type).some((one) => this.typed.types.handle(one) !== undefined)) return true;
+      // What is not of its type arguments stands in the generic itself, which is asked once.
+      if (type.target !== type) return this.typed.types.passes(type.target, this.hasHandles);
+    }
+    const named = type.getStringIndexType();
+    if (named !== undefined && this.typed.types.handle(named) !== undefined) return true;
+    const declaration = type.isClassOrInterface() ? type.symbol.declarations?.[0] : undefined;
+    if (declaration !== undefined && this.places.isOfLanguage(declaration)) return false;
+    const properties = type.getProperties();
+    return properties.length <= MAX_FIELDS && properties.some((property) => (property.flags & ts.SymbolFlags.Method) === 0 && this.typed.types.handle(this.checker.getTypeOfSymbol(property)) !== undefined);
+  }
+
+  /** The same of `...handles` among the arguments of a call. */
+  launderingRest(spread: TSESTree.SpreadElement, call: TSESTree.CallExpression | TSESTree.NewExpression): string | undefined {
+    if (!this.containers.liveParts(spread.argument).some(({ path }) => path.length === 1)) return undefined;
+    const node = this.ts(call) as ts.CallExpression | ts.NewExpression;
+    const parameters = this.checker.getResolvedSignature(node)?.parameters ?? [];
+    const parameter = parameters[Math.min(call.arguments.indexOf(spread) + this.containers.firstHandleIn(spread.argument), parameters.length - 1)];
+    if (parameter === undefined) return undefined;
+    const { valueDeclaration } = parameter;
+    const declared = this.checker.getTypeOfSymbolAtLocation(parameter, node);
+    const isAll = isRest(parameter);
+    const expected = isAll ? this.checker.getIndexTypeOfType(declared, ts.IndexKind.Number) : declared;
+    if (expected === undefined || this.typed.types.handle(expected) !== undefined) return undefined;
+    if (isAll && valueDeclaration !== undefined && ts.isParameter(valueDeclaration) && valueDeclaration.type !== undefined && this.typed.provenance.ofElementType(valueDeclaration.type) === 'live') return undefined;
+    if (ts.isPropertyAccessExpression(node.expression) && this.places.isEmptyList(node.expression.expression)) return undefined;
+    return launders(expected);
+  }
+
+  /** The same of `...handles` in a list of numbers. */
+  launderingSpread(spread: TSESTree.SpreadElement, list: TSESTree.ArrayExpression): string | undefined {
+    if (!this.containers.liveParts(spread.argument).some(({ path }) => path.length === 1)) return undefined;
+    const expected = this.checker.getContextualType(this.ts(list));
+    const there = expected === undefined ? [] : this.containers.held(expected).filter(({ path }) => path.length === 1);
+    if (there.some(({ type }) => this.typed.types.handle(type) !== undefined) || this.places.isInferred(this.ts(list))) return undefined;
+    return there.map(({ type }) => launders(type)).find((words) => words === 'a number' || words === 'a bigint');
+  }
+}

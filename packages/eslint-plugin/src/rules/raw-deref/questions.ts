@@ -1,0 +1,19 @@
+import type { TSESTree } from '@typescript-eslint/utils';
+import type ts from 'typescript';
+import type { Typed } from '../../typed.js';
+
+/** What one part of the rule asks about a file. */
+export abstract class Questions {
+  protected readonly typed: Typed;
+  protected readonly checker: ts.TypeChecker;
+
+  constructor(typed: Typed) {
+    this.typed = typed;
+    this.checker = typed.types.checker;
+  }
+
+  protected ts(node: TSESTree.Node): ts.Expression {
+    // Every node of ESTree that is asked about here is an expression.
+    return this.typed.services.esTreeNodeToTSNodeMap.get(node) as ts.Expression;
+  }
+}
