@@ -44,6 +44,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   const { checker } = types.types;
   const toTs = types.services.esTreeNodeToTSNodeMap;
   const entries = new Entries({ sourceCode, types });
+  /** By function, where each field stands in it. */
+  const fieldsIn = new Map<TSESTree.Node, Map<string, readonly TSESTree.Node[]>>();
 
   /** Why no lock is held where a node stands, in words; undefined if one may be. */
   function lockless(node: TSESTree.Node): string | undefined {
@@ -448,7 +450,17 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** Where a field stands in a function, by its path. */
   function fieldsOf(path: string, around: FunctionNode | undefined): readonly TSESTree.Node[] {
-    return within(around?.body ?? sourceCode.ast).filter((at) => at.type === AST_NODE_TYPES.MemberExpression && stablePath(types, at) === path);
+    const body = around?.body ?? sourceCode.ast;
+    let known = fieldsIn.get(body);
+    if (known === undefined) {
+      known = new Map();
+      fieldsIn.set(body, known);
+      for (const at of within(body)) {
+        const field = at.type === AST_NODE_TYPES.MemberExpression ? stablePath(types, at) : undefined;
+        if (field !== undefined) known.set(field, [...(known.get(field) ?? []), at]);
+      }
+    }
+    return known.get(path) ?? [];
   }
 
   /** Where a variable, or a field by its path, is read: the field in one function only. */
