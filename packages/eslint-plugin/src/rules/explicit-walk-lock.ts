@@ -375,11 +375,13 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     } else if (isNothing(typed.typeOf(bare(field.value)))) context.report({ node: field, messageId: 'nothing' });
   }
 
-  /** Whether `this.walkLock = ...` stands in a class. */
+  /** Whether `this.walkLock = ...` stands in a class, or `Object.assign(this, ...)` of something that has a lock. */
   function isSetInside(body: TSESTree.ClassBody): boolean {
     const sets = (node: TSESTree.Node): boolean =>
       (node.type === AST_NODE_TYPES.AssignmentExpression && node.left.type === AST_NODE_TYPES.MemberExpression && node.left.object.type === AST_NODE_TYPES.ThisExpression &&
         ASTUtils.getPropertyName(node.left) === LOCK && !isNothing(typed.typeOf(bare(node.right)))) ||
+      (node.type === AST_NODE_TYPES.CallExpression && isAssign(node) && node.arguments[0]?.type === AST_NODE_TYPES.ThisExpression &&
+        node.arguments.some((argument) => argument.type === AST_NODE_TYPES.SpreadElement || (argument.type !== AST_NODE_TYPES.ThisExpression && brings(typed.typeOf(argument))))) ||
       children(node, context.sourceCode.visitorKeys).some(sets);
     return sets(body);
   }
