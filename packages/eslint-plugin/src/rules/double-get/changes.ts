@@ -11,6 +11,7 @@ export class Changes {
   private readonly types: Typed;
   private readonly sourceCode: Subject['sourceCode'];
   private readonly written = new Map<TSESTree.Node, boolean>();
+  private readonly calls = new Map<TSESTree.CallExpression, boolean>();
 
   constructor({ sourceCode, types }: Subject) {
     this.types = types;
@@ -87,8 +88,17 @@ export class Changes {
   private doesChange(node: TSESTree.Node): boolean {
     if (node.type === AST_NODE_TYPES.AwaitExpression || node.type === AST_NODE_TYPES.YieldExpression || node.type === AST_NODE_TYPES.TaggedTemplateExpression || node.type === AST_NODE_TYPES.AssignmentExpression) return true;
     if (node.type === AST_NODE_TYPES.NewExpression && this.mayChange(node)) return true;
-    if (node.type === AST_NODE_TYPES.CallExpression && entryRead(this.types, node) === undefined && this.mayChange(node)) return true;
+    if (node.type === AST_NODE_TYPES.CallExpression) return this.doesCallChange(node);
     return children(node, this.sourceCode.visitorKeys).some((child) => this.doesChange(child));
+  }
+
+  /** The same of a call. What it calls back is asked for twice, as what is called back and as a part of it, and so are the calls in that. */
+  private doesCallChange(node: TSESTree.CallExpression): boolean {
+    const known = this.calls.get(node);
+    if (known !== undefined) return known;
+    const found = (entryRead(this.types, node) === undefined && this.mayChange(node)) || children(node, this.sourceCode.visitorKeys).some((child) => this.doesChange(child));
+    this.calls.set(node, found);
+    return found;
   }
 
   private isPlainValue(node: TSESTree.CallExpressionArgument): boolean {
