@@ -51,16 +51,17 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   const castNodes = new Set<Cast>();
 
   /** A type that is a handle, or a list, a promise or a set of handles. */
-  const handleWithin = types.types.remembered('handle within', findWithin);
+  const handleWithin = types.types.remembered('handle within', (type) => findWithin(type, 0));
 
   const isHandleWithin = types.types.test('whether a handle is within', (type) => handleWithin(type) !== undefined);
 
-  function findWithin(type: ts.Type): { readonly level: string; readonly form: string } | undefined {
+  /** A type may lead back to itself: `type Json = string | Json[]`. */
+  function findWithin(type: ts.Type, depth: number): { readonly level: string; readonly form: string } | undefined {
     const own = types.types.handle(type);
     if (own !== undefined) return { level: own.level ?? 'page-table', form: own.form };
-    if (type.isUnion()) return type.types.map(handleWithin).find((found) => found !== undefined);
-    if (!isReference(type) || !isContainer(type)) return undefined;
-    return checker.getTypeArguments(type).map(handleWithin).find((found) => found !== undefined);
+    if (type.isUnion()) return firstOf(type.types, (one) => findWithin(one, depth));
+    if (depth > MAX_DEPTH || !isReference(type) || !isContainer(type)) return undefined;
+    return firstOf(checker.getTypeArguments(type), (one) => findWithin(one, depth + 1));
   }
 
   function isContainer(type: ts.TypeReference): boolean {
@@ -429,7 +430,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   };
 }
 
-/** How deep the fields of fields are looked into. */
+/** How deep the fields of fields are looked into, and lists in lists. */
 const MAX_DEPTH = 3;
 
 /** What has more is no record of an entry. */
