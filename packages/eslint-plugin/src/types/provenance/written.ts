@@ -4,9 +4,14 @@ import { either, type Origin } from './origin.js';
 import { Part } from './part.js';
 import { isElement, isParameter, isPromise, MAX_PARTS, MAX_STEPS, type Path, takenBy, typeArgument } from './path.js';
 
+/** How often a conditional type is gone into by way of itself, `Leaf<U>` in `Leaf<T>`. */
+const MAX_ENTERED = 2;
+
 /** What a written type, or a part of it, is meant for. */
 export class WrittenTypes extends Part {
   private readonly mentioned = new Map<ts.TypeNode, ReadonlySet<string>>();
+  /** How often the search is within a conditional type: one that leads to itself is another each time, and has two ways. */
+  private readonly entered = new Map<ts.ConditionalTypeNode, number>();
 
   typeNode(node: ts.TypeNode, path: Path, env: Env, step: number): Origin {
     if (env === NONE || !env.isMentioned(this.namesIn(node))) return this.trace.remember(node, path, step, () => this.written(node, path, NONE, step + 1));
@@ -67,6 +72,15 @@ export class WrittenTypes extends Part {
 
   /** `K extends 'live' ? H['pte'] : EntryPtr<'pte'>`: the way that the name goes, or else what all ways have in common. */
   private conditional(node: ts.ConditionalTypeNode, path: Path, env: Env, step: number): Origin {
+    const entered = this.entered.get(node) ?? 0;
+    if (entered === MAX_ENTERED) return 'unknown';
+    this.entered.set(node, entered + 1);
+    const said = this.chosen(node, path, env, step);
+    this.entered.set(node, entered);
+    return said;
+  }
+
+  private chosen(node: ts.ConditionalTypeNode, path: Path, env: Env, step: number): Origin {
     const name = this.trace.generics.nameIn(node.checkType, env);
     const named = name === undefined ? [] : ts.isUnionTypeNode(node.extendsType) ? node.extendsType.types : [node.extendsType];
     const isNames = named.length > 0 && named.every((one) => ts.isLiteralTypeNode(one));
