@@ -5,6 +5,7 @@ import { createRule } from '../create-rule.js';
 import { firstOf } from '../first-of.js';
 import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
+import { CONTAINERS } from '../types/provenance/path.js';
 import { isReference } from '../types/types.js';
 
 const MESSAGES = {
@@ -435,9 +436,6 @@ const MAX_DEPTH = 3;
 
 /** What has more is no record of an entry. */
 const MAX_FIELDS = 24;
-
-/** Generic types of the language that hold what they are given as it is. */
-const CONTAINERS: ReadonlySet<string> = new Set(['Array', 'ReadonlyArray', 'Promise', 'Set', 'ReadonlySet', 'Map', 'ReadonlyMap', 'Iterable', 'Iterator', 'Generator']);
 
 function isCast(node: TSESTree.Node | undefined): node is Cast {
   return node?.type === AST_NODE_TYPES.TSAsExpression || node?.type === AST_NODE_TYPES.TSTypeAssertion;

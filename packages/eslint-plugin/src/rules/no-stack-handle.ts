@@ -5,7 +5,7 @@ import { createRule } from '../create-rule.js';
 import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
 import { PRIMITIVE, type Types } from '../types/types.js';
-import { stepInto, type Path } from '../types/provenance/path.js';
+import { CONTAINERS, stepInto, type Path } from '../types/provenance/path.js';
 import type { Origin } from '../types/provenance.js';
 
 const MESSAGES = {
@@ -28,11 +28,6 @@ interface Part {
 const MAX_PROPERTIES = 24;
 /** How far a part may be from the whole: a field of what the list of a promise holds. */
 const MAX_DEPTH = 3;
-
-/** What holds others and has no property of them. */
-const CONTAINERS: ReadonlySet<string> = new Set([
-  'Promise', 'PromiseLike', 'Map', 'ReadonlyMap', 'WeakMap', 'Set', 'ReadonlySet', 'WeakSet', 'Iterable', 'IterableIterator', 'Iterator', 'IteratorObject', 'Generator', 'AsyncIterable', 'AsyncIterableIterator', 'AsyncGenerator',
-]);
 
 /** Their parts are looked at where they are written. */
 const LITERALS: ReadonlySet<string> = new Set([AST_NODE_TYPES.ArrayExpression, AST_NODE_TYPES.ObjectExpression, AST_NODE_TYPES.ArrowFunctionExpression, AST_NODE_TYPES.FunctionExpression]);

@@ -21,10 +21,10 @@ export function accessOf<H extends HandleFamily>(arch: WritableArch<H>, level: L
 }
 
 /** An entry with other permissions; the frame, and what else it says, stay. */
-export function withAccess<H extends HandleFamily>(arch: WritableArch<H>, level: Level, value: EntryVal<Level>, { write, exec, valid }: KernelAccess): EntryVal<Level> {
+export function withAccess<H extends HandleFamily>(arch: WritableArch<H>, level: Level, value: EntryVal<Level>, access: KernelAccess): EntryVal<Level> {
   const values: EntryValues = arch.values[level];
-  const changed = values.modify(value, arch.kernelProt(VmFlags.Read | (write ? VmFlags.Write : 0) | (exec ? VmFlags.Exec : 0)));
-  return valid ? changed : values.mkinvalid(changed);
+  const changed = values.modify(value, protOf(arch, access));
+  return access.valid ? changed : values.mkinvalid(changed);
 }
 
 /** The permissions as `kernelProt` has them. */

@@ -1,15 +1,9 @@
 import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import type { Typed } from '../../typed.js';
-import { type Path, stepInto } from '../../types/provenance/path.js';
+import { CONTAINERS, type Path, stepInto } from '../../types/provenance/path.js';
 import type { TypeTest } from '../../types/types.js';
 import { Questions } from './questions.js';
-
-/** Generic types of the language that hold what they are given as it is. */
-const CONTAINERS: ReadonlySet<string> = new Set([
-  'Array', 'ReadonlyArray', 'ArrayLike', 'ConcatArray', 'Set', 'ReadonlySet', 'Map', 'ReadonlyMap', 'Promise', 'PromiseLike', 'Iterable', 'IterableIterator', 'Iterator', 'Generator',
-  'IteratorObject', 'ArrayIterator', 'MapIterator', 'SetIterator',
-]);
 
 /** A part of what a container holds, and the way to it. */
 export interface Held {

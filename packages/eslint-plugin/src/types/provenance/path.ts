@@ -13,6 +13,12 @@ export const WHOLE: Path = [];
 export const MAX_STEPS = 48;
 export const MAX_PARTS = 8;
 
+/** Generic types of the language that hold what they are given as it is. */
+export const CONTAINERS: ReadonlySet<string> = new Set([
+  'Array', 'ReadonlyArray', 'ArrayLike', 'ConcatArray', 'Set', 'ReadonlySet', 'WeakSet', 'Map', 'ReadonlyMap', 'WeakMap', 'Promise', 'PromiseLike', 'Iterable', 'IterableIterator', 'Iterator', 'IteratorObject', 'Generator',
+  'ArrayIterator', 'MapIterator', 'SetIterator', 'AsyncIterable', 'AsyncIterableIterator', 'AsyncGenerator',
+]);
+
 /** The way from a generic of the language to its type argument. */
 export function stepInto(name: string, at: number): string {
   if (name.endsWith('Map')) return at === 0 ? '%key' : '%value';
