@@ -45,13 +45,10 @@ export function ofKind<K extends (typeof ALWAYS)[number]>(sourceCode: Readonly<T
 function nodesOf(sourceCode: Readonly<TSESLint.SourceCode>): ReadonlyMap<string, readonly TSESTree.Node[]> {
   const known = found.get(sourceCode);
   if (known?.kinds === wanted.size) return known.nodes;
-  const nodes = new Map<string, TSESTree.Node[]>();
+  const nodes = new Map([...wanted].map((kind): [string, TSESTree.Node[]] => [kind, []]));
   // The types of typescript-eslint leave out what ESLint calls to go through a file, and keeps.
   for (const step of (sourceCode as Readonly<TSESLint.SourceCode> & Traversed).traverse()) {
-    if (step.kind !== VISIT || step.phase !== ENTER || !wanted.has(step.target.type)) continue;
-    const ofKind = nodes.get(step.target.type);
-    if (ofKind === undefined) nodes.set(step.target.type, [step.target]);
-    else ofKind.push(step.target);
+    if (step.kind === VISIT && step.phase === ENTER) nodes.get(step.target.type)?.push(step.target);
   }
   found.set(sourceCode, { nodes, kinds: wanted.size });
   return nodes;

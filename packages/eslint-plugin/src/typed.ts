@@ -24,15 +24,19 @@ export interface Typed {
   mayGiveAny(call: TSESTree.CallExpression | TSESTree.NewExpression): boolean;
   /** Whether an expression's type passes a test. */
   is(node: TSESTree.Node, test: TypeTest): boolean;
+  /** Whether an expression's type may pass a test, as far as that can be told without it. */
+  mayBe(node: TSESTree.Node, test: TypeTest): boolean;
   /** Whether an expression's type is one of texts. */
   isText(node: TSESTree.Node): boolean;
   /** Whether an expression's type is that of zero alone. */
   isZero(node: TSESTree.Node): boolean;
+  /** Whether an expression's type may be that of zero alone, as far as that can be told without it. */
+  mayBeZero(node: TSESTree.Node): boolean;
   /** What a name stands for, as the compiler found. */
   symbolOf(name: TSESTree.Node): ts.Symbol | undefined;
   /** The signature by which something is called. */
   signatureOf(call: TSESTree.CallExpression | TSESTree.NewExpression): ts.Signature | undefined;
-  /** Whether what is called may have been declared with a name that passes a test. Asks nothing of what is called by its name alone: of that the symbol is known. */
+  /** Whether what is called may have been declared with a name that passes a test. */
   mayBeNamed(call: TSESTree.CallExpression, test: (name: string) => boolean): boolean;
   /** What an expression's type says of entry values. */
   valueOf(node: TSESTree.Node): Value | undefined;
@@ -189,7 +193,8 @@ class Asked implements Typed {
 
   mayBeNamed(call: TSESTree.CallExpression, test: (name: string) => boolean): boolean {
     const callee = bare(call.callee);
-    if (callee.type !== AST_NODE_TYPES.MemberExpression || callee.computed || test(callee.property.name)) return true;
+    const called = callee.type === AST_NODE_TYPES.MemberExpression && !callee.computed ? callee.property : callee;
+    if (called.type !== AST_NODE_TYPES.Identifier || test(called.name)) return true;
     const declaration = this.signatureOf(call)?.declaration;
     const name = declaration === undefined || ts.isJSDocSignature(declaration) ? undefined : declaration.name;
     return name === undefined || !ts.isIdentifier(name) || test(name.text);
@@ -283,8 +288,15 @@ class Asked implements Typed {
   handleOf(node: TSESTree.Node): Handle | undefined {
     if ((this.may(node) & May.Handle) === 0) return undefined;
     const facts = this.of(node);
-    if (facts.handle === null) facts.handle = this.isNoHandle(node) ? undefined : this.types.handle(this.familyType(node) ?? this.typeOf(node));
+    if (facts.handle === null) facts.handle = this.findHandle(node);
     return facts.handle;
+  }
+
+  private findHandle(node: TSESTree.Node): Handle | undefined {
+    if (this.isNoHandle(node)) return undefined;
+    // To find the type of a choice the compiler checks both of its sides again.
+    const only = node.type === AST_NODE_TYPES.ConditionalExpression ? onlySide(node) : undefined;
+    return only === undefined ? this.types.handle(this.familyType(node) ?? this.typeOf(node)) : this.handleOf(only);
   }
 
   /** `H['pte']`, which is all of it or nothing: no flow of control leaves a part of it. */
@@ -316,7 +328,7 @@ class Asked implements Typed {
   }
 
   is(node: TSESTree.Node, test: TypeTest): boolean {
-    if (!this.mayPass(node, test)) return false;
+    if (!this.mayBe(node, test)) return false;
     // To find the type of a choice the compiler checks both of its sides again.
     if (node.type === AST_NODE_TYPES.ConditionalExpression && !this.is(node.consequent, test) && !this.is(node.alternate, test)) return false;
     return this.types.passes(this.typeOf(node), test);
@@ -330,7 +342,11 @@ class Asked implements Typed {
   }
 
   isZero(node: TSESTree.Node): boolean {
-    return (this.may(node) & May.Zero) !== 0 && isZeroType(this.typeOf(node));
+    return this.mayBeZero(node) && isZeroType(this.typeOf(node));
+  }
+
+  mayBeZero(node: TSESTree.Node): boolean {
+    return (this.may(node) & May.Zero) !== 0;
   }
 
   valueOf(node: TSESTree.Node): Value | undefined {
@@ -394,19 +410,18 @@ class Asked implements Typed {
     return (known.possible ??= findPossible(this.types, known.type));
   }
 
-  /** Whether an expression may pass a test, as far as that can be told without its type. */
-  private mayPass(node: TSESTree.Node, test: TypeTest): boolean {
+  mayBe(node: TSESTree.Node, test: TypeTest): boolean {
     if ((this.may(node) & May.Object) === 0) return false;
     switch (node.type) {
       case AST_NODE_TYPES.TSNonNullExpression:
       case AST_NODE_TYPES.ChainExpression:
-        return this.mayPass(node.expression, test);
+        return this.mayBe(node.expression, test);
       case AST_NODE_TYPES.ConditionalExpression:
-        return this.mayPass(node.consequent, test) || this.mayPass(node.alternate, test);
+        return this.mayBe(node.consequent, test) || this.mayBe(node.alternate, test);
       case AST_NODE_TYPES.LogicalExpression:
-        return this.mayPass(node.left, test) || this.mayPass(node.right, test);
+        return this.mayBe(node.left, test) || this.mayBe(node.right, test);
       case AST_NODE_TYPES.TSAsExpression:
-        if (isConst(node.typeAnnotation)) return this.mayPass(node.expression, test);
+        if (isConst(node.typeAnnotation)) return this.mayBe(node.expression, test);
         break;
       default:
         break;
@@ -522,6 +537,10 @@ class Asked implements Typed {
         const inner = this.widestType(node.argument);
         return inner === undefined ? undefined : this.types.awaited(inner);
       }
+      case AST_NODE_TYPES.SpreadElement: {
+        const list = this.objectType(node.argument);
+        return list !== undefined && this.types.checker.isArrayType(list) ? this.types.checker.getIndexTypeOfType(list, ts.IndexKind.Number) : undefined;
+      }
       default:
         return undefined;
     }
@@ -536,15 +555,21 @@ class Asked implements Typed {
 
   /** The type of all elements of a list, for one of them by its number. */
   private elementType({ object, property }: TSESTree.MemberExpression): ts.Type | undefined {
-    const list = this.widestType(object);
+    const list = this.objectType(object);
     if (list === undefined || (list.flags & ts.TypeFlags.Object) === 0) return undefined;
     return this.isNumber(property) ? this.types.checker.getIndexTypeOfType(list, ts.IndexKind.Number) : undefined;
+  }
+
+  /** The type of what a part is taken of: where it is, it is not undefined. */
+  private objectType(node: TSESTree.Node): ts.Type | undefined {
+    const type = this.widestType(node);
+    return type?.isUnion() === true ? this.types.present(type) : type;
   }
 
   /** The types of the properties of which one is taken: `geometry[level]`. */
   private memberTypes(node: TSESTree.Node): readonly ts.Type[] | undefined {
     if (node.type !== AST_NODE_TYPES.MemberExpression || !node.computed || this.isGuarded(node)) return undefined;
-    const object = this.widestType(node.object);
+    const object = this.objectType(node.object);
     const index = this.widestType(node.property);
     if (object === undefined || index === undefined || (object.flags & ts.TypeFlags.Object) === 0) return undefined;
     const types: ts.Type[] = [];
@@ -574,6 +599,15 @@ function isInChain(node: TSESTree.Node): boolean {
   if (node.type === AST_NODE_TYPES.TSNonNullExpression) return isInChain(node.expression);
   if (node.type === AST_NODE_TYPES.MemberExpression) return node.optional || isInChain(node.object);
   return node.type === AST_NODE_TYPES.CallExpression && (node.optional || isInChain(node.callee));
+}
+
+/** The side of a choice that is something, where the other is nothing: `pmdNone(arch, pmd) ? undefined : ptep`. */
+function onlySide({ consequent, alternate }: TSESTree.ConditionalExpression): TSESTree.Expression | undefined {
+  return isNothing(consequent) ? alternate : isNothing(alternate) ? consequent : undefined;
+}
+
+function isNothing(node: TSESTree.Expression): boolean {
+  return node.type === AST_NODE_TYPES.Identifier ? node.name === 'undefined' : node.type === AST_NODE_TYPES.Literal && node.value === null && node.raw === 'null';
 }
 
 /** `{ ptep }`: the compiler takes the name for that of the property. */

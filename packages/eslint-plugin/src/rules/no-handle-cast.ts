@@ -6,7 +6,7 @@ import { firstOf } from '../first-of.js';
 import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
 import { CONTAINERS } from '../types/provenance/path.js';
-import { isReference } from '../types/types.js';
+import { isReference, PRIMITIVE } from '../types/types.js';
 
 const MESSAGES = {
   ...NO_TYPES,
@@ -120,7 +120,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const to = handleWithin(after);
     if (after.flags & ts.TypeFlags.Never && handleWithin(types.typeOf(inner)) === undefined) return ofNever(node, inner);
     // Most casts of numbers and texts make others of them.
-    if (to === undefined && isPrimitive(inner) && steps.length === 1) return undefined;
+    if (to === undefined && steps.length === 1 && (isPrimitive(inner) || (isOfPrimitives(after) && !types.mayBe(inner, isHandleWithin)))) return undefined;
     const before = types.typeOf(inner);
     const from = handleWithin(before);
     if (from === undefined && to === undefined) {
@@ -465,6 +465,11 @@ function isInChain(node: Cast): boolean {
 
 function isLink(node: TSESTree.Expression): boolean {
   return isCast(node) || node.type === AST_NODE_TYPES.TSSatisfiesExpression || (node.type === AST_NODE_TYPES.TSNonNullExpression && isLink(node.expression));
+}
+
+/** Whether a type is one of numbers, texts and the like alone. */
+function isOfPrimitives(type: ts.Type): boolean {
+  return (type.isUnion() ? type.types : [type]).every(({ flags }) => (flags & PRIMITIVE) !== 0);
 }
 
 /** What a handle is at run time, or may be of no type at all. */

@@ -208,6 +208,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
 
   /** A pattern that takes a handle apart. */
   function checkPattern(pattern: TSESTree.ObjectPattern | TSESTree.ArrayPattern): void {
+    if (typed.settings.handleTypes.length === 0 && takesOthers(pattern)) return;
     // What a pattern takes apart that declares names only, and says no type, is what is given to it.
     const given = pattern.parent.type === AST_NODE_TYPES.VariableDeclarator && pattern.typeAnnotation === undefined ? pattern.parent.init : null;
     if (given !== null && typed.handleOf(given) === undefined) return;
@@ -391,6 +392,14 @@ function partsOf(pattern: TSESTree.ObjectPattern | TSESTree.ArrayPattern): (read
     property.type === AST_NODE_TYPES.Property && !property.computed && property.key.type === AST_NODE_TYPES.Identifier ? [[property.key.name, property.value] as const] : [],
   );
 }
+
+/** Whether a pattern takes something by a name that no handle has, and would not compile if it took that of one. */
+function takesOthers(pattern: TSESTree.ObjectPattern | TSESTree.ArrayPattern): boolean {
+  return pattern.type === AST_NODE_TYPES.ObjectPattern && pattern.properties.some((property) => property.type === AST_NODE_TYPES.Property && !property.computed && property.key.type === AST_NODE_TYPES.Identifier && !MEMBERS.has(property.key.name));
+}
+
+/** What a handle has, under the alias a number: the names of what all objects and all numbers have. */
+const MEMBERS: ReadonlySet<string> = new Set([Object.prototype, Number.prototype].flatMap((one) => Object.getOwnPropertyNames(one)));
 
 /** Whether a name is that of a method of DataView or Atomics. */
 function isAccess(name: string): boolean {

@@ -47,17 +47,31 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   const text = (node: TSESTree.Node): string => context.sourceCode.getText(node);
 
   /** Zero, literally or by a constant that is nothing else. */
-  function isZero(node: TSESTree.Node): boolean {
+  function isZero(node: TSESTree.Node, byType = (one: TSESTree.Node) => types.isZero(one)): boolean {
     const inner = bare(node as TSESTree.Expression);
     if (inner.type === AST_NODE_TYPES.CallExpression && inner.callee.type === AST_NODE_TYPES.Identifier && (inner.callee.name === 'BigInt' || inner.callee.name === 'Number')) {
-      return inner.arguments.length === 1 && (isZero(inner.arguments[0]!) || isZeroText(inner.arguments[0]!));
+      return inner.arguments.length === 1 && (isZero(inner.arguments[0]!, byType) || isZeroText(inner.arguments[0]!));
     }
-    if (inner.type === AST_NODE_TYPES.UnaryExpression && (inner.operator === '-' || inner.operator === '+')) return isZero(inner.argument);
+    if (inner.type === AST_NODE_TYPES.UnaryExpression && (inner.operator === '-' || inner.operator === '+')) return isZero(inner.argument, byType);
     if (inner.type === AST_NODE_TYPES.Literal) return inner.value === 0 || inner.value === 0n;
-    if (types.isZero(inner)) return true;
+    if (byType(inner)) return true;
     // const NONE: bigint = 0n, and static readonly NONE: bigint = 0n. One that is cast to an entry is reported where it is.
     const constant = types.valueOf(inner) === undefined ? constantOf(inner) : undefined;
     return constant !== undefined && isZeroLiteral(constant);
+  }
+
+  /** Which of two is an entry, where the other is zero. What a variable is at some place takes longer to find than that it is no entry. */
+  function besideZero(one: TSESTree.Node, other: TSESTree.Node): { readonly value: TSESTree.Node; readonly entry: Entry } | undefined {
+    return ifZero(other, one) ?? ifZero(one, other);
+  }
+
+  function ifZero(zero: TSESTree.Node, value: TSESTree.Node): { readonly value: TSESTree.Node; readonly entry: Entry } | undefined {
+    const entry = isZero(zero, mayBeZero) ? entryOf(value) : undefined;
+    return entry === undefined || !isZero(zero) ? undefined : { value, entry };
+  }
+
+  function mayBeZero(node: TSESTree.Node): boolean {
+    return types.mayBeZero(node);
   }
 
   /** What a constant or a readonly field of any file begins with, and stays. */
@@ -282,18 +296,16 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     BinaryExpression(node) {
       const { left, operator, right } = node;
       if (!COMPARISONS.has(operator) || left.type === AST_NODE_TYPES.PrivateIdentifier) return;
-      const value = isZero(right) ? left : isZero(left) ? right : undefined;
-      const entry = value === undefined ? undefined : entryOf(value);
-      if (value === undefined || entry === undefined) return;
+      const found = besideZero(left, right);
+      if (found === undefined) return;
+      const { value, entry } = found;
       const isEquality = operator.includes('==') || operator === '!=';
       report(node, 'compare', entry, isEquality ? asksNone(node, value, entry, operator.startsWith('!')) : undefined);
     },
     SwitchCase(node) {
       if (node.test === null) return;
-      const { discriminant } = node.parent;
-      const value = isZero(node.test) ? discriminant : isZero(discriminant) ? node.test : undefined;
-      const entry = value === undefined ? undefined : entryOf(value);
-      if (entry !== undefined) report(node.test, 'compare', entry);
+      const found = besideZero(node.parent.discriminant, node.test);
+      if (found !== undefined) report(node.test, 'compare', found.entry);
     },
     UnaryExpression(node) {
       if (node.operator === '!') checkTruth(node.argument);
@@ -315,9 +327,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       if (first === undefined) return;
       const name = isOfLanguage(calledName(node)?.name ?? '') ? text(node.callee) : '';
       if (name === 'Object.is' && second !== undefined) {
-        const value = isZero(second) ? first : isZero(first) ? second : undefined;
-        const entry = value === undefined ? undefined : entryOf(value);
-        if (entry !== undefined) report(node, 'compare', entry);
+        const found = besideZero(first, second);
+        if (found !== undefined) report(node, 'compare', found.entry);
         return;
       }
       if (name === 'Boolean' && first.type !== AST_NODE_TYPES.SpreadElement) {
@@ -415,9 +426,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const [first, second] = node.arguments;
     if (first === undefined || !EQUAL.test(name)) return;
     if (!name.startsWith('to')) {
-      const value = second === undefined ? undefined : isZero(second) ? first : isZero(first) ? second : undefined;
-      const entry = value === undefined ? undefined : entryOf(value);
-      if (entry !== undefined) report(node, 'compare', entry);
+      const found = second === undefined ? undefined : besideZero(first, second);
+      if (found !== undefined) report(node, 'compare', found.entry);
       return;
     }
     if (!isZero(first)) return;

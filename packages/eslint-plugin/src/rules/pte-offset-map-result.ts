@@ -38,7 +38,7 @@ export const pteOffsetMapResult = createRule<Messages>({
     return {
       ...inOneGo(context.sourceCode, {
         CallExpression(node) {
-          if (!mayBeMapped(types.typeOf(node)) || !names.isMap(node)) return;
+          if (!names.isMap(node) || !mayBeMapped(types.typeOf(node))) return;
           const made = functionOf(node);
           byFunction.set(made, [...(byFunction.get(made) ?? []), node]);
         },

@@ -320,6 +320,9 @@ export class Types {
   /** What is there when something of a type was waited for. */
   readonly awaited = this.remembered('awaited', (type) => this.checker.getAwaitedType(type));
 
+  /** A type without undefined and null. */
+  readonly present = this.remembered('present', (type) => this.checker.getNonNullableType(type));
+
   /** What an imported or re-exported name stands for. */
   resolved(symbol: ts.Symbol): ts.Symbol {
     return symbol.flags & ts.SymbolFlags.Alias ? this.checker.getAliasedSymbol(symbol) : symbol;

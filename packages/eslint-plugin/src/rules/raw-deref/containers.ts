@@ -35,7 +35,7 @@ export class Containers extends Questions {
   }
 
   liveParts(expression: TSESTree.Expression): readonly Held[] {
-    if (HOLDS_NOTHING.has(expression.type) || !this.typed.is(expression, this.holdsHandles)) return [];
+    if (!mayHold(expression) || !this.typed.is(expression, this.holdsHandles)) return [];
     return this.held(this.typed.typeOf(expression)).filter(({ path, type }) => {
       const handle = this.typed.types.handle(type);
       return handle !== undefined && (handle.form !== 'alias' || this.typed.provenance.ofWay(this.ts(expression), path) !== 'aside');
@@ -62,4 +62,10 @@ export class Containers extends Questions {
     const parts = this.checker.isTupleType(type) ? this.checker.getTypeArguments(type as ts.TypeReference) : [];
     return Math.max(0, parts.findIndex((one) => this.typed.types.handle(one) !== undefined));
   }
+}
+
+/** Whether an expression may be a list of something, as far as can be seen. */
+function mayHold(expression: TSESTree.Expression): boolean {
+  if (expression.type === AST_NODE_TYPES.ConditionalExpression) return mayHold(expression.consequent) || mayHold(expression.alternate);
+  return !HOLDS_NOTHING.has(expression.type);
 }

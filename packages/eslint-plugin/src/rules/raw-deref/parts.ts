@@ -45,11 +45,13 @@ export class Parts extends Questions {
 
   /** The same of an object that has a live handle, or is generic over one, for a place that is declared for one with a number there. */
   launderingPart(expression: TSESTree.Expression): string | undefined {
-    if (HOLDS_NOTHING.has(expression.type) || expression.type === AST_NODE_TYPES.ArrayExpression || !this.typed.is(expression, this.hasHandles)) return undefined;
+    if (HOLDS_NOTHING.has(expression.type) || expression.type === AST_NODE_TYPES.ArrayExpression || !this.typed.mayBe(expression, this.hasHandles)) return undefined;
     const node = this.ts(expression);
+    // What is expected is known sooner than what a choice is.
     const expected = this.checker.getContextualType(node);
-    if (expected === undefined) return undefined;
-    return this.lostPart(node, this.checker.getNonNullableType(this.typed.typeOf(expression)), this.checker.getNonNullableType(expected));
+    const wanted = expected === undefined ? undefined : this.checker.getNonNullableType(expected);
+    if (wanted === undefined || (wanted.flags & ts.TypeFlags.Object) === 0 || !this.typed.is(expression, this.hasHandles)) return undefined;
+    return this.lostPart(node, this.checker.getNonNullableType(this.typed.typeOf(expression)), wanted);
   }
 
   private lostPart(node: ts.Expression, given: ts.Type, wanted: ts.Type, depth = 0): string | undefined {
@@ -84,10 +86,7 @@ export class Parts extends Questions {
   private findHandles(type: ts.Type, depth = 0): boolean {
     if (type.isUnion()) return type.types.some((member) => this.findHandles(member, depth));
     if ((type.flags & ts.TypeFlags.Object) === 0) return false;
-    if (this.checker.isArrayLikeType(type)) {
-      const element = type.getNumberIndexType();
-      return element !== undefined && depth < MAX_DEPTH && this.findHandles(this.checker.getNonNullableType(element), depth + 1);
-    }
+    if (this.checker.isArrayType(type) || this.checker.isTupleType(type)) return this.findInElements(type, depth);
     if (isReference(type)) {
       if (this.checker.getTypeArguments(type).some((one) => this.typed.types.handle(one) !== undefined)) return true;
       // What is not of its type arguments stands in the generic itself, which is asked once.
@@ -97,8 +96,15 @@ export class Parts extends Questions {
     if (named !== undefined && this.typed.types.handle(named) !== undefined) return true;
     const declaration = type.isClassOrInterface() ? type.symbol.declarations?.[0] : undefined;
     if (declaration !== undefined && this.places.isOfLanguage(declaration)) return false;
+    // Whether something is like a list takes a comparison of all of it.
+    if (type.getNumberIndexType() !== undefined && this.checker.isArrayLikeType(type)) return this.findInElements(type, depth);
     const properties = type.getProperties();
     return properties.length <= MAX_FIELDS && properties.some((property) => (property.flags & ts.SymbolFlags.Method) === 0 && this.typed.types.handle(this.checker.getTypeOfSymbol(property)) !== undefined);
+  }
+
+  private findInElements(list: ts.Type, depth: number): boolean {
+    const element = list.getNumberIndexType();
+    return element !== undefined && depth < MAX_DEPTH && this.findHandles(this.checker.getNonNullableType(element), depth + 1);
   }
 
   /** The same of `...handles` among the arguments of a call. */
