@@ -63,7 +63,7 @@ export const NO_TYPES = {
  * nothing of handles; the file is an architecture's, where `inArchitecture` is false; or nothing in the file can have a type of core, or a name that is looked for.
  */
 export function typed<Messages extends string>(
-  context: Readonly<TSESLint.RuleContext<Messages | 'noTypes', readonly unknown[]>>, { inArchitecture = false, names }: { readonly inArchitecture?: boolean; readonly names?: (name: string, settings: Settings) => boolean } = {},
+  context: Readonly<TSESLint.RuleContext<Messages | 'noTypes', readonly unknown[]>>, { inArchitecture = false, names }: { readonly inArchitecture?: boolean; readonly names?: (settings: Settings) => readonly string[] } = {},
 ): Typed | undefined {
   const settings = settingsOf(context);
   if (!inArchitecture && settings.isArchitecture(context.filename, context.cwd)) return undefined;
@@ -78,7 +78,7 @@ export function typed<Messages extends string>(
   const complete = services as ParserServicesWithTypeInformation;
   const types = Types.of(complete, settings);
   const file = complete.esTreeNodeToTSNodeMap.get(context.sourceCode.ast);
-  const isInReach = names === undefined ? types.reachesCore(file) : types.reachesName(file, context.id, (name) => names(name, settings));
+  const isInReach = names === undefined ? types.reachesCore(file) : types.reachesName(file, context.id, () => names(settings));
   if (!types.relevant || !isInReach) return undefined;
   const bySettings = asked.get(context.sourceCode);
   const known = bySettings?.get(types);
@@ -236,8 +236,9 @@ class Asked implements Typed {
     };
     for (const { references } of this.sourceCode.scopeManager?.scopes ?? []) {
       for (const { identifier, resolved, isValueReference } of references) {
+        if (!isValueReference) continue;
         if (resolved?.defs.length === 1) names.set(identifier, shared(variables, resolved, resolved.defs[0]!.name));
-        else if ((resolved === null || resolved.defs.length === 0) && isValueReference && identifier.type === AST_NODE_TYPES.Identifier && !isShorthand(identifier)) names.set(identifier, shared(globals, identifier.name, identifier));
+        else if ((resolved === null || resolved.defs.length === 0) && identifier.type === AST_NODE_TYPES.Identifier && !isShorthand(identifier)) names.set(identifier, shared(globals, identifier.name, identifier));
       }
     }
     return names;
@@ -472,8 +473,10 @@ class Asked implements Typed {
     if (this.settings.handleTypes.length > 0) return false;
     const { parent } = node;
     if (parent?.type !== AST_NODE_TYPES.MemberExpression || parent.object !== node || parent.computed) return false;
-    const declaration = this.symbolOf(parent.property)?.declarations?.[0]?.parent;
-    return declaration !== undefined && !(ts.isInterfaceDeclaration(declaration) && MEMBERS_OF_HANDLES.has(declaration.name.text));
+    const widest = this.widestType(node);
+    if (widest !== undefined && this.types.handle(widest) !== undefined) return false;
+    const owner = this.symbolOf(parent.property)?.declarations?.[0]?.parent;
+    return owner !== undefined && !this.types.isOfHandles(owner);
   }
 
   /**
@@ -653,5 +656,3 @@ function isZeroType(type: ts.Type): boolean {
 const FIXED =
   ts.TypeFlags.Object | ts.TypeFlags.Intersection | ts.TypeFlags.Number | ts.TypeFlags.BigInt | ts.TypeFlags.String | ts.TypeFlags.NumberLiteral | ts.TypeFlags.BigIntLiteral | ts.TypeFlags.StringLiteral;
 
-/** The interfaces of the language that say what a handle, under the alias a number, has. */
-const MEMBERS_OF_HANDLES: ReadonlySet<string> = new Set(['Object', 'Number']);

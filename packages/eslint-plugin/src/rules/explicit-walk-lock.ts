@@ -20,7 +20,7 @@ type Context = Readonly<TSESLint.RuleContext<Messages, readonly []>>;
 /** What a walk's operations are called by whoever declares them. */
 const OPS: ReadonlySet<string> = new Set(['MmWalkOps', 'WalkOps']);
 /** What its lock modes are called: an alias or an enum. */
-const MODES = /^(?:Page|Mm)?WalkLock(?:Mode|Kind|Type)?$/;
+const MODES: ReadonlySet<string> = new Set(['', 'Page', 'Mm'].flatMap((of) => ['', 'Mode', 'Kind', 'Type'].map((kind) => `${of}WalkLock${kind}`)));
 const LOCK = 'walkLock';
 
 /** Functions and methods that walk page tables and take operations. @see include/linux/pagewalk.h of Linux 6.12 */
@@ -33,7 +33,7 @@ function isWalk(name: string): boolean {
 }
 
 /** Without one of these a file has nothing to say about a walk. */
-const NAMES: ReadonlySet<string> = new Set([...OPS, ...WALKS, LOCK]);
+const NAMES: readonly string[] = [...OPS, ...WALKS, ...MODES, LOCK];
 
 /** What tells the operations from other objects that are given to a walk. */
 const CALLBACKS: readonly string[] = ['pgdEntry', 'p4dEntry', 'pudEntry', 'pmdEntry', 'pteEntry', 'pteHole', 'hugetlbEntry', 'testWalk', 'preVma', 'postVma', 'installPte'];
@@ -47,7 +47,7 @@ export const explicitWalkLock = createRule<Messages>({
     messages: MESSAGES,
   },
   create(context) {
-    const types = typed(context, { inArchitecture: true, names: (name) => NAMES.has(name) || MODES.test(name) });
+    const types = typed(context, { inArchitecture: true, names: () => NAMES });
     return types === undefined ? {} : inOneGo(context.sourceCode, listeners(context, types));
   },
 });
@@ -243,14 +243,14 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     const symbol = checker.getSymbolAtLocation(node.typeName);
     if (symbol === undefined) return false;
     const original = typed.types.resolved(symbol);
-    if (MODES.test(original.name)) return true;
+    if (MODES.has(original.name)) return true;
     const alias = original.declarations?.find(ts.isTypeAliasDeclaration)?.type;
     return (alias !== undefined && saysModes(alias)) || (node.typeArguments ?? []).some(saysModes);
   }
 
   function isModesType(type: ts.Type): boolean {
     const symbols = [type.aliasSymbol, type.symbol as ts.Symbol | undefined];
-    if (symbols.some((symbol) => symbol !== undefined && MODES.test(symbol.name))) return true;
+    if (symbols.some((symbol) => symbol !== undefined && MODES.has(symbol.name))) return true;
     if (type.isUnion()) return type.types.some(isModesType);
     if (type.flags & ts.TypeFlags.TypeParameter) {
       const constraint = checker.getBaseConstraintOfType(type);
@@ -258,7 +258,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     }
     // A member of an enum knows its enum by its declaration.
     const member = (type.symbol as ts.Symbol | undefined)?.valueDeclaration;
-    return member !== undefined && ts.isEnumMember(member) && MODES.test(member.parent.name.text);
+    return member !== undefined && ts.isEnumMember(member) && MODES.has(member.parent.name.text);
   }
 
   /** Whether an expression is a lock mode: by its type, or by where it was declared, since a union forgets its name where one is taken from it. */
@@ -310,7 +310,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     const [modes] = ts.isCallExpression(node) ? node.arguments : [];
     if (modes === undefined || !ts.isCallExpression(node) || node.expression.getText() !== 'Object.values') return false;
     const symbol = checker.getSymbolAtLocation(ts.isPropertyAccessExpression(modes) ? modes.name : modes);
-    return symbol !== undefined && MODES.test(typed.types.resolved(symbol).name);
+    return symbol !== undefined && MODES.has(typed.types.resolved(symbol).name);
   }
 
   /** `const never: never = mode`: a default that the compiler refuses as soon as there is another mode, because where it hands the mode on none is expected. */

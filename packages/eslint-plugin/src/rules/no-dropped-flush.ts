@@ -82,10 +82,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
    */
   function isDiscardedList(source: TSESTree.Expression): boolean {
     const call = source.type === AST_NODE_TYPES.AwaitExpression ? source.argument : source;
-    if (call.type !== AST_NODE_TYPES.CallExpression) return false;
+    if (call.type !== AST_NODE_TYPES.CallExpression || !typed.is(source, holdsPromises)) return false;
     const name = call.callee.type === AST_NODE_TYPES.MemberExpression ? (propertyName(call.callee) ?? '') : '';
-    if (!MAKES_LISTS.has(name) && !isTakenByNobody(source)) return false;
-    if (!typed.is(source, holdsPromises)) return false;
     return isOfProgram(call) ? isTakenByNobody(source) : MAKES_LISTS.has(name);
   }
 

@@ -288,8 +288,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   /** What is wrong with a call that is a cast in disguise. */
   function genericOf(node: TSESTree.CallExpression): Problem | undefined {
     const to = types.is(node, isHandleWithin) ? handleWithin(types.typeOf(node)) : undefined;
-    const isGiven = types.mayGiveHandle(node) && node.arguments.some((argument) => argument.type !== AST_NODE_TYPES.SpreadElement && types.handleOf(argument) !== undefined);
-    if (to === undefined && !isGiven) return undefined;
+    if (to === undefined && !types.mayGiveHandle(node)) return undefined;
     const declaration = types.signatureOf(node)?.declaration;
     if (declaration === undefined || ts.isJSDocSignature(declaration)) return undefined;
     if (to !== undefined) return returnsAnything(declaration) ? { messageId: 'generic', data: { direction: 'to', ...to } } : undefined;
@@ -316,7 +315,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   }
 
   function findsAnything(declaration: ts.SignatureDeclaration): boolean {
-    const signature = checker.getSignatureFromDeclaration(declaration);
+    const signature = declaration.typeParameters === undefined ? undefined : checker.getSignatureFromDeclaration(declaration);
     if (signature === undefined) return false;
     let returned = checker.getNonNullableType(signature.getReturnType());
     if (isReference(returned) && (checker.isArrayType(returned) || (returned.symbol as ts.Symbol | undefined)?.name === 'Promise')) {

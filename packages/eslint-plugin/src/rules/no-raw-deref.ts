@@ -208,14 +208,13 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
 
   /** A pattern that takes a handle apart. */
   function checkPattern(pattern: TSESTree.ObjectPattern | TSESTree.ArrayPattern): void {
-    if (typed.settings.handleTypes.length === 0 && takesOthers(pattern)) return;
     // What a pattern takes apart that declares names only, and says no type, is what is given to it.
     const given = pattern.parent.type === AST_NODE_TYPES.VariableDeclarator && pattern.typeAnnotation === undefined ? pattern.parent.init : null;
     if (given !== null && typed.handleOf(given) === undefined) return;
     // Of one that says its type nothing is assigned to that is there already.
     if (pattern.typeAnnotation !== undefined && typed.types.handle(typed.typeOf(pattern.typeAnnotation.typeAnnotation)) === undefined) return;
     // The compiler takes a pattern that is assigned to for a literal.
-    const type = typed.typeOf(pattern.parent.type === AST_NODE_TYPES.AssignmentExpression ? pattern.parent.right : pattern);
+    const type = parameterType(pattern) ?? typed.typeOf(pattern.parent.type === AST_NODE_TYPES.AssignmentExpression ? pattern.parent.right : pattern);
     const handle = typed.types.handle(type);
     if (handle === undefined) return;
     const { parent } = pattern;
@@ -228,6 +227,14 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     const isDeclared = ts.isParameter(declared) || ts.isBindingElement(declared) || ts.isVariableDeclaration(declared);
     if (handle.form === 'alias' && isDeclared && typed.provenance.ofDeclaration(declared) === 'aside') return;
     report(pattern, 'spread', type);
+  }
+
+  /** What a parameter is that a pattern takes apart. The compiler would find out again what the pattern says of it. */
+  function parameterType(pattern: TSESTree.ObjectPattern | TSESTree.ArrayPattern): ts.Type | undefined {
+    const declared = toTs.get(pattern).parent;
+    if (!ts.isParameter(declared)) return undefined;
+    const symbol = checker.getSignatureFromDeclaration(declared.parent)?.parameters.find(({ valueDeclaration }) => valueDeclaration === declared);
+    return symbol === undefined ? undefined : checker.getTypeOfSymbol(symbol);
   }
 
   /**
@@ -392,14 +399,6 @@ function partsOf(pattern: TSESTree.ObjectPattern | TSESTree.ArrayPattern): (read
     property.type === AST_NODE_TYPES.Property && !property.computed && property.key.type === AST_NODE_TYPES.Identifier ? [[property.key.name, property.value] as const] : [],
   );
 }
-
-/** Whether a pattern takes something by a name that no handle has, and would not compile if it took that of one. */
-function takesOthers(pattern: TSESTree.ObjectPattern | TSESTree.ArrayPattern): boolean {
-  return pattern.type === AST_NODE_TYPES.ObjectPattern && pattern.properties.some((property) => property.type === AST_NODE_TYPES.Property && !property.computed && property.key.type === AST_NODE_TYPES.Identifier && !MEMBERS.has(property.key.name));
-}
-
-/** What a handle has, under the alias a number: the names of what all objects and all numbers have. */
-const MEMBERS: ReadonlySet<string> = new Set([Object.prototype, Number.prototype].flatMap((one) => Object.getOwnPropertyNames(one)));
 
 /** Whether a name is that of a method of DataView or Atomics. */
 function isAccess(name: string): boolean {

@@ -440,11 +440,13 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** assert(pte): a function that says that its argument is true when it returns. */
   function checkAsserted(node: TSESTree.CallExpression): void {
+    const isConsole = calledName(node)?.name === 'assert' && text(node.callee) === 'console.assert';
+    const signature = isConsole ? undefined : types.signatureOf(node);
+    const says = signature?.declaration?.type;
+    if (!isConsole && (says === undefined || !ts.isTypePredicateNode(says) || says.assertsModifier === undefined)) return;
     const at = node.arguments.findIndex((argument) => argument.type !== AST_NODE_TYPES.SpreadElement && types.valueOf(argument) !== undefined);
-    if (at < 0) return;
-    const signature = checker.getResolvedSignature(toTs.get(node));
     const predicate = signature === undefined ? undefined : checker.getTypePredicateOfSignature(signature);
-    if (text(node.callee) === 'console.assert' ? at === 0 : predicate?.kind === ts.TypePredicateKind.AssertsIdentifier && predicate.type === undefined && predicate.parameterIndex === at) checkTruth(node.arguments[at]);
+    if (isConsole ? at === 0 : at >= 0 && predicate?.type === undefined && predicate?.parameterIndex === at) checkTruth(node.arguments[at]);
   }
 }
 

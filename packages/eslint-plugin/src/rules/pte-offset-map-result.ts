@@ -4,7 +4,7 @@ import { createRule } from '../create-rule.js';
 import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed } from '../typed.js';
 import type { Finding } from './pte-offset-map/findings.js';
-import { isMapName, MapNames } from './pte-offset-map/names.js';
+import { mapNames, MapNames } from './pte-offset-map/names.js';
 import { findPaths } from './pte-offset-map/paths.js';
 import { Subject } from './pte-offset-map/subject.js';
 
@@ -31,7 +31,7 @@ export const pteOffsetMapResult = createRule<Messages>({
     messages: MESSAGES,
   },
   create(context) {
-    const types = typed(context, { inArchitecture: true, names: isMapName });
+    const types = typed(context, { inArchitecture: true, names: mapNames });
     if (types === undefined) return {};
     const names = new MapNames(types);
     const byFunction = new Map<TSESTree.Node, TSESTree.CallExpression[]>();

@@ -49,12 +49,19 @@ export class Modules {
   }
 
   /** The files that a file imports, and those that add to its module or to one that it imports: what they say there is theirs. Some of them more than once. */
-  *importedBy(file: ts.SourceFile): Generator<ts.SourceFile, undefined> {
-    for (const from of [file, ...(parsed(file).imports ?? [])]) {
-      const module = ts.isSourceFile(from) ? this.checker.getSymbolAtLocation(from) : this.to(from);
-      for (const declaration of module?.declarations ?? []) yield declaration.getSourceFile();
-    }
+  importedBy(file: ts.SourceFile): readonly ts.SourceFile[] {
+    const known = this.imported.get(file);
+    if (known !== undefined) return known;
+    const found: ts.SourceFile[] = [];
+    const add = (module: ts.Symbol | undefined): void => {
+      for (const declaration of module?.declarations ?? []) found.push(declaration.getSourceFile());
+    };
+    add(this.checker.getSymbolAtLocation(file));
+    for (const specifier of parsed(file).imports ?? []) add(this.to(specifier));
+    this.imported.set(file, found);
+    return found;
   }
+  private readonly imported = new Map<ts.SourceFile, readonly ts.SourceFile[]>();
 }
 
 /**

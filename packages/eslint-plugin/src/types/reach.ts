@@ -33,8 +33,22 @@ export class Reach {
   private leads(file: ts.SourceFile): boolean {
     const known = this.known.get(file);
     if (known !== undefined) return known;
-    this.follow(file);
+    const near = this.isNear(file);
+    if (near === undefined) this.follow(file);
+    else this.known.set(file, near);
     return this.known.get(file)!;
+  }
+
+  /** The same where the file itself or what is known of its imports says it, as it mostly does; undefined where they have to be followed. */
+  private isNear(file: ts.SourceFile): boolean | undefined {
+    if (this.isIt(file)) return true;
+    let isKnown = true;
+    for (const imported of Modules.of(this.program).importedBy(file)) {
+      const leads = imported === file ? false : this.known.get(imported);
+      if (leads === true) return true;
+      isKnown &&= leads === false;
+    }
+    return isKnown ? false : undefined;
   }
 
   /** Follows imports up to files of which it is known, and goes back from those that lead there to whoever imports them. Then it is known of all that were met. */
@@ -64,12 +78,10 @@ export function speaksOf(file: ts.SourceFile, name: string): boolean {
   return packageOfFile(file.fileName) === name || (parsed(file).imports?.some(({ text }) => isOrIsIn(text, name)) ?? true);
 }
 
-/** Whether one of the names in a file passes a test. */
-export function mentions(file: ts.SourceFile, test: (name: string) => boolean): boolean {
+/** Whether one of some names is in a file. */
+export function mentions(file: ts.SourceFile, names: readonly string[]): boolean {
   const { identifiers } = parsed(file);
-  if (identifiers === undefined) return true;
-  for (const name of identifiers.keys()) if (test(name)) return true;
-  return false;
+  return identifiers === undefined || names.some((name) => identifiers.has(name));
 }
 
 /** Whether what a file declares is there in all files: it is no module, or says `declare global`. */

@@ -52,6 +52,9 @@ export interface Known {
   possibly: number;
 }
 
+/** The interfaces of the language that say what numbers have. */
+const NUMBERS: ReadonlySet<string> = new Set(['Object', 'Number']);
+
 /** Types that may turn out to be anything. */
 export const UNSAID = ts.TypeFlags.Any | ts.TypeFlags.Unknown | ts.TypeFlags.NonPrimitive;
 
@@ -97,13 +100,18 @@ export class Types {
   }
 
   /**
-   * Whether anything in a file can have been declared with a name that passes a test.
+   * Whether anything in a file can have been declared with one of some names.
    *
-   * @param what the name of the test: whoever asks one of that name asks the same
+   * @param what stands for the names: whoever says the same asks for the same
+   * @param names asked for once
    */
-  reachesName(file: ts.SourceFile, what: string, test: (name: string) => boolean): boolean {
-    const reach = this.names.get(what) ?? new Reach(this.services.program, (one) => mentions(one, test));
-    this.names.set(what, reach);
+  reachesName(file: ts.SourceFile, what: string, names: () => readonly string[]): boolean {
+    let reach = this.names.get(what);
+    if (reach === undefined) {
+      const wanted = names();
+      reach = new Reach(this.services.program, (one) => mentions(one, wanted));
+      this.names.set(what, reach);
+    }
     return reach.from(file);
   }
   private readonly names = new Map<string, Reach>();
@@ -188,6 +196,18 @@ export class Types {
     }
     return known.handle;
   }
+
+  /** Whether what declares properties may declare those of a handle, under the alias of a number: an interface or a class that is one, or what is added to one by `&`. */
+  isOfHandles(owner: ts.Node): boolean {
+    if (!ts.isInterfaceDeclaration(owner) && !ts.isClassLike(owner)) return ts.isTypeLiteralNode(owner) && ts.isIntersectionTypeNode(owner.parent);
+    let is = this.owners.get(owner);
+    if (is === undefined) {
+      is = NUMBERS.has(owner.name?.text ?? '') || this.handle(this.checker.getTypeAtLocation(owner)) !== undefined;
+      this.owners.set(owner, is);
+    }
+    return is;
+  }
+  private readonly owners = new Map<ts.Node, boolean>();
 
   private find(type: ts.Type): Handle | undefined {
     if (type.isUnion()) {

@@ -6,15 +6,15 @@ import type { Typed } from '../../typed.js';
 import { isDeclaredIn } from '../../types/packages.js';
 import { CORE } from '../../types/types.js';
 
-/** `pte_offset_map` and its siblings, and what locks a table of the level above and maps it. */
-const MAP = /^(?:pteOffsetMap(?:Lock|Nolock|RoNolock|RwNolock)?|pmdLockMap\w*)$/;
+/** `pte_offset_map` and its siblings, what allocates a table first, and what locks one of the level above and maps it. */
+const MAPS: ReadonlySet<string> = new Set(['pteOffsetMap', 'pteOffsetMapLock', 'pteOffsetMapNolock', 'pteOffsetMapRoNolock', 'pteOffsetMapRwNolock', 'pteAllocMap', 'pteAllocMapLock', 'pmdLockMap']);
 const UNMAP = /^(?:pte|pmd)Unmap(?:Unlock)?$/;
 /** Methods of a result that give it back. */
 const UNMAP_METHOD = /^(?:unmap|unmapUnlock|unlock|release|dispose|close)$/;
 
-/** Whether a function of this name maps a table. */
-export function isMapName(name: string, { accessors }: Settings): boolean {
-  return MAP.test(name) || accessors.map.has(name);
+/** The names of functions that map a table. */
+export function mapNames({ accessors }: Settings): readonly string[] {
+  return [...MAPS, ...accessors.map];
 }
 
 /** Which calls map a table, give it back, or merely read an entry: by the name that a function was declared with, whatever it is called here. */
@@ -37,7 +37,7 @@ export class MapNames {
     return name !== undefined && this.isMapName(name);
   }
 
-  private readonly isMapName = (name: string): boolean => isMapName(name, this.typed.settings);
+  private readonly isMapName = (name: string): boolean => MAPS.has(name) || this.typed.settings.accessors.map.has(name);
 
   /** Whether a call gives back what is among its arguments, or what it is a method of. */
   isUnmap(call: TSESTree.CallExpression): boolean {

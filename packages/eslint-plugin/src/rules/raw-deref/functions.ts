@@ -27,13 +27,13 @@ export class Functions extends Questions {
 
   /** What is expected to come back from a function that brings live handles. What is written where it is passed on returns to a place itself. */
   private launderingResult(expression: TSESTree.Expression): string | undefined {
-    if (HOLDS_NOTHING.has(expression.type) || expression.type === AST_NODE_TYPES.ArrayExpression || !this.typed.is(expression, this.returnsHandles)) return undefined;
+    if (HOLDS_NOTHING.has(expression.type) || expression.type === AST_NODE_TYPES.ArrayExpression || !this.typed.mayBe(expression, this.returnsHandles)) return undefined;
     const node = this.ts(expression);
     const expected = this.checker.getContextualType(node);
     const result = expected === undefined ? undefined : this.checker.getNonNullableType(expected).getCallSignatures()[0]?.getReturnType();
     if (result === undefined || this.typed.types.handle(result) !== undefined) return undefined;
     const what = launders(result);
-    return (what === 'a number' || what === 'a bigint') && this.typed.provenance.ofWay(node, ['()']) !== 'aside' ? what : undefined;
+    return (what === 'a number' || what === 'a bigint') && this.typed.is(expression, this.returnsHandles) && this.typed.provenance.ofWay(node, ['()']) !== 'aside' ? what : undefined;
   }
 
   private launderingParameter(expression: TSESTree.Expression): string | undefined {
