@@ -7,8 +7,8 @@ import { Compiled, COMPILER_OPTIONS } from './lint-corpus/program.js';
 /*
  * npm run lint:foreign
  *
- * Lints the TypeScript sources of packages that have nothing to do with page tables, with all rules and with types: there is nothing to report. A type of a
- * handle is put into the program, so that the rules do look at everything. The packages come from the npm registry and are kept in node_modules/.cache.
+ * Lints the TypeScript sources of packages that have nothing to do with page tables, with all rules and with types: there is nothing to report. The packages
+ * come from the npm registry and are kept in node_modules/.cache.
  */
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const CACHE = join(ROOT, 'node_modules/.cache/pgtable-foreign');
@@ -19,6 +19,13 @@ const PACKAGES = [
   { name: '@noble/curves', version: '1.9.7', sources: 'src' },
   { name: 'immer', version: '11.2.10', sources: 'src' },
 ] as const;
+
+/** A file that is put into each program. Rules leave files alone that have no way to handles, and to the names that they look for: what is declared for all files is one. */
+const KNOWN = `import type { StrongHandles } from '@pgtable/core';
+declare global {
+  interface PgtableIsKnown { readonly handles: StrongHandles; readonly walkLock: string; pteOffsetMap(): void }
+}
+`;
 
 /** The folder of a package's files; undefined where the registry cannot be reached. */
 function fetched({ name, version }: (typeof PACKAGES)[number]): string | undefined {
@@ -44,7 +51,7 @@ for (const one of PACKAGES) {
   mkdirSync(core, { recursive: true });
   if (!existsSync(join(core, 'core'))) symlinkSync(join(ROOT, 'packages/core'), join(core, 'core'), 'junction');
   const knows = join(folder, one.sources, 'pgtable-is-known.ts');
-  writeFileSync(knows, `export type { StrongHandles } from '@pgtable/core';\n`);
+  writeFileSync(knows, KNOWN);
   const start = performance.now();
   const sources = readdirSync(join(folder, one.sources), { recursive: true, encoding: 'utf8' }).filter((path) => /(?<!\.d)\.[cm]?ts$/.test(path)).map((path) => join(folder, one.sources, path).replaceAll('\\', '/'));
   const texts = new Map(sources.map((path) => [path, readFileSync(path, 'utf8')]));
