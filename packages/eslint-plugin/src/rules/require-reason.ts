@@ -1,4 +1,4 @@
-import { AST_TOKEN_TYPES, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
+import { AST_TOKEN_TYPES, type ParserServicesWithTypeInformation, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import { createRule } from '../create-rule.js';
 import { settingsOf } from '../settings.js';
 import { Types } from '../types/types.js';
@@ -77,9 +77,11 @@ function countWords(text: string): number {
     .reduce((sum, count) => sum + count, 0);
 }
 
-/** Whether all rules are ours too: not so in a program that is known to have nothing to do with page tables. */
+/** Whether all rules are ours too: not so in a file that is known to have nothing to do with page tables. */
 function mayHaveHandles(context: Readonly<TSESLint.RuleContext<string, readonly unknown[]>>): boolean {
   const services = context.sourceCode.parserServices;
   if (services?.program === undefined || services.program === null) return true;
-  return Types.of({ ...services, program: services.program } as Parameters<typeof Types.of>[0], settingsOf(context)).relevant;
+  const complete = services as ParserServicesWithTypeInformation;
+  const types = Types.of(complete, settingsOf(context));
+  return types.relevant && types.reachesCore(complete.esTreeNodeToTSNodeMap.get(context.sourceCode.ast));
 }
