@@ -33,7 +33,6 @@ export class Provenance {
     return this.trace.expressions.expression(expression, WHOLE, 0);
   }
 
-
   /** The same of one whose type is known to be the alias of both kinds. */
   ofAlias(expression: ts.Expression): Origin {
     return this.trace.remember(expression, WHOLE, 0, () => this.trace.expressions.traced(expression, WHOLE, 1));

@@ -82,11 +82,12 @@ export class Declarations extends Part {
 
   /** What a `let` without an annotation is given later on. */
   private assigned(declaration: ts.VariableDeclaration, path: Path, step: number): Origin {
-    if (!ts.isIdentifier(declaration.name) || (ts.getCombinedNodeFlags(declaration) & ts.NodeFlags.Const) !== 0) return 'unknown';
-    const symbol = this.checker.getSymbolAtLocation(declaration.name);
+    const { name } = declaration;
+    if (!ts.isIdentifier(name) || (ts.getCombinedNodeFlags(declaration) & ts.NodeFlags.Const) !== 0) return 'unknown';
+    const symbol = this.checker.getSymbolAtLocation(name);
     let origin: Origin = 'unknown';
     const visit = (node: ts.Node): void => {
-      if (ts.isBinaryExpression(node) && ASSIGNMENTS.has(node.operatorToken.kind) && ts.isIdentifier(node.left) && this.checker.getSymbolAtLocation(node.left) === symbol) {
+      if (ts.isBinaryExpression(node) && ASSIGNMENTS.has(node.operatorToken.kind) && ts.isIdentifier(node.left) && node.left.text === name.text && this.checker.getSymbolAtLocation(node.left) === symbol) {
         origin = either(origin, this.trace.expressions.expression(node.right, path, step));
       }
       ts.forEachChild(node, visit);
