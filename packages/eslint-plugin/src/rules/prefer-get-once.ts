@@ -68,7 +68,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       // The comment stands before what the function is part of: the export, the variable, the method.
       if (at.parent === undefined || !WRAPPERS.has(at.parent.type)) break;
     }
-    return elsewhereDeclared(node).some((declaration) => ts.getJSDocCommentsAndTags(declaration).some((comment) => ts.isJSDoc(comment) && TAG.test(comment.getText().slice(2))));
+    return elsewhereDeclared(node).some((declaration) => documentationOf(declaration).some((comment) => TAG.test(comment.slice(2))));
   }
 
   /** Where else a function is declared: its overloads, the type that it is written for, and what the class or the object that it is a method of extends or implements. */
@@ -624,6 +624,15 @@ function enclosing(node: TSESTree.Node): FunctionNode | undefined {
 function statementsOf(node: TSESTree.Node): readonly TSESTree.Node[] | undefined {
   if (node.type === AST_NODE_TYPES.BlockStatement || node.type === AST_NODE_TYPES.Program || node.type === AST_NODE_TYPES.StaticBlock) return node.body;
   return node.type === AST_NODE_TYPES.SwitchCase ? node.consequent : undefined;
+}
+
+/** The documentation comments of a declaration, those too that stand in one line with what is before it: `{ /** @lockless *\/ peek(): PteVal }`. The compiler does not take these for its own. */
+function documentationOf(declaration: ts.Declaration): readonly string[] {
+  const known = ts.getJSDocCommentsAndTags(declaration).filter(ts.isJSDoc).map((comment) => comment.getText());
+  const { text } = declaration.getSourceFile();
+  const start = declaration.getStart();
+  const beside = (ts.getTrailingCommentRanges(text, declaration.pos) ?? []).filter(({ pos, end }) => text.startsWith('/**', pos) && !text.slice(end, start).includes('\n'));
+  return [...known, ...beside.map(({ pos, end }) => text.slice(pos, end))];
 }
 
 /** Each node from this one outwards, with the one around it. */
