@@ -35,6 +35,12 @@ function isWalk(name: string): boolean {
 /** Without one of these a file has nothing to say about a walk. */
 const NAMES: readonly string[] = [...OPS, ...WALKS, ...MODES, LOCK];
 
+/** Where something goes by a name, and what is still to be taken of that. */
+interface Name {
+  readonly name: TSESTree.Identifier | TSESTree.MemberExpression;
+  readonly path: readonly string[];
+}
+
 /** What tells the operations from other objects that are given to a walk. */
 const CALLBACKS: readonly string[] = ['pgdEntry', 'p4dEntry', 'pudEntry', 'pmdEntry', 'pteEntry', 'pteHole', 'hugetlbEntry', 'testWalk', 'preVma', 'postVma', 'installPte'];
 
@@ -75,7 +81,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
 
   function findOps(type: ts.Type): boolean {
     // An object that is only a part of the operations may leave it to the others.
-    if (type.aliasSymbol?.name === 'Partial' || isMappedToOptional(type)) return false;
+    if (isPart(type)) return false;
     if (type.isUnion()) {
       const objects = type.types.filter((member) => (member.flags & (ts.TypeFlags.Object | ts.TypeFlags.Intersection | ts.TypeFlags.TypeParameter)) !== 0);
       return objects.length > 0 && objects.every(isOps);
@@ -90,11 +96,23 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     return isNamed || (type.getProperty(LOCK) !== undefined && hasCallbacks(type));
   }
 
-  /** `Partial<MmWalkOps>` under any name. */
-  function isMappedToOptional(type: ts.Type): boolean {
-    if (type.aliasSymbol !== undefined && OPS.has(type.aliasSymbol.name)) return false;
-    const declaration = (type.symbol as ts.Symbol | undefined)?.declarations?.[0];
-    return declaration !== undefined && ts.isMappedTypeNode(declaration) && declaration.questionToken !== undefined && declaration.questionToken.kind !== ts.SyntaxKind.MinusToken;
+  /** `Partial<MmWalkOps>` under any name, also read-only, with more beside it, or as what an interface extends. */
+  function isPart(type: ts.Type): boolean {
+    const { aliasSymbol, aliasTypeArguments } = type;
+    const symbol = type.symbol as ts.Symbol | undefined;
+    if ((aliasSymbol !== undefined && OPS.has(aliasSymbol.name)) || (symbol !== undefined && OPS.has(symbol.name))) return false;
+    if (aliasSymbol?.name === 'Partial') return true;
+    if (type.isIntersection()) return areParts(type.types);
+    if (type.isClassOrInterface()) return !type.symbol.members?.has(ts.escapeLeadingUnderscores(LOCK)) && areParts(checker.getBaseTypes(type));
+    const declaration = symbol?.declarations?.[0];
+    if (declaration === undefined || !ts.isMappedTypeNode(declaration) || declaration.questionToken?.kind === ts.SyntaxKind.MinusToken) return false;
+    return declaration.questionToken !== undefined || aliasTypeArguments?.some(isPart) === true;
+  }
+
+  /** Whether of some types those that have a lock are parts of operations. */
+  function areParts(types: readonly ts.Type[]): boolean {
+    const withLock = types.filter((one) => one.getProperty(LOCK) !== undefined);
+    return withLock.length > 0 && withLock.every(isPart);
   }
 
   /** Whether an object is operations: of types that it may be of, such as operations or a list of them, those count that it fits. */
@@ -107,11 +125,76 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     return fitting.length > 0 && fitting.every(isOps);
   }
 
-  /** Whether an object of callbacks goes by the name of its variable where operations are expected. */
+  /** Whether an object of callbacks goes by a name where operations are expected: by that of its variable or field, or of what it is in. */
   function isTakenAsOps(node: TSESTree.ObjectExpression): boolean {
-    if (node.parent.type !== AST_NODE_TYPES.VariableDeclarator || !node.properties.some(isCallback)) return false;
-    const references = context.sourceCode.getDeclaredVariables(node.parent).flatMap((variable) => variable.references);
-    return references.some(({ identifier, init }) => init !== true && identifier.type === AST_NODE_TYPES.Identifier && identifier.parent.type !== AST_NODE_TYPES.SpreadElement && isOps(expectedOf(identifier)));
+    if (!node.properties.some(isCallback)) return false;
+    return namesOf(node).some(({ name, path }) => name.parent.type !== AST_NODE_TYPES.SpreadElement && isOps(partOf(expectedOf(name), path)));
+  }
+
+  /** Where an object goes by a name, and what has to be taken of that to have it: of `const table = { scan: { ... } }` both `table` and `table.scan`. */
+  function namesOf(node: TSESTree.ObjectExpression): readonly Name[] {
+    const path: string[] = [];
+    let at: TSESTree.Node = node;
+    for (;;) {
+      const parent: TSESTree.Node = at.parent!;
+      if (isCast(parent) || parent.type === AST_NODE_TYPES.TSSatisfiesExpression) at = parent;
+      else if (parent.type === AST_NODE_TYPES.ArrayExpression) {
+        path.unshift(String(parent.elements.findIndex((element) => element === at)));
+        at = parent;
+      } else if (parent.type === AST_NODE_TYPES.Property && parent.value === at) {
+        const name = ASTUtils.getPropertyName(parent);
+        if (name === null) return [];
+        path.unshift(name);
+        at = parent.parent;
+      } else break;
+    }
+    return holdersOf(at).flatMap((holder) => {
+      const names: Name[] = [{ name: holder, path }];
+      let member = holder.parent;
+      for (let rest = path; rest.length > 0 && member.type === AST_NODE_TYPES.MemberExpression && ASTUtils.getPropertyName(member) === rest[0]; member = member.parent) {
+        rest = rest.slice(1);
+        names.push({ name: member, path: rest });
+      }
+      return names;
+    });
+  }
+
+  /** Where the variable or the field stands that is declared with a value. */
+  function holdersOf(value: TSESTree.Node): readonly (TSESTree.Identifier | TSESTree.MemberExpression)[] {
+    const { parent } = value;
+    if (parent?.type === AST_NODE_TYPES.VariableDeclarator && parent.id.type === AST_NODE_TYPES.Identifier) {
+      const references = context.sourceCode.getDeclaredVariables(parent).flatMap((variable) => variable.references);
+      return references.flatMap(({ identifier, init }) => (init !== true && identifier.type === AST_NODE_TYPES.Identifier ? [identifier] : []));
+    }
+    if (parent?.type !== AST_NODE_TYPES.PropertyDefinition || parent.value !== value) return [];
+    const made = parent.parent.parent;
+    const field = fieldName(parent);
+    const isOwner = (object: TSESTree.Expression): boolean => object.type === AST_NODE_TYPES.ThisExpression || (parent.static && object.type === AST_NODE_TYPES.Identifier && object.name === made.id?.name);
+    const isField = (node: TSESTree.Node): node is TSESTree.MemberExpression => node.type === AST_NODE_TYPES.MemberExpression && isOwner(node.object) && fieldName(node) === field;
+    const found = (node: TSESTree.Node): TSESTree.MemberExpression[] => (isField(node) ? [node] : children(node, context.sourceCode.visitorKeys).flatMap(found));
+    return field === undefined ? [] : found(parent.parent);
+  }
+
+  /** What a type expects of a part of what it is the type of. */
+  function partOf(type: ts.Type | undefined, path: readonly string[]): ts.Type | undefined {
+    return path.reduce<ts.Type | undefined>((whole, name) => {
+      if (whole === undefined) return undefined;
+      const present = checker.getNonNullableType(whole);
+      const property = present.getProperty(name);
+      return property === undefined ? (/^\d+$/.test(name) ? present.getNumberIndexType() : undefined) ?? present.getStringIndexType() : checker.getTypeOfSymbol(property);
+    }, type);
+  }
+
+  /** Whether an object is only there to be taken apart: there is nothing in it, or whoever takes it has a lock for where it says none. */
+  function isTakenApart(node: TSESTree.ObjectExpression): boolean {
+    let at: TSESTree.Expression = node;
+    while (at.parent.type === AST_NODE_TYPES.LogicalExpression || (at.parent.type === AST_NODE_TYPES.ConditionalExpression && at.parent.test !== at)) at = at.parent;
+    const { parent } = at;
+    const isGiven = parent.type === AST_NODE_TYPES.AssignmentPattern || parent.type === AST_NODE_TYPES.AssignmentExpression;
+    const pattern = parent.type === AST_NODE_TYPES.VariableDeclarator ? parent.id : isGiven ? parent.left : undefined;
+    if (pattern?.type !== AST_NODE_TYPES.ObjectPattern) return false;
+    const hasDefault = pattern.properties.some((one) => one.type === AST_NODE_TYPES.Property && ASTUtils.getPropertyName(one) === LOCK && one.value.type === AST_NODE_TYPES.AssignmentPattern);
+    return node.properties.length === 0 || hasDefault;
   }
 
   /** What an object is written for. */
@@ -127,9 +210,27 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     const parameter = declaration === undefined || ts.isJSDocSignature(declaration) ? undefined : declaration.parameters[call.arguments.indexOf(node)];
     const declared = parameter === undefined ? undefined : checker.getTypeAtLocation(parameter);
     if (isOps(declared)) return declared;
-    // Object.freeze({ ... }): what is expected of the call.
-    const isFreeze = call.type === AST_NODE_TYPES.CallExpression && call.callee.type === AST_NODE_TYPES.MemberExpression && /^(freeze|seal|preventExtensions)$/.test(ASTUtils.getPropertyName(call.callee) ?? '');
-    return isFreeze && call.arguments[0] === node ? checker.getContextualType(toTs.get(call)) : expected;
+    // Object.freeze({ ... }), Promise.resolve({ ... }), new Box({ ... }): what is expected of the call, where it returns what it is given, or what holds that.
+    if (declaration === undefined || declared === undefined || (declared.flags & ts.TypeFlags.TypeParameter) === 0 || isSpread(call)) return expected;
+    const result = ts.isConstructorDeclaration(declaration) ? checker.getTypeAtLocation(declaration.parent) : declaration.type && checker.getTypeAtLocation(declaration.type);
+    const wanted = checker.getContextualType(toTs.get(call));
+    return (result && wanted && wantedFor(declared, result, wanted)) ?? expected;
+  }
+
+  /** What a type parameter has to be for a type to be what is wanted: for `Promise<T>` what the promise is of. */
+  function wantedFor(parameter: ts.Type, type: ts.Type, wanted: ts.Type): ts.Type | undefined {
+    if (type === parameter) return wanted;
+    const { aliasSymbol, aliasTypeArguments } = type;
+    const symbol = type.symbol as ts.Symbol | undefined;
+    const [part, other] = aliasSymbol === undefined ? argumentsOf(type) : (aliasTypeArguments ?? []);
+    if (part === undefined || other !== undefined) return undefined;
+    if (aliasSymbol !== undefined) return aliasSymbol.name === 'Readonly' || aliasSymbol.name === 'Awaited' ? wantedFor(parameter, part, wanted) : undefined;
+    const of = symbol?.name === 'Promise' ? typed.types.awaited(wanted) : wanted.symbol === symbol ? argumentsOf(wanted)[0] : undefined;
+    return of === undefined ? undefined : wantedFor(parameter, part, of);
+  }
+
+  function argumentsOf(type: ts.Type): readonly ts.Type[] {
+    return (type.flags & ts.TypeFlags.Object) !== 0 && ((type as ts.ObjectType).objectFlags & ts.ObjectFlags.Reference) !== 0 ? checker.getTypeArguments(type as ts.TypeReference) : [];
   }
 
   /** The type of the parameter that takes an argument, which the compiler knows already; undefined where it is not the one of that number. */
@@ -188,13 +289,9 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
 
   /** Whether `ops.walkLock = ...` follows in the file. */
   function isSetLater(node: TSESTree.ObjectExpression): boolean {
-    let at = node as TSESTree.Node;
-    while (at.parent?.type === AST_NODE_TYPES.TSAsExpression || at.parent?.type === AST_NODE_TYPES.TSSatisfiesExpression || at.parent?.type === AST_NODE_TYPES.TSTypeAssertion) at = at.parent;
-    if (at.parent?.type !== AST_NODE_TYPES.VariableDeclarator || at.parent.id.type !== AST_NODE_TYPES.Identifier) return false;
-    const references = ASTUtils.findVariable(context.sourceCode.getScope(node), at.parent.id)?.references ?? [];
-    return references.some(({ identifier }) => {
-      const member = identifier.parent;
-      if (member.type !== AST_NODE_TYPES.MemberExpression || member.object !== identifier || ASTUtils.getPropertyName(member) !== LOCK) return false;
+    return namesOf(node).some(({ name, path }) => {
+      const member = name.parent;
+      if (path.length > 0 || member.type !== AST_NODE_TYPES.MemberExpression || member.object !== name || ASTUtils.getPropertyName(member) !== LOCK) return false;
       return member.parent.type === AST_NODE_TYPES.AssignmentExpression && member.parent.left === member && !isNothing(typed.typeOf(member.parent.right));
     });
   }
@@ -203,7 +300,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     if (checked.has(node)) return;
     checked.add(node);
     const lock = said(node);
-    if (lock === 'yes' || isSetLater(node)) return;
+    if (lock === 'yes' || isTakenApart(node) || isSetLater(node)) return;
     if (lock === 'no') context.report({ node, messageId: 'missing' });
     else context.report({ node: lock.nothing, messageId: 'nothing' });
   }
@@ -223,13 +320,21 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     if (lock === undefined ? !isOps(type) : isNothing(checker.getTypeOfSymbol(lock))) context.report({ node: argument, messageId: 'missing' });
   }
 
-  /** What is written there, or where the constant that stands there was declared. */
+  /** What is written there, or what that was declared with which stands there by its name. */
   function madeAs(expression: TSESTree.Expression | TSESTree.PrivateIdentifier): TSESTree.Node {
+    if (expression.type === AST_NODE_TYPES.MemberExpression) {
+      // A field or a property that was declared with them has their type.
+      const literal = (typed.typeOf(expression).symbol as ts.Symbol | undefined)?.valueDeclaration;
+      // It may stand in another file.
+      const made: TSESTree.Node | undefined = literal !== undefined && ts.isObjectLiteralExpression(literal) ? typed.services.tsNodeToESTreeNodeMap.get(literal) : undefined;
+      return made ?? expression;
+    }
     if (expression.type !== AST_NODE_TYPES.Identifier) return expression;
     const [definition] = ASTUtils.findVariable(context.sourceCode.getScope(expression), expression)?.defs ?? [];
     const declarator = definition?.node;
-    if (declarator?.type !== AST_NODE_TYPES.VariableDeclarator || declarator.parent.kind !== 'const' || declarator.id.type !== AST_NODE_TYPES.Identifier || declarator.init === null) return expression;
-    return bare(declarator.init);
+    if (declarator?.type !== AST_NODE_TYPES.VariableDeclarator || declarator.id.type !== AST_NODE_TYPES.Identifier || declarator.init === null) return expression;
+    const made = bare(declarator.init);
+    return declarator.parent.kind === 'const' || (made.type === AST_NODE_TYPES.ObjectExpression && declarator.id.typeAnnotation === undefined) ? made : expression;
   }
 
   /** Whether a written type is one of lock modes. */
@@ -411,9 +516,21 @@ function isCast({ type }: TSESTree.Node): boolean {
   return type === AST_NODE_TYPES.TSAsExpression || type === AST_NODE_TYPES.TSTypeAssertion;
 }
 
+/** `as const` */
+function isConst({ typeAnnotation: type }: TSESTree.TSAsExpression): boolean {
+  return type.type === AST_NODE_TYPES.TSTypeReference && type.typeName.type === AST_NODE_TYPES.Identifier && type.typeName.name === 'const';
+}
+
+/** The name of a field: `ops` of `this.ops`, `#ops` of `this.#ops`. */
+function fieldName(node: TSESTree.PropertyDefinition | TSESTree.MemberExpression): string | undefined {
+  const key = node.type === AST_NODE_TYPES.PropertyDefinition ? node.key : node.property;
+  return key.type === AST_NODE_TYPES.PrivateIdentifier ? `#${key.name}` : (ASTUtils.getPropertyName(node) ?? undefined);
+}
+
 /** Whether an object stands where nothing is expected: a variable without a type is given it, or a list or an object that it is in. */
 function isUnexpected({ parent }: TSESTree.Expression): boolean {
   if (parent.type === AST_NODE_TYPES.VariableDeclarator) return parent.id.type === AST_NODE_TYPES.Identifier && parent.id.typeAnnotation === undefined;
-  if (parent.type === AST_NODE_TYPES.ArrayExpression) return isUnexpected(parent);
+  if (parent.type === AST_NODE_TYPES.PropertyDefinition) return parent.typeAnnotation === undefined;
+  if (parent.type === AST_NODE_TYPES.ArrayExpression || (parent.type === AST_NODE_TYPES.TSAsExpression && isConst(parent))) return isUnexpected(parent);
   return parent.type === AST_NODE_TYPES.Property && parent.parent.type === AST_NODE_TYPES.ObjectExpression && isUnexpected(parent.parent);
 }
