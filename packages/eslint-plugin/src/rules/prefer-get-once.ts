@@ -2,6 +2,7 @@ import { AST_NODE_TYPES, AST_TOKEN_TYPES, ASTUtils, type TSESLint, type TSESTree
 import ts from 'typescript';
 import { calledName, entryRead, isEntryWrite, stablePath, textOf, type EntryRead } from '../accessors.js';
 import { ancestors, bare, children, isEquality } from '../ast.js';
+import { CalledNames } from '../called-names.js';
 import { createRule } from '../create-rule.js';
 import { Entries } from '../entries.js';
 import { importCore } from '../fix/reach.js';
@@ -44,6 +45,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   const { checker } = types.types;
   const toTs = types.services.esTreeNodeToTSNodeMap;
   const entries = new Entries({ sourceCode, types });
+  const called = new CalledNames(types, (name) => [TAKES_LOCK, UNLOCK, NO_LOCK_MAP].some((known) => known.test(name)));
   /** By function, where each field stands in it. */
   const fieldsIn = new Map<TSESTree.Node, Map<string, readonly TSESTree.Node[]>>();
 
@@ -91,7 +93,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** What is expected where a function stands: the type that it is written for, and the name that this type has. */
   function expectedOf(node: TSESTree.ArrowFunctionExpression | TSESTree.FunctionExpression): readonly ts.Declaration[] {
-    const signatures = checker.getContextualType(toTs.get(node) as ts.Expression)?.getCallSignatures() ?? [];
+    const expected = checker.getContextualType(toTs.get(node) as ts.Expression);
+    const signatures = expected?.isUnion() === true ? expected.types.flatMap((one) => one.getCallSignatures()) : (expected?.getCallSignatures() ?? []);
     return signatures.flatMap(({ declaration }) => (declaration === undefined || ts.isJSDocSignature(declaration) ? [] : ts.isTypeAliasDeclaration(declaration.parent) ? [declaration, declaration.parent] : [declaration]));
   }
 
@@ -181,6 +184,16 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     return NO_LOCK.test(sourceCode.getText(node)) || isNoLockType(types.typeOf(node));
   }
 
+  /** Whether an argument is the mode without locks: a member of the modes, or a text where nothing but modes is expected. */
+  function isNoLockMode(argument: TSESTree.CallExpressionArgument): boolean {
+    if (argument.type === AST_NODE_TYPES.MemberExpression) return isNoLock(argument);
+    const isText = argument.type === AST_NODE_TYPES.Literal && typeof argument.value === 'string' && NO_LOCK.test(argument.value);
+    if (!isText && argument.type !== AST_NODE_TYPES.Identifier) return false;
+    const expected = checker.getContextualType(toTs.get(argument) as ts.Expression);
+    const isMode = expected !== undefined && (expected.isUnion() ? expected.types : [expected]).every(({ flags }) => (flags & (ts.TypeFlags.Literal | ts.TypeFlags.EnumLiteral | ts.TypeFlags.Undefined)) !== 0);
+    return isMode && (isText || isNoLockType(types.typeOf(argument)));
+  }
+
   function isNoLockType(type: ts.Type): boolean {
     return isOne(type) && NO_LOCK.test(checker.typeToString(type));
   }
@@ -194,14 +207,12 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const { parent } = node;
     if (parent?.type === AST_NODE_TYPES.TSSatisfiesExpression || parent?.type === AST_NODE_TYPES.TSAsExpression) return isGivenToLockless(parent);
     if (parent?.type !== AST_NODE_TYPES.CallExpression || !parent.arguments.some((argument) => argument === node)) return false;
-    return /(Lockless|NoLock)$/.test(nameOf(parent)) || parent.arguments.some((argument) => argument !== node && argument.type === AST_NODE_TYPES.MemberExpression && isNoLock(argument));
+    return /(Lockless|NoLock)$/.test(nameOf(parent)) || parent.arguments.some((argument) => argument !== node && isNoLockMode(argument));
   }
 
   /** What a call's function is called where it is declared. */
   function nameOf(node: TSESTree.CallExpression): string {
-    const name = calledName(node);
-    const symbol = name === undefined ? undefined : types.symbolOf(name);
-    return (symbol === undefined ? undefined : types.types.resolved(symbol).name) ?? name?.name ?? '';
+    return called.nameOf(node) ?? calledName(node)?.name ?? '';
   }
 
   /** A section that is RCU's alone: `rcuReadLock(); ... rcuReadUnlock();`, `using section = rcu.readLock()`, `rcu.read(() => ...)`. */
@@ -423,11 +434,13 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const written = expression.find((at) => writes(at, path));
     if (written !== undefined) return isUnderLock(written) ? undefined : written;
     const target = expression.find((at) => at.type === AST_NODE_TYPES.VariableDeclarator || at.type === AST_NODE_TYPES.AssignmentExpression || isStatement(at));
-    const id = target?.type === AST_NODE_TYPES.VariableDeclarator ? target.id : target?.type === AST_NODE_TYPES.AssignmentExpression ? target.left : undefined;
-    const holder = id === undefined || id === node ? undefined : id.type === AST_NODE_TYPES.Identifier ? variableOf(id) : id.type === AST_NODE_TYPES.MemberExpression ? stablePath(types, id) : undefined;
+    const given = target?.type === AST_NODE_TYPES.VariableDeclarator ? target.id : target?.type === AST_NODE_TYPES.AssignmentExpression ? target.left : undefined;
+    const part = given === undefined ? undefined : partFor(given, expression.slice(0, expression.findIndex((at) => at === target)), node);
+    const id = part?.id;
+    const holder = part === undefined || id === undefined || id === node ? undefined : id.type === AST_NODE_TYPES.Identifier && part.path === '' ? variableOf(id) : pathTo(id, part.path);
     if (holder === undefined || id === undefined) return undefined;
     // What is only asked of a value is no part of it.
-    const kept = types.typeOf(id);
+    const kept = types.typeOf(part?.kept ?? id);
     if (types.types.value(kept) === undefined && (kept.flags & ts.TypeFlags.BigIntLike) === 0) return undefined;
     for (const use of usesOfHolder(holder, around)) {
       if (use.range[0] < node.range[0] || seen.has(use) || enclosing(use) !== around || isAnother(holder, around, node, use)) continue;
@@ -436,6 +449,39 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       if (by !== undefined) return by;
     }
     return undefined;
+  }
+
+  /**
+   * What gets a value that is a part of what is given: of `const { pte } = { pte: read() }` the variable, of `const fault = { pte: read() }` the field.
+   *
+   * @param outwards what is around the value in what is given
+   */
+  function partFor(given: TSESTree.Node, outwards: readonly TSESTree.Node[], value: TSESTree.Node): Part | undefined {
+    let part: Part = { id: given, path: '', kept: undefined };
+    for (const [index, at] of [...outwards.entries()].reverse()) {
+      const inside = outwards[index - 1] ?? value;
+      if (at.type === AST_NODE_TYPES.ArrayExpression) {
+        const element = part.id.type === AST_NODE_TYPES.ArrayPattern && !at.elements.some((one) => one?.type === AST_NODE_TYPES.SpreadElement) ? part.id.elements[at.elements.findIndex((one) => one === inside)] : undefined;
+        if (element === undefined || element === null) return undefined;
+        part = { id: element, path: '', kept: undefined };
+      } else if (at.type === AST_NODE_TYPES.Property && at.value === inside) {
+        const name = ASTUtils.getPropertyName(at);
+        if (name === null) return undefined;
+        const { id } = part;
+        if (id.type === AST_NODE_TYPES.ObjectPattern) {
+          const property = id.properties.find((one) => one.type === AST_NODE_TYPES.Property && ASTUtils.getPropertyName(one) === name);
+          if (property?.type !== AST_NODE_TYPES.Property) return undefined;
+          part = { id: property.value, path: '', kept: undefined };
+        } else part = { id, path: `${part.path}.${name}`, kept: at.value };
+      } else if (at.type !== AST_NODE_TYPES.ObjectExpression && at.type !== AST_NODE_TYPES.TSAsExpression && at.type !== AST_NODE_TYPES.TSSatisfiesExpression) break;
+    }
+    return part;
+  }
+
+  /** The path of a part of a variable or a field. */
+  function pathTo(id: TSESTree.Node, path: string): string | undefined {
+    const whole = id.type === AST_NODE_TYPES.Identifier || id.type === AST_NODE_TYPES.MemberExpression ? stablePath(types, id) : undefined;
+    return whole === undefined ? undefined : `${whole}${path}`;
   }
 
   /** Whether a variable or a field has been given something else before it is used, on every way there: `pte = pfnPte(arch, pfn, prot)`. */
@@ -559,6 +605,15 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   function calleeText(node: TSESTree.CallExpression): string {
     return node.callee.type === AST_NODE_TYPES.Identifier ? nameOf(node) : sourceCode.getText(node.callee).replaceAll('?.', '.');
   }
+}
+
+/** What a value is put into: a variable or a field, or a part of one. */
+interface Part {
+  readonly id: TSESTree.Node;
+  /** Where it is in that: `.pte` of `fault.pte`; empty where it is the whole. */
+  readonly path: string;
+  /** What the part is given, if it is one. */
+  readonly kept: TSESTree.Node | undefined;
 }
 
 /** A call that may have to do with a lock. */
