@@ -1,7 +1,7 @@
 import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import type { Typed } from '../../typed.js';
-import { awaited, isNullable, truth, unionOf, type Answer, type ResultTypes } from './result-types.js';
+import { awaited, isNullable, truth, UNIT, unionOf, type Answer, type ResultTypes } from './result-types.js';
 import type { Subject } from './subject.js';
 import type { Companion, Variables } from './variables.js';
 import { NONE, swap, withPresence, withState, type Mapped, type Split, type World, type Worlds } from './worlds.js';
@@ -151,7 +151,8 @@ export class Conditions {
     const bare = what.type === AST_NODE_TYPES.ChainExpression ? what.expression : what;
     if (isNullish(other)) return this.nullish(bare, worlds);
     if (bare.type === AST_NODE_TYPES.UnaryExpression && bare.operator === 'typeof' && other.type === AST_NODE_TYPES.Literal) {
-      return other.value === 'undefined' ? this.nullish(bare.argument, worlds) : this.splitBy(bare.argument, worlds, (type) => (this.results.isNothing(type) ? 'no' : 'either'), true);
+      const { value: kind } = other;
+      return kind === 'undefined' ? this.nullish(bare.argument, worlds) : this.splitBy(bare.argument, worlds, (type) => this.results.isOfKind(type, kind), true);
     }
     if (other.type === AST_NODE_TYPES.Literal && typeof other.value === 'boolean') {
       const split = this.of(bare, worlds);
@@ -164,6 +165,8 @@ export class Conditions {
     }
     const companion = this.variables.companionOf(bare);
     if (companion !== undefined) return this.askCompanion(companion, worlds, (property) => this.results.isEqual(property, value, taken));
+    // A word or a symbol that stands for why there is no table: at === 'retry'.
+    if ((value.flags & UNIT) !== 0) return this.splitBy(bare, worlds, (type) => this.results.isEqual(type, value, taken), true);
     return { yes: worlds, no: worlds };
   }
 

@@ -25,10 +25,11 @@ export class ResultTypes {
     return type.getProperties().filter(({ name }) => !name.startsWith('__')).map((property) => this.typed.types.checker.getTypeOfSymbol(property)).filter((one) => this.typed.types.handle(one) !== undefined);
   }
 
-  /** Whether a member of a result's type is the one where there is no table: undefined, or an object without a handle. */
+  /** Whether a member of a result's type is the one where there is no table: undefined, a word or a symbol that says why, or an object without a handle. */
   isNothing(type: ts.Type): boolean {
     if ((type.flags & (ts.TypeFlags.Undefined | ts.TypeFlags.Null | ts.TypeFlags.Void)) !== 0) return true;
     if ((type.flags & ts.TypeFlags.BooleanLiteral) !== 0) return this.typed.types.checker.typeToString(type) === 'false';
+    if ((type.flags & UNIT) !== 0) return true;
     if ((type.flags & ts.TypeFlags.Object) === 0 || this.typed.types.handle(type) !== undefined) return false;
     if (type.getProperties().some(({ name }) => this.names.isUnmapName(name) || name.startsWith('__@dispose'))) return false;
     return !this.hasEntry(type) && !type.getProperties().some((property) => this.hasEntry(this.typed.types.checker.getTypeOfSymbol(property)));
@@ -55,8 +56,14 @@ export class ResultTypes {
     const { checker } = this.typed.types;
     const text = checker.typeToString(value);
     const members = unionOf(type).map((one) => checker.typeToString(one)).filter((one) => !taken.some((before) => checker.typeToString(before) === one));
-    if (!members.includes(text)) return (value.flags & (ts.TypeFlags.Literal | ts.TypeFlags.UniqueESSymbol)) === 0 ? 'either' : 'no';
-    return members.length === 1 && (value.flags & ts.TypeFlags.Literal) !== 0 ? 'yes' : 'either';
+    if (!members.includes(text)) return (value.flags & UNIT) === 0 ? 'either' : 'no';
+    return members.length === 1 && (value.flags & UNIT) !== 0 ? 'yes' : 'either';
+  }
+
+  /** How `typeof` of something comes out: what a handle is at run time is its architecture's business, but it is no text, and no symbol. */
+  isOfKind(type: ts.Type, kind: unknown): Answer {
+    if ((type.flags & UNIT) === 0) return this.isNothing(type) || ((kind === 'string' || kind === 'symbol') && this.typed.types.handle(type) !== undefined) ? 'no' : 'either';
+    return kind === (type.isStringLiteral() ? 'string' : type.isNumberLiteral() ? 'number' : (type.flags & ts.TypeFlags.UniqueESSymbol) !== 0 ? 'symbol' : 'boolean') ? 'yes' : 'no';
   }
 
   /** What a property of a type says, where there is one. */
@@ -67,6 +74,9 @@ export class ResultTypes {
     return ask(this.typed.types.checker.getTypeOfSymbol(property));
   }
 }
+
+/** Types of one value: words, numbers, symbols. */
+export const UNIT = ts.TypeFlags.Literal | ts.TypeFlags.UniqueESSymbol;
 
 /** How a condition comes out. */
 export type Answer = 'yes' | 'no' | 'either';
