@@ -122,8 +122,9 @@ export function isEntryWrite(types: Typed, node: TSESTree.CallExpression): boole
 
 /** Whether a call takes or gives back a lock, enters or leaves a section, or waits: by the field's words in its name. */
 export function isLocking(node: TSESTree.CallExpression): boolean {
-  const name = calledName(node)?.name ?? '';
-  return (LOCKING.test(name) || name.includes('Lock')) && !GETTER.test(name) && name !== 'getLockless';
+  // What is lockless takes none: `pteOffsetLockless`.
+  const name = (calledName(node)?.name ?? '').replace(/lockless/i, '');
+  return LOCKING.test(name) || name.includes('Lock');
 }
 
 /** Blocks and clocks are no locks. */
