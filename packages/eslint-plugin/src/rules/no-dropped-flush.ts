@@ -184,9 +184,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     if (held) return USED;
     const call = member.parent;
     if (call.type === AST_NODE_TYPES.CallExpression && call.callee === member) return USED;
-    // The method itself, and not a call of it: `promise.flush;`.
-    const isDecision = ['flush', 'gather', 'ignore', 'map'].includes(name ?? '');
-    return isDecision && member.parent.type === AST_NODE_TYPES.ExpressionStatement ? { kind: 'dropped', at } : USED;
+    // The method itself, and not a call of it: `promise.flush;`, `void promise.flush`.
+    return ['flush', 'gather', 'ignore', 'map'].includes(name ?? '') ? fateOf(member, at, true) : USED;
   }
 
   function fateOfAssignment(assignment: TSESTree.AssignmentExpression, at: TSESTree.Node, held: boolean): Fate {
