@@ -204,10 +204,13 @@ function isSatisfied(node: ts.Expression): boolean {
   return ts.isSatisfiesExpression(outer);
 }
 
-/** Whether an expression is a part of what a pattern takes apart at once: `const [first] = [ptep]`. To the compiler the pattern expects anything. */
+/** Whether an expression is a part of what a pattern takes apart at once: `const [first] = [ptep]`, `const { at } = flag ? { at: ptep } : fault`. To the compiler the pattern expects anything. */
 function isTakenApart(node: ts.Expression): boolean {
   let outer: ts.Node = node;
-  while (ts.isArrayLiteralExpression(outer.parent) || ts.isObjectLiteralExpression(outer.parent) || ts.isPropertyAssignment(outer.parent) || ts.isShorthandPropertyAssignment(outer.parent) || ts.isParenthesizedExpression(outer.parent)) {
+  while (
+    ts.isArrayLiteralExpression(outer.parent) || ts.isObjectLiteralExpression(outer.parent) || ts.isPropertyAssignment(outer.parent) || ts.isShorthandPropertyAssignment(outer.parent) || ts.isParenthesizedExpression(outer.parent) ||
+    ts.isConditionalExpression(outer.parent) || (ts.isBinaryExpression(outer.parent) && CHOICES.has(outer.parent.operatorToken.kind)) || (ts.isAsExpression(outer.parent) && ts.isConstTypeReference(outer.parent.type))
+  ) {
     outer = outer.parent;
   }
   const { parent } = outer;
