@@ -22,7 +22,8 @@ export class Places extends Questions {
 
   /** What a place that a live handle goes to is declared for, in words; undefined where a handle may go. */
   laundering(expression: TSESTree.Expression): string | undefined {
-    const node = this.ts(expression);
+    let node = this.ts(expression);
+    while (ts.isParenthesizedExpression(node.parent)) node = node.parent;
     const expected = this.expected(node);
     if (expected === undefined) return undefined;
     if (this.typed.types.handle(expected) !== undefined) return this.constraint(node);
