@@ -61,7 +61,7 @@ export class Generics extends Part {
     const object = around !== undefined && (ts.isInterfaceDeclaration(around) || ts.isClassLike(around)) && ts.isCallExpression(call) && ts.isPropertyAccessExpression(call.expression) ? call.expression.expression : undefined;
     const ofObject = object === undefined ? [] : ((around as ts.InterfaceDeclaration | ts.ClassLikeDeclaration).typeParameters ?? []);
     if (own.length === 0 && ofObject.length === 0) return NONE;
-    return new Env(new Set([...own, ...ofObject].map(({ name }) => name.text)), () => {
+    const env: Env = new Env(new Set([...own, ...ofObject].map(({ name }) => name.text)), () => {
       const meanings = new Map<ts.Symbol, (path: Path, step: number) => Origin>();
       const parameters = declaration === undefined || ts.isJSDocSignature(declaration) ? [] : takenBy(declaration);
       const self = declaration === undefined || ts.isJSDocSignature(declaration) ? undefined : declaration.parameters.find(isThis);
@@ -77,13 +77,17 @@ export class Generics extends Part {
           const saidOfSelf = ofSelf.length === 0 ? 'unknown' : along(ofSelf.map((way) => ({ given: (call.expression as ts.PropertyAccessExpression).expression, way })));
           if (saidOfSelf !== 'unknown') return saidOfSelf;
           const ways = parameters.flatMap(({ type, dotDotDotToken }, index) => {
+            if (type === undefined) return [];
+            if (dotDotDotToken !== undefined) return this.waysOfRest(call.arguments?.slice(index) ?? [], this.waysTo(type, symbol, 0));
             const given = call.arguments?.[index];
-            if (type === undefined || given === undefined || dotDotDotToken !== undefined || ts.isSpreadElement(given)) return [];
+            if (given === undefined || ts.isSpreadElement(given)) return [];
             return this.waysTo(type, symbol, 0).map((way): Way => ({ given, way }));
           });
           const said = along(ways.filter(({ way }) => !way.some(isParameter)));
-          // What a callback takes says it where nothing is given.
-          return said === 'unknown' ? along(ways.filter(({ way }) => way.some(isParameter))) : said;
+          if (said !== 'unknown') return said;
+          // What a callback takes says it where nothing is given, and then its bounds: `filter<S extends T>(...): S[]`.
+          const taken = along(ways.filter(({ way }) => way.some(isParameter)));
+          return taken === 'unknown' && parameter.constraint !== undefined ? this.trace.written.typeNode(parameter.constraint, path, env, step + 1) : taken;
         });
       });
       ofObject.forEach((parameter, at) => {
@@ -94,6 +98,15 @@ export class Generics extends Part {
       });
       return meanings;
     }, (symbol) => this.namedBy(call, own, symbol));
+    return env;
+  }
+
+  /** The ways from what is given for `...items: T[]` to what is an element there. */
+  private waysOfRest(all: readonly ts.Expression[], ways: readonly Path[]): Way[] {
+    return ways.flatMap(([at, ...way]) => all.flatMap((given, index): Way[] => {
+      if (ts.isSpreadElement(given)) return at === '*' ? [{ given: given.expression, way: ['*', ...way] }] : [];
+      return at === '*' || at === String(index) ? [{ given, way }] : [];
+    }));
   }
 
   /** The name of a property that a type parameter of a called function stands for: what is written, or the argument that is that name. */
