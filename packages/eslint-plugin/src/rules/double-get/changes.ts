@@ -11,6 +11,7 @@ export class Changes {
   private readonly types: Typed;
   private readonly sourceCode: Subject['sourceCode'];
   private readonly written = new Map<TSESTree.Node, boolean>();
+  private readonly kept = new Map<TSESTree.Node, boolean>();
   private readonly calls = new Map<TSESTree.CallExpression, boolean>();
 
   constructor({ sourceCode, types }: Subject) {
@@ -33,7 +34,21 @@ export class Changes {
     if (node.type === AST_NODE_TYPES.CallExpression && this.sourceCode.getText(node.callee).startsWith('console.')) return false;
     if (name !== undefined && CHANGES.test(name.name)) return true;
     // A method does what it does to its object, and a function without arguments to the machine; one that gets values only cannot get at the tables by them.
-    return this.isMethod(node) || node.arguments.length === 0 || node.arguments.some((argument) => !this.isPlainValue(argument)) || this.isWrittenToChange(node.callee);
+    if (this.isMethod(node) || node.arguments.length === 0) return true;
+    return node.arguments.every((argument) => this.isPlainValue(argument)) ? this.isWrittenToChange(node.callee) : this.isUnknownToKeep(node.callee);
+  }
+
+  /** The same where it is given handles or objects: unless all that it does is known, it may change anything. */
+  private isUnknownToKeep(callee: TSESTree.Node): boolean {
+    const made = functionOf(callee, this.sourceCode);
+    if (made === undefined) return true;
+    const known = this.kept.get(made);
+    if (known !== undefined) return known;
+    // It may call itself.
+    this.kept.set(made, false);
+    const found = this.doesChange(made.body);
+    this.kept.set(made, found);
+    return found;
   }
 
   /** Whether the function of this file that is called does something that may change an entry. What it assigns is looked at where it is called. */
@@ -87,6 +102,7 @@ export class Changes {
   /** Whether anything in a piece of code may change an entry. */
   private doesChange(node: TSESTree.Node): boolean {
     if (node.type === AST_NODE_TYPES.AwaitExpression || node.type === AST_NODE_TYPES.YieldExpression || node.type === AST_NODE_TYPES.TaggedTemplateExpression || node.type === AST_NODE_TYPES.AssignmentExpression) return true;
+    if (node.type === AST_NODE_TYPES.UpdateExpression && node.argument.type === AST_NODE_TYPES.MemberExpression) return true;
     if (node.type === AST_NODE_TYPES.NewExpression && this.mayChange(node)) return true;
     if (node.type === AST_NODE_TYPES.CallExpression) return this.doesCallChange(node);
     return children(node, this.sourceCode.visitorKeys).some((child) => this.doesChange(child));

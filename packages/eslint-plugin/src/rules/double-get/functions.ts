@@ -1,4 +1,4 @@
-import { AST_NODE_TYPES, ASTUtils, type TSESTree } from '@typescript-eslint/utils';
+import { AST_NODE_TYPES, ASTUtils, TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import { bare } from '../../ast.js';
 import type { Subject } from '../../subject.js';
 
@@ -7,8 +7,11 @@ export function functionOf(node: TSESTree.Node, sourceCode: Subject['sourceCode'
   const inner = bare(node as TSESTree.Expression);
   if (isFunction(inner)) return inner;
   if (inner.type !== AST_NODE_TYPES.Identifier) return undefined;
-  const definition = ASTUtils.findVariable(sourceCode.getScope(inner), inner)?.defs[0]?.node;
-  if (definition === undefined || isFunction(definition)) return definition;
+  const variable = ASTUtils.findVariable(sourceCode.getScope(inner), inner);
+  const definition = variable?.defs[0]?.node;
+  // A parameter is defined by the function that takes it, and what is assigned to may be another by now.
+  if (definition === undefined || variable?.defs[0]?.type === TSESLint.Scope.DefinitionType.Parameter || variable?.references.some((reference) => reference.isWrite() && reference.init !== true) === true) return undefined;
+  if (isFunction(definition)) return definition;
   if (definition.type !== AST_NODE_TYPES.VariableDeclarator || definition.id.type !== AST_NODE_TYPES.Identifier || definition.init === null) return undefined;
   const init = bare(definition.init);
   return isFunction(init) ? init : undefined;
