@@ -272,6 +272,19 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     );
   }
 
+  /** Whether an expression is asked whether it is true where it stands, even if its value counts there too: `(a && pte) && b`. */
+  function isAsked(node: TSESTree.Node): boolean {
+    const { parent } = node;
+    if (parent?.type === AST_NODE_TYPES.LogicalExpression) return parent.operator !== '??' && (parent.left === node || isAsked(parent));
+    return isCondition(node);
+  }
+
+  /** What a function answers, or `Boolean` is asked: the left sides in it are asked where they stand. */
+  function checkAnswer(node: TSESTree.Node | null | undefined): void {
+    if (node?.type === AST_NODE_TYPES.LogicalExpression) checkAnswer(node.right);
+    else checkTruth(node);
+  }
+
   /** A zero in the place of an entry's value. */
   function checkWrite(node: TSESTree.Node, zero: TSESTree.Node, entry: Entry): void {
     if (!isZero(zero)) return;
@@ -320,7 +333,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       // What `a && b` is where its value counts is a's, so that a boolean in its place need not compile.
       checkTruth(node.left, isCondition(node) || node.parent.type === AST_NODE_TYPES.ExpressionStatement);
       // The right side is what the whole becomes, and is asked where that is.
-      if (isCondition(node)) checkTruth(node.right);
+      if (isAsked(node)) checkTruth(node.right, isCondition(node));
     },
     CallExpression(node) {
       const { 0: first, 1: second, 2: third } = node.arguments;
@@ -332,7 +345,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
         return;
       }
       if (name === 'Boolean' && first.type !== AST_NODE_TYPES.SpreadElement) {
-        checkTruth(first);
+        checkAnswer(first);
         return;
       }
       if (/^Atomics\.(store|exchange|compareExchange|and)$/.test(name) && second !== undefined && third !== undefined) {
@@ -416,7 +429,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       const value = type === undefined ? undefined : types.types.value(type);
       const isBoolean = first.type === AST_NODE_TYPES.Identifier && first.name === 'Boolean';
       if (isBoolean && (value !== undefined || isTableMemory(callee.object))) report(first, 'truth', { level: value?.level, isValue: false });
-      else if (first.type === AST_NODE_TYPES.ArrowFunctionExpression || first.type === AST_NODE_TYPES.FunctionExpression) checkTruth(answerOf(first));
+      else if (first.type === AST_NODE_TYPES.ArrowFunctionExpression || first.type === AST_NODE_TYPES.FunctionExpression) checkAnswer(answerOf(first));
     }
   }
 
