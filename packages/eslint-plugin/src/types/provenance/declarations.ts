@@ -143,6 +143,12 @@ export class Declarations extends Part {
     const source = pattern.parent;
     if (ts.isArrayBindingPattern(pattern)) {
       const at = pattern.elements.indexOf(node);
+      if (!this.isList(pattern)) {
+        // What can only be walked has no places: any of what it brings may be the first.
+        const [, ...further] = path;
+        const brought = this.declaration(source, ['*', ...(node.dotDotDotToken === undefined ? path : further)], step);
+        return brought === 'mixed' ? 'unknown' : brought;
+      }
       if (node.dotDotDotToken === undefined) return this.declaration(source, [String(at), ...path], step);
       const [first, ...rest] = path;
       return first === undefined ? 'unknown' : this.declaration(source, [/^\d+$/.test(first) ? String(at + Number(first)) : first, ...rest], step);
@@ -156,6 +162,12 @@ export class Declarations extends Part {
     const ofWay = (): Origin => this.declaration(source, [name, ...path], step);
     const [said, otherwise] = property !== undefined && isMapped(property) ? [ofWay(), ofSymbol] : [ofSymbol(), ofWay];
     return said === 'unknown' ? otherwise() : said;
+  }
+
+  /** Whether what a pattern takes apart is a list or a tuple, and not a set, a map, a generator. */
+  private isList(pattern: ts.ArrayBindingPattern): boolean {
+    const type = this.checker.getNonNullableType(this.checker.getTypeAtLocation(pattern));
+    return (type.flags & ts.TypeFlags.Object) === 0 || type.getNumberIndexType() !== undefined;
   }
 
   /** A parameter without an annotation, of a function that is written where one is expected. */

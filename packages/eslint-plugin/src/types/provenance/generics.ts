@@ -3,6 +3,9 @@ import { either, type Origin } from './origin.js';
 import { Part } from './part.js';
 import { isParameter, isThis, joined, nameOf, type Path, stepInto, takenBy, WHOLE } from './path.js';
 
+/** How many ways there may be from something to its type argument. */
+const MAX_WAYS = 16;
+
 /** What type parameters stand for. */
 type Meanings = ReadonlyMap<ts.Symbol, (path: Path, step: number) => Origin>;
 
@@ -135,8 +138,36 @@ export class Generics extends Part {
     }
     if (ts.isInferTypeNode(node)) return this.checker.getSymbolAtLocation(node.typeParameter.name) === parameter ? [WHOLE] : [];
     if (!ts.isTypeReferenceNode(node)) return [];
-    if (this.checker.getSymbolAtLocation(node.typeName) === parameter) return [WHOLE];
-    return (node.typeArguments ?? []).flatMap((one, at) => further(one, stepInto(node.typeName.getText(), at)));
+    const symbol = this.checker.getSymbolAtLocation(node.typeName);
+    if (symbol === parameter) return [WHOLE];
+    return (node.typeArguments ?? []).flatMap((one, at) => {
+      const known = symbol === undefined || depth > 5 ? [] : this.waysIn(this.types.resolved(symbol), at, depth);
+      return known.length === 0 ? further(one, stepInto(node.typeName.getText(), at)) : known.flatMap((way) => further(one, ...way));
+    });
+  }
+
+  /** The ways from a value of a generic type of the program's own to what is its type argument of that number: `Result<T>`, `OneOrMany<T>`. */
+  private waysIn(generic: ts.Symbol, at: number, depth: number): readonly Path[] {
+    return (generic.declarations ?? []).flatMap((declaration) => {
+      if ((!ts.isTypeAliasDeclaration(declaration) && !ts.isInterfaceDeclaration(declaration) && !ts.isClassLike(declaration)) || this.trace.written.isLib(declaration)) return [];
+      const parameter = declaration.typeParameters?.[at];
+      const own = parameter === undefined ? undefined : this.checker.getSymbolAtLocation(parameter.name);
+      if (own === undefined) return [];
+      const known = this.ways.get(own);
+      if (known !== undefined) return known;
+      // A type that leads back to itself has nothing more on that way.
+      this.ways.set(own, []);
+      const found = ts.isTypeAliasDeclaration(declaration) ? this.waysTo(declaration.type, own, depth + 1) : [[`%${at}:${declaration.name?.text ?? ''}`], ...declaration.members.flatMap((one) => this.waysOfField(one, own, depth + 1))];
+      this.ways.set(own, found.slice(0, MAX_WAYS));
+      return found.slice(0, MAX_WAYS);
+    });
+  }
+  private readonly ways = new Map<ts.Symbol, readonly Path[]>();
+
+  private waysOfField(member: ts.TypeElement | ts.ClassElement, parameter: ts.Symbol, depth: number): Path[] {
+    const name = ts.isPropertySignature(member) ? nameOf(member.name) : undefined;
+    const { type } = member as Partial<ts.PropertySignature>;
+    return name === undefined || type === undefined ? [] : this.waysTo(type, parameter, depth).map((way) => [name, ...way]);
   }
 
   /** What `infer` found in the type that a conditional one asks about. */
