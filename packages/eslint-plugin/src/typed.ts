@@ -20,8 +20,6 @@ export interface Typed {
   isAny(node: TSESTree.Node): boolean;
   /** Whether one of the arguments of a call may be a handle, as far as that can be told without their types. What is `any` may be. */
   mayGiveHandle(call: TSESTree.CallExpression | TSESTree.NewExpression): boolean;
-  /** Whether one of the arguments of a call may be `any`, as far as that can be told without their types. */
-  mayGiveAny(call: TSESTree.CallExpression | TSESTree.NewExpression): boolean;
   /** Whether an expression's type passes a test. */
   is(node: TSESTree.Node, test: TypeTest): boolean;
   /** Whether an expression's type may pass a test, as far as that can be told without it. */
@@ -312,10 +310,6 @@ class Asked implements Typed {
 
   mayGiveHandle(call: TSESTree.CallExpression | TSESTree.NewExpression): boolean {
     return (this.given(call) & May.Handle) !== 0;
-  }
-
-  mayGiveAny(call: TSESTree.CallExpression | TSESTree.NewExpression): boolean {
-    return (this.given(call) & May.Any) !== 0;
   }
 
   private given(call: TSESTree.CallExpression | TSESTree.NewExpression): number {

@@ -1,11 +1,11 @@
-import { AST_NODE_TYPES, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
+import { AST_NODE_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import { isPrimitive } from '../ast.js';
 import { createRule } from '../create-rule.js';
 import { firstOf } from '../first-of.js';
 import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
-import { CONTAINERS } from '../types/provenance/path.js';
+import { CONTAINERS, stepInto } from '../types/provenance/path.js';
 import { isReference, PRIMITIVE } from '../types/types.js';
 
 const MESSAGES = {
@@ -69,11 +69,24 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     return checker.isTupleType(type) || CONTAINERS.has((type.symbol as ts.Symbol | undefined)?.name ?? '');
   }
 
+  /** Whether something holds what is `any`: a list or another generic of it, or an object with a field of it. */
+  const holdsAny = types.types.test('holds any', (type) => findAny(type, 0));
+
+  function findAny(type: ts.Type, depth: number): boolean {
+    if (type.isUnion()) return type.types.some((one) => findAny(one, depth));
+    if (depth > MAX_DEPTH || (type.flags & ts.TypeFlags.Object) === 0) return false;
+    const isAny = (one: ts.Type | undefined): boolean => one !== undefined && (one.flags & ts.TypeFlags.Any) !== 0;
+    if (isReference(type)) return checker.getTypeArguments(type).some((one) => isAny(one) || findAny(one, depth + 1));
+    if (isAny(type.getStringIndexType())) return true;
+    const properties = type.getProperties();
+    return properties.length <= MAX_FIELDS && properties.some((property) => (property.flags & ts.SymbolFlags.Method) === 0 && isAny(checker.getTypeOfSymbol(property)));
+  }
+
   /** The handle in a field of a record, of an object without methods; or in one of many such, or of one in it. */
   const handleInField = types.types.remembered('handle in a field', (type) => findInField(type, 0));
 
   function findInField(type: ts.Type, depth: number): { readonly level: string } | undefined {
-    if (depth > MAX_DEPTH || (type.flags & ts.TypeFlags.Object) === 0 || types.types.isFamily(type)) return undefined;
+    if (depth > MAX_DEPTH || (type.flags & (ts.TypeFlags.Object | ts.TypeFlags.Intersection)) === 0 || types.types.isFamily(type)) return undefined;
     if (isReference(type) && isContainer(type)) return firstOf(checker.getTypeArguments(type), (one) => findInField(checker.getNonNullableType(one), depth + 1));
     const properties = type.getProperties();
     if (properties.length > MAX_FIELDS || properties.some(({ flags }) => (flags & ts.SymbolFlags.Method) !== 0)) return undefined;
@@ -224,6 +237,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     }
     const fields = after.getProperties().flatMap((property): [ts.Type, ts.Type][] => {
       const same = property.flags & ts.SymbolFlags.Method ? undefined : before.getProperty(property.name);
+      const named = same === undefined && handleWithin(checker.getTypeOfSymbol(property)) !== undefined && !isMeantAside(property, checker.getTypeOfSymbol(property)) ? before.getStringIndexType() : undefined;
+      if (named !== undefined) return [[named, checker.getTypeOfSymbol(property)]];
       if (same === undefined || [property, same].some((one) => types.provenance.ofMeant(one) === 'aside')) return [];
       return [[checker.getTypeOfSymbol(same), checker.getTypeOfSymbol(property)]];
     });
@@ -250,16 +265,71 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** What is `any` where a handle, or a list of them, is wanted. */
   function checkAny(node: TSESTree.Expression | null | undefined): void {
-    if (node === null || node === undefined || isPrimitive(node) || !types.isAny(node)) return;
+    if (node === null || node === undefined || isPrimitive(node)) return;
+    if (!types.isAny(node)) {
+      checkHeldAny(node);
+      return;
+    }
     const expected = checker.getContextualType(toTs.get(node) as ts.Expression);
     const handle = expected === undefined ? undefined : (handleWithin(expected) ?? handleInField(checker.getNonNullableType(expected)));
     if (handle === undefined || isToldAlready(node)) return;
     context.report({ node, messageId: 'any', data: handle });
   }
 
+  /** A list, a map, a record of nobody knows what, where one of handles is wanted. What is written as a literal is looked at part by part. */
+  function checkHeldAny(node: TSESTree.Expression): void {
+    if (LITERALS.has(node.type) || !types.is(node, holdsAny) || isOfNothing(node)) return;
+    const given = toTs.get(node) as ts.Expression;
+    const expected = checker.getContextualType(given);
+    // What is put into a list that begins without a type says what it is a list of.
+    const handle = expected === undefined ? undefined : anyFor(checker.getTypeAtLocation(given), expected, 0);
+    if (handle !== undefined && !isToldAlready(node)) context.report({ node, messageId: 'any', data: handle });
+  }
+
+  /** The handle that a part of what is wanted is, where the same part of what is given is `any`. */
+  function anyFor(given: ts.Type, wanted: ts.Type, depth: number): { readonly level: string } | undefined {
+    if (given.flags & ts.TypeFlags.Any) return handleWithin(wanted) ?? handleInField(checker.getNonNullableType(wanted));
+    if (given === wanted || depth > MAX_DEPTH) return undefined;
+    if (wanted.isUnion()) return firstOf(wanted.types, (one) => anyFor(given, one, depth));
+    if (given.isUnion()) return firstOf(given.types, (one) => anyFor(one, wanted, depth));
+    if ((given.flags & ts.TypeFlags.Object) === 0 || (wanted.flags & ts.TypeFlags.Object) === 0) return undefined;
+    if (isReference(given) && isReference(wanted)) {
+      const [held, wantedToHold] = [checker.getTypeArguments(given), checker.getTypeArguments(wanted)];
+      // any[] for a tuple
+      if (checker.isArrayType(given) && checker.isTupleType(wanted)) return firstOf(wantedToHold, (one) => anyFor(held[0]!, one, depth + 1));
+      const isSame = given.target === wanted.target || (isContainer(given) && isContainer(wanted) && stepInto(given.symbol.name, 0) === stepInto(wanted.symbol.name, 0));
+      return isSame ? firstOf(pairs(held, wantedToHold), ([one, other]) => anyFor(one, other, depth + 1)) : undefined;
+    }
+    const named = wanted.getStringIndexType();
+    const namedAs = given.getStringIndexType();
+    if (named !== undefined && namedAs !== undefined) return anyFor(namedAs, named, depth + 1);
+    if (handleInField(wanted) === undefined) return undefined;
+    return firstOf(wanted.getProperties(), (property) => anyForField(given, property, depth + 1));
+  }
+
+  function anyForField(given: ts.Type, wanted: ts.Symbol, depth: number): { readonly level: string } | undefined {
+    const same = given.getProperty(wanted.name);
+    const held = checker.getTypeOfSymbol(wanted);
+    const isAside = handleWithin(held) !== undefined && isMeantAside(wanted, held);
+    if (isAside || (same === undefined && (given.flags & ts.TypeFlags.Any) === 0)) return undefined;
+    return anyFor(same === undefined ? given : checker.getTypeOfSymbol(same), held, depth);
+  }
+
+  /** `{ ...anything }` and `[...anything]`, where an object with a handle or a list of handles is wanted. */
+  function checkSpreadInLiteral(node: TSESTree.SpreadElement): void {
+    const { argument, parent } = node;
+    if ((parent.type !== AST_NODE_TYPES.ObjectExpression && parent.type !== AST_NODE_TYPES.ArrayExpression) || !(types.isAny(argument) || types.is(argument, holdsAny))) return;
+    const expected = checker.getContextualType(toTs.get(parent));
+    if (expected === undefined) return;
+    const wanted = checker.getNonNullableType(expected);
+    const given = checker.getTypeAtLocation(toTs.get(argument));
+    const handle = parent.type === AST_NODE_TYPES.ArrayExpression ? anyFor(given, wanted, 0) : firstOf(handleInField(wanted) === undefined ? [] : wanted.getProperties(), (property) => (isGivenAfter(node, parent, property.name) ? undefined : anyForField(given, property, 0)));
+    if (handle !== undefined) context.report({ node, messageId: 'any', data: handle });
+  }
+
   /** A list of nobody knows what, of which each is a handle to the function that is called. */
   function checkSpread(node: TSESTree.SpreadElement, call: TSESTree.CallExpression | TSESTree.NewExpression): void {
-    if (!types.isAny(node.argument)) return;
+    if (!types.isAny(node.argument) && !(types.is(node.argument, holdsAny) && hasAny(types.typeOf(node.argument)))) return;
     const parameters = types.signatureOf(call)?.parameters ?? [];
     const handle = parameters.slice(call.arguments.indexOf(node)).concat(parameters.slice(-1)).map((one) => handleWithin(checker.getTypeOfSymbol(one))).find((found) => found !== undefined);
     if (handle !== undefined) context.report({ node, messageId: 'any', data: handle });
@@ -275,11 +345,9 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   }
 
   function checkCall(node: TSESTree.CallExpression | TSESTree.NewExpression): void {
-    if (types.mayGiveAny(node)) {
-      for (const argument of node.arguments) {
-        if (argument.type === AST_NODE_TYPES.SpreadElement) checkSpread(argument, node);
-        else checkAny(argument);
-      }
+    for (const argument of node.arguments) {
+      if (argument.type === AST_NODE_TYPES.SpreadElement) checkSpread(argument, node);
+      else checkAny(argument);
     }
     const problem = node.type === AST_NODE_TYPES.CallExpression ? genericOf(node) : undefined;
     if (problem !== undefined) context.report({ node, ...problem });
@@ -399,6 +467,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     ArrayExpression(node) {
       for (const element of node.elements) if (element !== null && element.type !== AST_NODE_TYPES.SpreadElement) checkAny(element);
     },
+    SpreadElement: checkSpreadInLiteral,
     PropertyDefinition: checkField,
     AccessorProperty: checkField,
     AssignmentPattern(node) {
@@ -482,6 +551,19 @@ function isNothing(node: TSESTree.Expression): boolean {
   if ((node.type !== AST_NODE_TYPES.NewExpression && node.type !== AST_NODE_TYPES.CallExpression) || node.callee.type !== AST_NODE_TYPES.Identifier) return false;
   return node.typeArguments === undefined && CONTAINERS.has(node.callee.name) && node.arguments.length < (node.callee.name === 'Array' ? 2 : 1);
 }
+
+/** What a list that has room for something makes of itself: `new Array(4).fill(ptep)`. */
+function isOfNothing(node: TSESTree.Expression): boolean {
+  return isNothing(node) || (node.type === AST_NODE_TYPES.CallExpression && node.callee.type === AST_NODE_TYPES.MemberExpression && isOfNothing(node.callee.object));
+}
+
+/** Whether a property of a literal is written after what is spread into it. */
+function isGivenAfter(node: TSESTree.SpreadElement, { properties }: TSESTree.ObjectExpression, name: string): boolean {
+  return properties.slice(properties.indexOf(node) + 1).some((one) => one.type === AST_NODE_TYPES.Property && ASTUtils.getPropertyName(one) === name);
+}
+
+/** Their parts are looked at where they are written. */
+const LITERALS: ReadonlySet<string> = new Set([AST_NODE_TYPES.ArrayExpression, AST_NODE_TYPES.ObjectExpression, AST_NODE_TYPES.ArrowFunctionExpression, AST_NODE_TYPES.FunctionExpression]);
 
 function isOfUnknown(node: ts.Node): boolean {
   return node.kind === ts.SyntaxKind.AnyKeyword || node.kind === ts.SyntaxKind.UnknownKeyword || (ts.forEachChild(node, isOfUnknown) ?? false);
