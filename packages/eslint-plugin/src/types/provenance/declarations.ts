@@ -14,7 +14,8 @@ export class Declarations extends Part {
 
   /** What a variable or a field is meant for, whatever it is given later. */
   meantSymbol(symbol: ts.Symbol, path: Path, step: number): Origin {
-    const declaration = this.types.resolved(symbol).valueDeclaration;
+    const resolved = this.types.resolved(symbol);
+    const declaration = resolved.valueDeclaration ?? (isMapped(resolved) ? resolved.declarations?.[0] : undefined);
     if (declaration === undefined) return 'unknown';
     if (ts.isSetAccessor(declaration)) return declaration.parameters[0] === undefined ? 'unknown' : this.declaration(declaration.parameters[0], path, step + 1);
     if (ts.isBindingElement(declaration) || ts.isFunctionLike(declaration)) return this.declaration(declaration, path, step + 1);
