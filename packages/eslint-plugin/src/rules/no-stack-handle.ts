@@ -65,6 +65,11 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     return signature?.parameters.some((parameter) => types.types.handle(checker.getTypeOfSymbol(parameter))?.form === 'alias') === true;
   });
 
+  const returnsPointer = types.types.test('function that returns a pointer', (type) => {
+    const [signature] = (type.flags & ts.TypeFlags.Object) === 0 ? [] : type.getCallSignatures();
+    return signature !== undefined && types.types.handle(signature.getReturnType())?.form === 'alias';
+  });
+
   const hasParts = types.types.test('list or object with pointers', (type) => partsOf(type).length > 0);
 
   /** Where a pointer came from; undefined for what is none. */
@@ -75,7 +80,13 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   }
 
   function check(node: TSESTree.Node | null | undefined): void {
-    if (node === null || node === undefined || isPrimitive(node) || LITERALS.has(node.type)) return;
+    if (node === null || node === undefined || isPrimitive(node)) return;
+    if (LITERALS.has(node.type)) {
+      const isFunction = node.type === AST_NODE_TYPES.ArrowFunctionExpression || (node.type === AST_NODE_TYPES.FunctionExpression && toTs.get(node).kind === ts.SyntaxKind.FunctionExpression);
+      // A parameter that says no type is what it is called with, and what is returned stands at a place itself.
+      if (isFunction && node.params.some(saysType)) checkTaken(node);
+      return;
+    }
     // Both ways of a choice are looked at where they stand.
     if (node.type === AST_NODE_TYPES.ConditionalExpression) {
       check(node.consequent);
@@ -161,8 +172,15 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     for (const argument of node.arguments) check(argument);
   }
 
-  /** A function by its name, where one is expected that is called with something else. */
+  /** A function by its name, where one is expected that is called with something else, or that returns something else. */
   function checkCallback(node: TSESTree.Expression): void {
+    checkTaken(node);
+    if (!types.is(node, returnsPointer)) return;
+    const { origin, place } = provenance.ofPart(toTs.get(node) as ts.Expression, ['()']);
+    if (origin !== 'mixed') report(node, origin, place, types.types.handle(types.typeOf(node).getCallSignatures()[0]!.getReturnType())?.level);
+  }
+
+  function checkTaken(node: TSESTree.Expression): void {
     if (!types.is(node, takesPointers)) return;
     const [signature] = types.typeOf(node).getCallSignatures();
     if (signature === undefined) return;
@@ -231,4 +249,10 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       if (origins.includes('live') && origins.includes('aside')) context.report({ node, messageId: 'compared', data: { level: types.handleOf(node.left)?.level ?? 'page-table' } });
     },
   };
+}
+
+/** Whether a parameter says what it takes. */
+function saysType(parameter: TSESTree.Parameter): boolean {
+  if (parameter.type === AST_NODE_TYPES.TSParameterProperty) return true;
+  return (parameter.type === AST_NODE_TYPES.AssignmentPattern ? parameter.left : parameter).typeAnnotation !== undefined;
 }
