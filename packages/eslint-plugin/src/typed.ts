@@ -123,6 +123,7 @@ interface Guarded {
 const TESTED: ReadonlySet<AST_NODE_TYPES> = new Set([
   AST_NODE_TYPES.IfStatement, AST_NODE_TYPES.ConditionalExpression, AST_NODE_TYPES.WhileStatement, AST_NODE_TYPES.DoWhileStatement, AST_NODE_TYPES.ForStatement, AST_NODE_TYPES.LogicalExpression,
   AST_NODE_TYPES.UnaryExpression, AST_NODE_TYPES.SwitchCase, AST_NODE_TYPES.VariableDeclarator, AST_NODE_TYPES.ExpressionStatement, AST_NODE_TYPES.BinaryExpression, AST_NODE_TYPES.ChainExpression,
+  AST_NODE_TYPES.SequenceExpression, AST_NODE_TYPES.TSNonNullExpression, AST_NODE_TYPES.TSSatisfiesExpression,
 ]);
 
 class Asked implements Typed {
@@ -251,7 +252,9 @@ class Asked implements Typed {
     this.guarded ??= this.findGuarded();
     if (node.type === AST_NODE_TYPES.Identifier) return this.guarded.variables.size > 0 && this.guarded.variables.has(this.ofNamed(node));
     if (node.type !== AST_NODE_TYPES.MemberExpression) return false;
-    return node.computed ? this.guarded.elements : node.property.type === AST_NODE_TYPES.Identifier && this.guarded.properties.has(node.property.name);
+    if (node.computed && this.guarded.elements) return true;
+    const name = this.guarded.properties.size === 0 ? undefined : propertyName(node);
+    return name !== undefined && this.guarded.properties.has(name);
   }
   private guarded: Guarded | undefined;
 
@@ -260,23 +263,35 @@ class Asked implements Typed {
     const add = (node: TSESTree.Node | undefined): void => {
       const inner = node === undefined ? undefined : bare(node as TSESTree.Expression);
       if (inner?.type === AST_NODE_TYPES.Identifier) guarded.variables.add(this.ofNamed(inner));
-      else if (inner?.type !== AST_NODE_TYPES.MemberExpression) return;
-      else if (inner.computed) guarded.elements = true;
-      else if (inner.property.type === AST_NODE_TYPES.Identifier) guarded.properties.add(inner.property.name);
+      if (inner?.type !== AST_NODE_TYPES.MemberExpression) return;
+      const name = propertyName(inner);
+      if (inner.computed) guarded.elements = true;
+      if (name !== undefined) guarded.properties.add(name);
     };
-    for (const call of ofKind(this.sourceCode, AST_NODE_TYPES.CallExpression)) if (TESTED.has(call.parent.type)) add(this.testedBy(call));
+    for (const call of ofKind(this.sourceCode, AST_NODE_TYPES.CallExpression)) if (this.isTested(call)) add(this.testedBy(call));
     for (const { left, operator } of ofKind(this.sourceCode, AST_NODE_TYPES.BinaryExpression)) if (operator === 'instanceof') add(left);
     return guarded;
+  }
+
+  /** Whether what a call says has consequences. */
+  private isTested({ parent }: TSESTree.CallExpression): boolean {
+    // `if ((is = isPtep(n)))`, `assert(isPtep(n));`
+    if (parent.type === AST_NODE_TYPES.AssignmentExpression) return parent.parent.type !== AST_NODE_TYPES.ExpressionStatement;
+    if (parent.type === AST_NODE_TYPES.CallExpression) return parent.parent.type === AST_NODE_TYPES.ExpressionStatement && this.saysSo(this.signatureOf(parent));
+    return TESTED.has(parent.type);
+  }
+
+  /** Whether a function says of something what it is. Who asserts has to; who only asks may leave it to the compiler. */
+  private saysSo(signature: ts.Signature | undefined): boolean {
+    const declaration = signature?.declaration;
+    return declaration?.type !== undefined && !ts.isJSDocSignature(declaration) && ts.isTypePredicateNode(declaration.type);
   }
 
   /** The argument of a call, or the object that it is a method of, that is less where the call says yes, or returns at all. */
   private testedBy(call: TSESTree.CallExpression): TSESTree.Node | undefined {
     const signature = this.signatureOf(call);
     if (signature === undefined) return undefined;
-    // Who asserts has to say so; who only asks may leave it to the compiler.
-    const { declaration } = signature;
-    const saysSo = declaration?.type !== undefined && !ts.isJSDocSignature(declaration) && ts.isTypePredicateNode(declaration.type);
-    if (!saysSo && call.parent.type === AST_NODE_TYPES.ExpressionStatement) return undefined;
+    if (call.parent.type === AST_NODE_TYPES.ExpressionStatement && !this.saysSo(signature)) return undefined;
     const predicate = this.types.checker.getTypePredicateOfSignature(signature);
     if (predicate?.type === undefined || (predicate.type.flags & PRIMITIVE) !== 0) return undefined;
     if (predicate.kind === ts.TypePredicateKind.Identifier || predicate.kind === ts.TypePredicateKind.AssertsIdentifier) return call.arguments[predicate.parameterIndex];
@@ -585,6 +600,12 @@ class Asked implements Typed {
     if (index.type === AST_NODE_TYPES.BinaryExpression) return isArithmetic(index.operator) && (this.may(index) & May.Text) === 0;
     return ((this.widestType(index)?.flags ?? 0) & ts.TypeFlags.NumberLike) !== 0;
   }
+}
+
+/** The name of a property, with its sign where it is private: `#at`; undefined where only the running code knows it. */
+function propertyName({ computed, property }: TSESTree.MemberExpression): string | undefined {
+  if (computed) return property.type === AST_NODE_TYPES.Literal && typeof property.value === 'string' ? property.value : undefined;
+  return property.type === AST_NODE_TYPES.PrivateIdentifier ? `#${property.name}` : property.name;
 }
 
 function isConst(node: TSESTree.TypeNode): boolean {

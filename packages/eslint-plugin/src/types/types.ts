@@ -197,15 +197,26 @@ export class Types {
     return known.handle;
   }
 
-  /** Whether what declares properties may declare those of a handle, under the alias of a number: an interface or a class that is one, or what is added to one by `&`. */
+  /**
+   * Whether what declares properties may declare those of a handle, under the alias of a number: a class that is one, or an object type that is one or may be added to one
+   * by `&`. What the language and core declare is not.
+   */
   isOfHandles(owner: ts.Node): boolean {
-    if (!ts.isInterfaceDeclaration(owner) && !ts.isClassLike(owner)) return ts.isTypeLiteralNode(owner) && ts.isIntersectionTypeNode(owner.parent);
+    if (ts.isTypeLiteralNode(owner) || ts.isObjectLiteralExpression(owner)) return true;
+    if (!ts.isInterfaceDeclaration(owner) && !ts.isClassLike(owner)) return false;
     let is = this.owners.get(owner);
     if (is === undefined) {
-      is = NUMBERS.has(owner.name?.text ?? '') || this.handle(this.checker.getTypeAtLocation(owner)) !== undefined;
+      is = this.findsOfHandles(owner);
       this.owners.set(owner, is);
     }
     return is;
+  }
+
+  private findsOfHandles(owner: ts.InterfaceDeclaration | ts.ClassLikeDeclaration): boolean {
+    if (NUMBERS.has(owner.name?.text ?? '') || this.handle(this.checker.getTypeAtLocation(owner)) !== undefined) return true;
+    if (ts.isClassLike(owner)) return false;
+    const file = owner.getSourceFile();
+    return !this.services.program.isSourceFileDefaultLibrary(file) && packageOfFile(file.fileName) !== CORE;
   }
   private readonly owners = new Map<ts.Node, boolean>();
 
