@@ -374,7 +374,7 @@ class Asked implements Typed {
   private findPossible(node: TSESTree.Node): number {
     switch (node.type) {
       case AST_NODE_TYPES.BinaryExpression:
-        return node.operator === '+' ? (this.may(node.left) | this.may(node.right)) & May.Text : 0;
+        return node.operator === '+' ? (this.may(node.left) | this.may(node.right)) & (May.Text | May.Any) : 0;
       case AST_NODE_TYPES.TemplateLiteral:
         return May.Text;
       case AST_NODE_TYPES.UnaryExpression:

@@ -265,7 +265,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** What is `any` where a handle, or a list of them, is wanted. */
   function checkAny(node: TSESTree.Expression | null | undefined): void {
-    if (node === null || node === undefined || isPrimitive(node)) return;
+    if (node === null || node === undefined || (isPrimitive(node) && !isSum(node))) return;
     if (!types.isAny(node)) {
       checkHeldAny(node);
       return;
@@ -504,6 +504,11 @@ const MAX_DEPTH = 3;
 
 /** What has more is no record of an entry. */
 const MAX_FIELDS = 24;
+
+/** A sum with `any` is any. */
+function isSum(node: TSESTree.Expression): boolean {
+  return node.type === AST_NODE_TYPES.BinaryExpression && node.operator === '+';
+}
 
 function isCast(node: TSESTree.Node | undefined): node is Cast {
   return node?.type === AST_NODE_TYPES.TSAsExpression || node?.type === AST_NODE_TYPES.TSTypeAssertion;
