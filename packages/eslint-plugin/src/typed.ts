@@ -348,7 +348,10 @@ class Asked implements Typed {
     if ((this.may(node) & May.Text) === 0) return false;
     if (node.type === AST_NODE_TYPES.TemplateLiteral || node.type === AST_NODE_TYPES.Literal) return true;
     if (node.type === AST_NODE_TYPES.BinaryExpression && (this.isText(node.left) || this.isText(node.right))) return true;
-    return (this.typeOf(node).flags & ts.TypeFlags.StringLike) !== 0;
+    const type = this.typeOf(node);
+    if ((type.flags & ts.TypeFlags.StringLike) !== 0) return true;
+    // `'pte' | 'pmd'`, and what is one of them
+    return (type.flags & (ts.TypeFlags.Union | ts.TypeFlags.Intersection | ts.TypeFlags.Instantiable)) !== 0 && this.types.checker.isTypeAssignableTo(type, this.types.checker.getStringType());
   }
 
   isZero(node: TSESTree.Node): boolean {
@@ -378,10 +381,11 @@ class Asked implements Typed {
       case AST_NODE_TYPES.TemplateLiteral:
         return May.Text;
       case AST_NODE_TYPES.UnaryExpression:
+        return node.operator === 'typeof' ? May.Text : 0;
       case AST_NODE_TYPES.UpdateExpression:
         return 0;
       case AST_NODE_TYPES.ArrayExpression:
-        return node.elements.some((element) => element !== null && (element.type === AST_NODE_TYPES.SpreadElement || (this.may(element) & May.Handle) !== 0)) ? May.Object : 0;
+        return node.elements.some((element) => element !== null && (element.type === AST_NODE_TYPES.SpreadElement || (this.may(element) & (May.Handle | May.Object)) !== 0)) ? May.Object : 0;
       case AST_NODE_TYPES.ObjectExpression:
         return node.properties.length === 0 ? 0 : May.Object;
       case AST_NODE_TYPES.ArrowFunctionExpression:
@@ -423,6 +427,9 @@ class Asked implements Typed {
   mayBe(node: TSESTree.Node, test: TypeTest): boolean {
     if ((this.may(node) & May.Object) === 0) return false;
     switch (node.type) {
+      case AST_NODE_TYPES.ArrayExpression:
+        // A list passes for what is in it: a handle, or what passes itself. To find what a literal is the compiler checks all of it again.
+        return node.elements.some((element) => element !== null && (element.type === AST_NODE_TYPES.SpreadElement || (this.may(element) & May.Handle) !== 0 || this.mayBe(element, test)));
       case AST_NODE_TYPES.TSNonNullExpression:
       case AST_NODE_TYPES.ChainExpression:
         return this.mayBe(node.expression, test);

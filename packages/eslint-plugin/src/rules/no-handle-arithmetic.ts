@@ -168,7 +168,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       const handle = leftLive ?? rightLive;
       if (handle === undefined) return;
       // What becomes text is a conversion, and no-raw-deref's business.
-      if (operator === '+' && [left, right].some((side) => (types.typeOf(side).flags & ts.TypeFlags.StringLike) !== 0)) return;
+      if (operator === '+' && (types.isText(left) || types.isText(right))) return;
       if (leftLive !== undefined && rightLive !== undefined) {
         if (operator !== '-') {
           report(node, 'arithmetic', handle, operator);
@@ -220,7 +220,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       const handle = liveIn(left);
       if (handle === undefined) {
         const added = liveIn(right);
-        const isText = operator === '+=' && (types.typeOf(left).flags & ts.TypeFlags.StringLike) !== 0;
+        const isText = operator === '+=' && types.isText(left);
         if (added !== undefined && !isText) report(node, 'arithmetic', added, operator);
         return;
       }
