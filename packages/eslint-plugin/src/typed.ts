@@ -1,6 +1,6 @@
-import { AST_NODE_TYPES, type ParserServicesWithTypeInformation, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
+import { AST_NODE_TYPES, TSESLint, type ParserServicesWithTypeInformation, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
-import { bare, isArithmetic } from './ast.js';
+import { ancestors, bare, isArithmetic } from './ast.js';
 import { ofKind } from './in-one-go.js';
 import { settingsOf, type Settings } from './settings.js';
 import { Provenance, type Origin } from './types/provenance.js';
@@ -234,10 +234,10 @@ class Asked implements Typed {
       return facts;
     };
     for (const { references } of this.sourceCode.scopeManager?.scopes ?? []) {
-      for (const { identifier, resolved, isValueReference } of references) {
+      for (const { from, identifier, resolved, isValueReference } of references) {
         if (!isValueReference) continue;
         if (resolved?.defs.length === 1) names.set(identifier, shared(variables, resolved, resolved.defs[0]!.name));
-        else if ((resolved === null || resolved.defs.length === 0) && identifier.type === AST_NODE_TYPES.Identifier && !isShorthand(identifier)) names.set(identifier, shared(globals, identifier.name, identifier));
+        else if ((resolved === null || resolved.defs.length === 0) && identifier.type === AST_NODE_TYPES.Identifier && !isShorthand(identifier) && !isInNamespace(from)) names.set(identifier, shared(globals, identifier.name, identifier));
       }
     }
     return names;
@@ -396,7 +396,7 @@ class Asked implements Typed {
       case AST_NODE_TYPES.Super:
         return May.Object;
       case AST_NODE_TYPES.ThisExpression:
-        return this.settings.handleTypes.length === 0 ? ANYTHING & ~May.Handle : ANYTHING;
+        return this.settings.handleTypes.length === 0 && !hasOwnThis(node) ? ANYTHING & ~May.Handle : ANYTHING;
       case AST_NODE_TYPES.TSNonNullExpression:
       case AST_NODE_TYPES.ChainExpression:
         return this.may(node.expression);
@@ -569,7 +569,7 @@ class Asked implements Typed {
   private symbolType(name: TSESTree.Node): ts.Type | undefined {
     const found = this.symbolOf(name);
     const symbol = found === undefined ? undefined : this.types.resolved(found);
-    return symbol === undefined || (symbol.flags & TYPED) === 0 ? undefined : this.types.checker.getTypeOfSymbol(symbol);
+    return symbol === undefined || (symbol.flags & TYPED) === 0 || isFoundOut(symbol) ? undefined : this.types.checker.getTypeOfSymbol(symbol);
   }
 
   /** The type of all elements of a list, for one of them by its number. */
@@ -609,6 +609,17 @@ class Asked implements Typed {
   }
 }
 
+/** Whether the function around says what `this` is. */
+function hasOwnThis(node: TSESTree.ThisExpression): boolean {
+  for (const at of ancestors(node)) {
+    if (at.type === AST_NODE_TYPES.PropertyDefinition || at.type === AST_NODE_TYPES.StaticBlock) return false;
+    if (at.type !== AST_NODE_TYPES.FunctionDeclaration && at.type !== AST_NODE_TYPES.FunctionExpression) continue;
+    const [first] = at.params;
+    return first?.type === AST_NODE_TYPES.Identifier && first.name === 'this';
+  }
+  return false;
+}
+
 /** The name of a property, with its sign where it is private: `#at`; undefined where only the running code knows it. */
 function propertyName({ computed, property }: TSESTree.MemberExpression): string | undefined {
   if (computed) return property.type === AST_NODE_TYPES.Literal && typeof property.value === 'string' ? property.value : undefined;
@@ -635,9 +646,21 @@ function isNothing(node: TSESTree.Expression): boolean {
   return node.type === AST_NODE_TYPES.Identifier ? node.name === 'undefined' : node.type === AST_NODE_TYPES.Literal && node.value === null && node.raw === 'null';
 }
 
+/** Whether a name is used in a namespace, of which another declaration may say what it is. */
+function isInNamespace(scope: TSESLint.Scope.Scope): boolean {
+  for (let at: TSESLint.Scope.Scope | null = scope; at !== null; at = at.upper) if (at.type === TSESLint.Scope.ScopeType.tsModule) return true;
+  return false;
+}
+
 /** `{ ptep }`: the compiler takes the name for that of the property. */
 function isShorthand({ parent }: TSESTree.Node): boolean {
   return parent?.type === AST_NODE_TYPES.Property && parent.shorthand;
+}
+
+/** `const list = [];`, of which the compiler says at each use what was put into it before. */
+function isFoundOut({ valueDeclaration: declaration }: ts.Symbol): boolean {
+  if (declaration === undefined || !ts.isVariableDeclaration(declaration) || declaration.type !== undefined) return false;
+  return declaration.initializer !== undefined && ts.isArrayLiteralExpression(declaration.initializer) && declaration.initializer.elements.length === 0;
 }
 
 /** What has a type by being declared. */
