@@ -240,7 +240,7 @@ export class Types {
       return undefined;
     }
     if (type.flags & ts.TypeFlags.IndexedAccess) return this.ofFamily(type as ts.IndexedAccessType);
-    if (type.flags & ts.TypeFlags.Conditional) return this.ofConditional(type);
+    if (type.flags & ts.TypeFlags.Conditional) return this.ofConditional(type as ts.ConditionalType);
     if (type.flags & ts.TypeFlags.TypeParameter) {
       const constraint = this.checker.getBaseConstraintOfType(type);
       return constraint === undefined || constraint === type ? undefined : this.handle(constraint);
@@ -257,24 +257,34 @@ export class Types {
     return brand === undefined ? undefined : { form: 'alias', level: this.levelOf(this.checker.getTypeOfSymbol(brand)) };
   }
 
-  /** `H['pte']` where H is a type parameter that any family may stand for, or `AliasHandles[L]` of a level that is one. */
+  /** `H['pte']` where H is a type parameter that any family may stand for, or `AliasHandles[L]` of a level that is one, or `F['ptep']` of some fault. */
   private ofFamily(type: ts.IndexedAccessType): Handle | undefined {
     const { objectType, indexType } = type;
-    if (objectType.flags & ts.TypeFlags.TypeParameter) return this.isFamily(objectType) ? { form: 'generic', level: this.levelOf(indexType) } : undefined;
+    if (objectType.flags & (ts.TypeFlags.TypeParameter | ts.TypeFlags.Conditional) && this.isFamily(objectType)) return { form: 'generic', level: this.levelOf(indexType) };
     const constraint = this.checker.getBaseConstraintOfType(type);
     return constraint === undefined || constraint === type ? undefined : this.handle(constraint);
   }
 
-  /** `Exclude<H['pte'], undefined>`, while nobody knows what H is. */
-  private ofConditional(type: ts.Type): Handle | undefined {
+  /** `Exclude<H['pte'], undefined>`, while nobody knows what H is, and what comes out of a condition, of which nobody knows what it is. */
+  private ofConditional(type: ts.ConditionalType): Handle | undefined {
     const [of] = type.aliasTypeArguments ?? [];
-    return of !== undefined && /^(Exclude|Extract)$/.test(type.aliasSymbol?.name ?? '') ? this.handle(of) : undefined;
+    if (of !== undefined && /^(Exclude|Extract)$/.test(type.aliasSymbol?.name ?? '')) return this.handle(of);
+    const found = this.sidesOf(type).map((side) => this.handle(side)).filter((handle) => handle?.form === 'generic');
+    const [first] = found;
+    return first === undefined ? undefined : { form: 'generic', level: found.every((one) => one?.level === first.level) ? first.level : undefined };
+  }
+
+  /** What may come out of a condition, as it was written. */
+  private sidesOf({ root }: ts.ConditionalType): readonly ts.Type[] {
+    return [root.node.trueType, root.node.falseType].map((side) => this.checker.getTypeFromTypeNode(side));
   }
 
   /** Whether a type is a handle family: a property for each level, each of them unknown, or a handle, or either. */
   readonly isFamily = this.remembered('family', (type) => this.findFamily(type));
 
   private findFamily(type: ts.Type): boolean {
+    // HandlesOf<A>, of an architecture of which nobody knows which it is.
+    if (type.flags & ts.TypeFlags.Conditional) return this.sidesOf(type as ts.ConditionalType).some((side) => (side.flags & ts.TypeFlags.TypeParameter) !== 0 && this.isFamily(side));
     const family = type.flags & ts.TypeFlags.TypeParameter ? this.checker.getBaseConstraintOfType(type) : type;
     if (family === undefined || (family.flags & (ts.TypeFlags.Object | ts.TypeFlags.Intersection)) === 0) return false;
     return LEVELS.every((level) => {
