@@ -133,7 +133,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
         else report(handle, 'launder', handle, { data: { expected } });
         continue;
       }
-      const within = name === 'JSON.stringify' ? liveWritten(argument) : name === 'String' ? containers.liveWithin(argument) : undefined;
+      const within = name === 'JSON.stringify' ? liveWritten(argument) : name === 'String' ? liveListed(argument) : undefined;
       if (within !== undefined) {
         report(argument, 'convert', within);
         continue;
@@ -171,6 +171,12 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     if (held === undefined || !checker.isArrayLikeType(checker.getNonNullableType(typed.typeOf(callee.object)))) return false;
     report(node, orders ? 'order' : 'convert', held);
     return true;
+  }
+
+  /** The type of a live handle in a list that becomes text. Handles that stand in a literal themselves stand at a place. */
+  function liveListed(value: TSESTree.Node): ts.Type | undefined {
+    if (value.type === AST_NODE_TYPES.ArrayExpression) return firstOf(value.elements, (element) => (element === null ? undefined : liveListed(element.type === AST_NODE_TYPES.SpreadElement ? element.argument : element)));
+    return isPrimitive(value) ? undefined : containers.liveWithin(value as TSESTree.Expression);
   }
 
   /** The type of a live handle that is written out with what holds it: a list, an object, or a literal with one of those in it. Handles that stand in a literal themselves stand at a place. */
