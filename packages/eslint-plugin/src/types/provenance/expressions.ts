@@ -4,7 +4,7 @@ import { type Env, NONE } from './generics.js';
 import { ASSIGNMENTS, EITHER, LAST } from './operators.js';
 import { either, type Origin } from './origin.js';
 import { Part } from './part.js';
-import { isParameter, MAX_STEPS, type Path } from './path.js';
+import { isParameter, MAX_STEPS, ownThis, type Path } from './path.js';
 
 /** Where the value of an expression, or a part of it, came from. */
 export class Expressions extends Part {
@@ -60,7 +60,10 @@ export class Expressions extends Part {
       const said = symbol === undefined ? 'unknown' : this.trace.declarations.symbol(symbol, path, step);
       return said === 'unknown' && ts.isPropertyAccessExpression(node) ? this.expression(node.expression, [node.name.text, ...path], step) : said;
     }
-    if (node.kind === ts.SyntaxKind.ThisKeyword && path.length > 0) {
+    if (node.kind === ts.SyntaxKind.ThisKeyword) {
+      const said = ownThis(node);
+      if (said !== undefined) return this.trace.declarations.declaration(said, path, step);
+      if (path.length === 0) return 'unknown';
       const made = this.checker.getTypeAtLocation(node).symbol as ts.Symbol | undefined;
       return made === undefined ? 'unknown' : this.trace.written.member(made, path, NONE, step);
     }
@@ -70,7 +73,8 @@ export class Expressions extends Part {
   /** The name of the property that stands in brackets: a literal, a constant that is one, a member of an enum. */
   keyName(index: ts.Expression): string | undefined {
     if (ts.isStringLiteralLike(index) || ts.isNumericLiteral(index)) return index.text;
-    const type = this.checker.getTypeAtLocation(index);
+    const found = this.checker.getTypeAtLocation(index);
+    const type = this.checker.getBaseConstraintOfType(found) ?? found;
     return type.isStringLiteral() || type.isNumberLiteral() ? String(type.value) : undefined;
   }
 

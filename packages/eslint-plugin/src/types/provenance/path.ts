@@ -67,6 +67,12 @@ export function isThis({ name }: ts.ParameterDeclaration): boolean {
   return ts.isIdentifier(name) && name.text === 'this';
 }
 
+/** What the function around says that `this` is. */
+export function ownThis(node: ts.Node): ts.ParameterDeclaration | undefined {
+  const made = ts.findAncestor(node, (at) => (ts.isFunctionLike(at) && !ts.isArrowFunction(at)) || ts.isPropertyDeclaration(at) || ts.isClassStaticBlockDeclaration(at));
+  return made !== undefined && ts.isFunctionLike(made) ? made.parameters.find(isThis) : undefined;
+}
+
 /** Whether two ways lead to the same part of what can be taken for the other: what goes through a map finds pairs. */
 export function isSameWay(one: Path, other: Path): boolean {
   const [a, b] = [one, other].map((path) => path.flatMap((step) => (step === '%key' ? ['*', '0'] : step === '%value' ? ['*', '1'] : [step])));
