@@ -247,7 +247,14 @@ export class Types {
     }
     if ((type.flags & ts.TypeFlags.Object) === 0) return undefined;
     const brand = this.brand(type, 'hw');
-    return brand === undefined ? undefined : { form: 'opaque', level: this.levelOf(this.checker.getTypeOfSymbol(brand)) };
+    if (brand === undefined) return this.declared.length === 0 ? undefined : this.ofBase(type);
+    return { form: 'opaque', level: this.levelOf(this.checker.getTypeOfSymbol(brand)) };
+  }
+
+  /** What an interface or a class extends that the settings name. */
+  private ofBase(type: ts.Type): Handle | undefined {
+    const made = isReference(type) ? type.target : type;
+    return made.isClassOrInterface() ? this.checker.getBaseTypes(made).map((base) => this.handle(base)).find((handle) => handle !== undefined) : undefined;
   }
 
   /** `{ [ptr]: L }`, the half of an `EntryPtr` that says so. */
