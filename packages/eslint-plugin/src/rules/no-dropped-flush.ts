@@ -60,7 +60,10 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     return signatures.length > 0 && signatures.every((signature) => typed.types.passes(signature.getReturnType(), isPromise));
   });
 
-  const holdsPromises = typed.types.test('list of flush promises', (type) => isList(type) && checker.getTypeArguments(type as ts.TypeReference).some((held) => typed.types.passes(held, isPromise)));
+  const holdsPromises = typed.types.test('list of flush promises', (type) => {
+    const list = typed.types.container(type);
+    return list !== undefined && (list.isTuple || LISTS.has(list.name)) && list.parts.some((held) => typed.types.passes(held, isPromise));
+  });
 
   /** Looks at an expression that makes a promise: a call, `new`, what an await gives. */
   function checkSource(source: TSESTree.Expression): void {
@@ -97,10 +100,6 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   function isOfProgram(call: TSESTree.CallExpression): boolean {
     const declaration = typed.signatureOf(call)?.declaration;
     return declaration !== undefined && !typed.services.program.isSourceFileDefaultLibrary(declaration.getSourceFile());
-  }
-
-  function isList(type: ts.Type): boolean {
-    return checker.isArrayType(type) || checker.isTupleType(type);
   }
 
   /** `const [first, second] = clearTwo();`, `for (const promise of clearAll()) count++;`: what is taken out of what a call returns, and never used. */
@@ -465,6 +464,8 @@ const MAY_BE_FUNCTIONS: ReadonlySet<AST_NODE_TYPES | undefined> = new Set([AST_N
 
 /** Methods of the language that put something into a list, a set or a map. */
 const ADDITIONS: ReadonlySet<string> = new Set(['push', 'unshift', 'add', 'set']);
+
+const LISTS: ReadonlySet<string> = new Set(['Array', 'ReadonlyArray']);
 
 const COLLECTIONS: ReadonlySet<string> = new Set(['Array', 'Set', 'Map']);
 

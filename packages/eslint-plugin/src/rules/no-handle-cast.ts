@@ -6,7 +6,7 @@ import { firstOf } from '../first-of.js';
 import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
 import { CONTAINERS, stepInto } from '../types/provenance/path.js';
-import { isReference, PRIMITIVE } from '../types/types.js';
+import { isReference, PRIMITIVE, STRUCTURED } from '../types/types.js';
 
 const MESSAGES = {
   ...NO_TYPES,
@@ -61,12 +61,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const own = types.types.handle(type);
     if (own !== undefined) return { level: own.level ?? 'page-table', form: own.form };
     if (type.isUnion()) return firstOf(type.types, (one) => findWithin(one, depth));
-    if (depth > MAX_DEPTH || !isReference(type) || !isContainer(type)) return undefined;
-    return firstOf(checker.getTypeArguments(type), (one) => findWithin(one, depth + 1));
-  }
-
-  function isContainer(type: ts.TypeReference): boolean {
-    return checker.isTupleType(type) || CONTAINERS.has((type.symbol as ts.Symbol | undefined)?.name ?? '');
+    const container = depth > MAX_DEPTH ? undefined : types.types.container(type);
+    return container && firstOf(container.parts, (one) => findWithin(one, depth + 1));
   }
 
   /** Whether something holds what is `any`: a list or another generic of it, or an object with a field of it. */
@@ -86,8 +82,9 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   const handleInField = types.types.remembered('handle in a field', (type) => findInField(type, 0));
 
   function findInField(type: ts.Type, depth: number): { readonly level: string } | undefined {
-    if (depth > MAX_DEPTH || (type.flags & (ts.TypeFlags.Object | ts.TypeFlags.Intersection)) === 0 || types.types.isFamily(type)) return undefined;
-    if (isReference(type) && isContainer(type)) return firstOf(checker.getTypeArguments(type), (one) => findInField(checker.getNonNullableType(one), depth + 1));
+    if (depth > MAX_DEPTH || (type.flags & STRUCTURED) === 0 || types.types.isFamily(type)) return undefined;
+    const container = types.types.container(type);
+    if (container !== undefined) return firstOf(container.parts, (one) => findInField(checker.getNonNullableType(one), depth + 1));
     const properties = type.getProperties();
     if (properties.length > MAX_FIELDS || properties.some(({ flags }) => (flags & ts.SymbolFlags.Method) !== 0)) return undefined;
     return firstOf(properties, (property) => {
@@ -217,7 +214,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     return field === undefined ? partsOf(checker.getNonNullableType(before), checker.getNonNullableType(after), 0) : { messageId: 'to', data: field };
   }
 
-  function partsOf(before: ts.Type, after: ts.Type, depth: number): Problem | undefined {
+  function partsOf(given: ts.Type, wanted: ts.Type, depth: number): Problem | undefined {
+    const [before, after] = [types.types.bound(given), types.types.bound(wanted)];
     // What is generic over families is cast to AnyArch and back: its handles are nobody's business there.
     if (before === after || depth > 3 || types.types.isFamily(before) || types.types.isFamily(after)) return undefined;
     const from = types.types.handle(before);
@@ -227,7 +225,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     }
     if (from !== undefined) return isNumber(after) ? { messageId: 'from', data: { level: from.level ?? 'page-table' } } : undefined;
     if (to !== undefined) return isNumber(before) ? { messageId: 'to', data: { level: to.level ?? 'page-table' } } : undefined;
-    if ((before.flags & ts.TypeFlags.Object) === 0 || (after.flags & ts.TypeFlags.Object) === 0) return undefined;
+    if ((before.flags & STRUCTURED) === 0 || (after.flags & STRUCTURED) === 0) return undefined;
     if (isReference(before) && isReference(after) && before.target === after.target) return first(pairs(checker.getTypeArguments(before), checker.getTypeArguments(after)), depth);
     const [called] = before.getCallSignatures();
     const [calledAfter] = after.getCallSignatures();
@@ -278,12 +276,18 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** A list, a map, a record of nobody knows what, where one of handles is wanted. What is written as a literal is looked at part by part. */
   function checkHeldAny(node: TSESTree.Expression): void {
-    if (LITERALS.has(node.type) || !types.is(node, holdsAny) || isOfNothing(node)) return;
+    if (LITERALS.has(node.type) || !types.is(node, holdsAny) || isOfNothing(node) || isToBeFilled(node)) return;
     const given = toTs.get(node) as ts.Expression;
     const expected = checker.getContextualType(given);
     // What is put into a list that begins without a type says what it is a list of.
     const handle = expected === undefined ? undefined : anyFor(checker.getTypeAtLocation(given), expected, 0);
     if (handle !== undefined && !isToldAlready(node)) context.report({ node, messageId: 'any', data: handle });
+  }
+
+  /** Whether something is a variable of which nobody said what it will be of: `const entries = new Array(512);`. */
+  function isToBeFilled(node: TSESTree.Expression): boolean {
+    const declaration = node.type === AST_NODE_TYPES.Identifier ? types.symbolOf(node)?.valueDeclaration : undefined;
+    return declaration !== undefined && ts.isVariableDeclaration(declaration) && declaration.type === undefined && declaration.initializer !== undefined && ts.isNewExpression(declaration.initializer);
   }
 
   /** The handle that a part of what is wanted is, where the same part of what is given is `any`. */
@@ -293,12 +297,14 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     if (wanted.isUnion()) return firstOf(wanted.types, (one) => anyFor(given, one, depth));
     if (given.isUnion()) return firstOf(given.types, (one) => anyFor(one, wanted, depth));
     if ((given.flags & ts.TypeFlags.Object) === 0 || (wanted.flags & ts.TypeFlags.Object) === 0) return undefined;
+    const [of, wantedOf] = [types.types.container(given), types.types.container(wanted)];
+    if (of !== undefined && wantedOf !== undefined) {
+      if (of.isTuple === wantedOf.isTuple) return stepInto(of.name, 0) === stepInto(wantedOf.name, 0) ? firstOf(pairs(of.parts, wantedOf.parts), ([one, other]) => anyFor(one, other, depth + 1)) : undefined;
+      // A list for a tuple, and the other way round.
+      return of.isTuple ? firstOf(of.parts, (one) => anyFor(one, wantedOf.parts[0]!, depth + 1)) : firstOf(wantedOf.parts, (one) => anyFor(of.parts[0]!, one, depth + 1));
+    }
     if (isReference(given) && isReference(wanted)) {
-      const [held, wantedToHold] = [checker.getTypeArguments(given), checker.getTypeArguments(wanted)];
-      // any[] for a tuple
-      if (checker.isArrayType(given) && checker.isTupleType(wanted)) return firstOf(wantedToHold, (one) => anyFor(held[0]!, one, depth + 1));
-      const isSame = given.target === wanted.target || (isContainer(given) && isContainer(wanted) && stepInto(given.symbol.name, 0) === stepInto(wanted.symbol.name, 0));
-      return isSame ? firstOf(pairs(held, wantedToHold), ([one, other]) => anyFor(one, other, depth + 1)) : undefined;
+      return given.target === wanted.target ? firstOf(pairs(checker.getTypeArguments(given), checker.getTypeArguments(wanted)), ([one, other]) => anyFor(one, other, depth + 1)) : undefined;
     }
     const named = wanted.getStringIndexType();
     const namedAs = given.getStringIndexType();

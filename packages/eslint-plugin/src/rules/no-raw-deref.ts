@@ -7,6 +7,7 @@ import { accessorName } from '../fix/names.js';
 import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
 import type { Path } from '../types/provenance/path.js';
+import { STRUCTURED } from '../types/types.js';
 import { Containers } from './raw-deref/containers.js';
 import { AccessorFixes, type AccessorChange } from './raw-deref/fix.js';
 import { Functions } from './raw-deref/functions.js';
@@ -192,11 +193,13 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     return object.type === AST_NODE_TYPES.ObjectExpression ? undefined : livePropertyOf(checker.getNonNullableType(typed.typeOf(object)), object);
   }
 
-  function livePropertyOf(type: ts.Type, object: TSESTree.Expression, depth = 0): ts.Type | undefined {
+  function livePropertyOf(given: ts.Type, object: TSESTree.Expression, depth = 0): ts.Type | undefined {
+    const type = typed.types.bound(given);
+    if (type.isUnion()) return firstOf(type.types, (one) => livePropertyOf(one, object, depth));
     const element = checker.isArrayLikeType(type) ? type.getNumberIndexType() : undefined;
     if (element !== undefined) return depth > MAX_LISTS ? undefined : livePropertyOf(checker.getNonNullableType(element), object, depth + 1);
     // Who says how it is written need not write what it has.
-    if ((type.flags & ts.TypeFlags.Object) === 0 || checker.isArrayLikeType(type) || type.getProperty('toJSON') !== undefined) return undefined;
+    if ((type.flags & STRUCTURED) === 0 || checker.isArrayLikeType(type) || type.getProperty('toJSON') !== undefined) return undefined;
     for (const property of type.getProperties()) {
       // What is private by its name is not seen.
       const { valueDeclaration } = property;
@@ -280,7 +283,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   function checkLoop({ left, right, type }: TSESTree.ForInStatement | TSESTree.ForOfStatement): void {
     if (typed.isLive(right)) report(right, 'spread', right);
     if (type === AST_NODE_TYPES.ForOfStatement && (left.type === AST_NODE_TYPES.ObjectPattern || left.type === AST_NODE_TYPES.ArrayPattern)) {
-      const element = typed.typeOf(right).getNumberIndexType();
+      const list = typed.typeOf(right);
+      const element = list.getNumberIndexType() ?? containers.held(list).find(({ path }) => path.length === 1 && path[0] === '*')?.type;
       if (element !== undefined) checkTargets(left, element, right, ['*']);
     }
     if (type !== AST_NODE_TYPES.ForOfStatement || (left.type !== AST_NODE_TYPES.Identifier && left.type !== AST_NODE_TYPES.MemberExpression)) return;

@@ -2,7 +2,9 @@ import type { ParserServicesWithTypeInformation } from '@typescript-eslint/utils
 import ts from 'typescript';
 import { isLevel, LEVELS, type Level } from '../levels.js';
 import type { HandleTypeSetting, Settings } from '../settings.js';
+import { firstOf } from '../first-of.js';
 import { isDeclaredIn, packageOfFile } from './packages.js';
+import { CONTAINERS } from './provenance/path.js';
 import { mentions, Reach, speaksOf } from './reach.js';
 
 /** The package whose types are meant. Nothing is imported from it: the rules know its types by name and by where they are declared. */
@@ -51,6 +53,17 @@ export interface Known {
   guessed: number;
   possibly: number;
 }
+
+/** A list, a map, a promise or the like of the language. */
+export interface Container {
+  readonly name: string;
+  readonly isTuple: boolean;
+  /** What it is of. */
+  readonly parts: readonly ts.Type[];
+}
+
+/** Types that have properties. */
+export const STRUCTURED = ts.TypeFlags.Object | ts.TypeFlags.Intersection;
 
 /** The interfaces of the language that say what numbers have. */
 const NUMBERS: ReadonlySet<string> = new Set(['Object', 'Number']);
@@ -370,6 +383,29 @@ export class Types {
 
   /** A type without undefined and null. */
   readonly present = this.remembered('present', (type) => this.checker.getNonNullableType(type));
+
+  /** What something of a type is at least: of a type parameter, what it extends. */
+  bound(type: ts.Type): ts.Type {
+    return (type.flags & ts.TypeFlags.Instantiable) === 0 ? type : (this.checker.getBaseConstraintOfType(type) ?? type);
+  }
+
+  /** The list, the map, the promise or the like of the language that a type is, extends, or adds something to. */
+  readonly container = this.remembered('container', (type) => this.findContainer(type));
+
+  private findContainer(type: ts.Type): Container | undefined {
+    const whole = this.bound(type);
+    if (whole.isIntersection()) return firstOf(whole.types, (member) => this.container(member));
+    if ((whole.flags & ts.TypeFlags.Object) === 0) return undefined;
+    const name = (whole.symbol as ts.Symbol | undefined)?.name ?? '';
+    const given = isReference(whole) ? this.checker.getTypeArguments(whole) : [];
+    const isTuple = this.checker.isTupleType(whole);
+    if (isReference(whole) && (isTuple || CONTAINERS.has(name))) return { name, isTuple, parts: given };
+    const made = isReference(whole) ? whole.target : whole;
+    if (!made.isClassOrInterface()) return undefined;
+    const base = firstOf(this.checker.getBaseTypes(made), (one) => this.container(one));
+    // class Entries<T> extends Array<T>
+    return base && { ...base, parts: base.parts.map((part) => given[made.typeParameters?.findIndex((own) => own === part) ?? -1] ?? part) };
+  }
 
   /** What an imported or re-exported name stands for. */
   resolved(symbol: ts.Symbol): ts.Symbol {

@@ -1,7 +1,7 @@
 import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import type { Typed } from '../../typed.js';
-import { CONTAINERS, type Path, stepInto } from '../../types/provenance/path.js';
+import { type Path, stepInto } from '../../types/provenance/path.js';
 import type { TypeTest } from '../../types/types.js';
 import { Questions } from './questions.js';
 
@@ -45,12 +45,10 @@ export class Containers extends Questions {
   /** What a container holds, and what that holds if it is one. */
   held(type: ts.Type, around: Path = []): readonly Held[] {
     if (type.isUnion()) return type.types.flatMap((member) => this.held(member, around));
-    if ((type.flags & ts.TypeFlags.Object) === 0 || ((type as ts.ObjectType).objectFlags & ts.ObjectFlags.Reference) === 0) return [];
-    const isTuple = this.checker.isTupleType(type);
-    const name = (type.symbol as ts.Symbol | undefined)?.name ?? '';
-    if (!isTuple && !CONTAINERS.has(name)) return [];
-    const parts = this.checker.getTypeArguments(type as ts.TypeReference).slice(0, isTuple ? undefined : 2);
-    return parts.flatMap((part, at) => {
+    const container = this.typed.types.container(type);
+    if (container === undefined) return [];
+    const { name, isTuple } = container;
+    return container.parts.slice(0, isTuple ? undefined : 2).flatMap((part, at) => {
       const path = [...around, isTuple ? String(at) : stepInto(name, at)];
       return path.length < MAX_DEPTH ? [{ path, type: part }, ...this.held(part, path)] : [{ path, type: part }];
     });

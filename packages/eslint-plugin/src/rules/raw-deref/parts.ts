@@ -2,7 +2,7 @@ import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import type { Typed } from '../../typed.js';
 import { isSameWay } from '../../types/provenance/path.js';
-import { isReference, type TypeTest } from '../../types/types.js';
+import { isReference, STRUCTURED, type TypeTest } from '../../types/types.js';
 import { HOLDS_NOTHING, MAX_DEPTH, type Containers } from './containers.js';
 import { isRest, launders } from './launders.js';
 import type { Places } from './places.js';
@@ -50,12 +50,12 @@ export class Parts extends Questions {
     // What is expected is known sooner than what a choice is.
     const expected = this.checker.getContextualType(node);
     const wanted = expected === undefined ? undefined : this.checker.getNonNullableType(expected);
-    if (wanted === undefined || (wanted.flags & ts.TypeFlags.Object) === 0 || !this.typed.is(expression, this.hasHandles)) return undefined;
-    return this.lostPart(node, this.checker.getNonNullableType(this.typed.typeOf(expression)), wanted);
+    if (wanted === undefined || (wanted.flags & STRUCTURED) === 0 || !this.typed.is(expression, this.hasHandles)) return undefined;
+    return this.lostPart(node, this.typed.types.bound(this.checker.getNonNullableType(this.typed.typeOf(expression))), wanted);
   }
 
   private lostPart(node: ts.Expression, given: ts.Type, wanted: ts.Type, depth = 0): string | undefined {
-    if (given === wanted || depth > MAX_DEPTH || (wanted.flags & ts.TypeFlags.Object) === 0) return undefined;
+    if (given === wanted || depth > MAX_DEPTH || (wanted.flags & STRUCTURED) === 0) return undefined;
     // Of two lists the elements are compared.
     const [element, wantedElement] = [given, wanted].map((type) => (this.checker.isArrayLikeType(type) ? type.getNumberIndexType() : undefined));
     if (element !== undefined && wantedElement !== undefined) return this.lostPart(node, this.checker.getNonNullableType(element), this.checker.getNonNullableType(wantedElement), depth + 1);
@@ -84,7 +84,11 @@ export class Parts extends Questions {
 
   /** Whether an object of a type, or an element of a list of that type, has a handle in a field, or is generic over one. What the language declares has none of its own. */
   private findHandles(type: ts.Type, depth = 0): boolean {
-    if (type.isUnion()) return type.types.some((member) => this.findHandles(member, depth));
+    if (type.isUnionOrIntersection()) return type.types.some((member) => this.findHandles(member, depth));
+    if ((type.flags & ts.TypeFlags.TypeParameter) !== 0) {
+      const bound = this.typed.types.bound(type);
+      return bound !== type && this.findHandles(bound, depth);
+    }
     if ((type.flags & ts.TypeFlags.Object) === 0) return false;
     if (this.checker.isArrayType(type) || this.checker.isTupleType(type)) return this.findInElements(type, depth);
     if (isReference(type)) {
