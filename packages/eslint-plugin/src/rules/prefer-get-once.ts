@@ -486,12 +486,20 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** Whether a variable or a field has been given something else before it is used, on every way there: `pte = pfnPte(arch, pfn, prot)`. */
   function isAnother(holder: TSESLint.Scope.Variable | string, around: FunctionNode | undefined, since: TSESTree.Node, use: TSESTree.Node): boolean {
-    const targets = typeof holder === 'string' ? fieldsOf(holder, around) : holder.references.map(({ identifier }) => identifier);
+    const targets = typeof holder === 'string' ? [...fieldsOf(holder, around), ...wholesOf(use, around)] : holder.references.map(({ identifier }) => identifier);
     return targets.some((target) => {
       const { parent } = target;
       if (!isTarget(target) || parent?.parent?.type !== AST_NODE_TYPES.ExpressionStatement) return false;
       return since.range[1] <= target.range[0] && parent.range[1] <= use.range[0] && isIn(use, parent.parent.parent);
     });
+  }
+
+  /** Where the objects stand that a field is of: `fault` of `fault.orig`. Who gives them something else gives it to the field. */
+  function wholesOf(field: TSESTree.Node, around: FunctionNode | undefined): readonly TSESTree.Node[] {
+    const whole = field.type === AST_NODE_TYPES.MemberExpression ? bare(field.object) : undefined;
+    if (whole?.type === AST_NODE_TYPES.Identifier) return (variableOf(whole)?.references ?? []).map(({ identifier }) => identifier);
+    const path = whole?.type === AST_NODE_TYPES.MemberExpression ? stablePath(types, whole) : undefined;
+    return whole === undefined || path === undefined ? [] : [...fieldsOf(path, around), ...wholesOf(whole, around)];
   }
 
   /** Where a field stands in a function, by its path. */
