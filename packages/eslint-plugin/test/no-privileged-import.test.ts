@@ -56,7 +56,7 @@ describe('no-privileged-import, with types', () => {
     }
   }
 
-  const BARREL = `export { handleAt, entryIndex as index, type EntryFormat } from '@pgtable/core/arch';\nexport { ptepGet } from '@pgtable/core';\nexport const mine = 1;\n`;
+  const BARREL = `export { handleAt, entryIndex as index, type EntryFormat } from '@pgtable/core/arch';\nexport { ptepGet } from '@pgtable/core';\nexport const mine = 1;\nexport * as hw from '@pgtable/core/arch';\n`;
 
   it.each([
     [`import { handleAt, mine, ptepGet } from './barrel.js';`, ['1: name']],
@@ -68,6 +68,8 @@ describe('no-privileged-import, with types', () => {
     [`export { mine } from './barrel.js';\nexport { index } from './barrel.js';`, ['2: name']],
     [`const { handleAt, mine } = await import('./barrel.js');`, ['1: name']],
     [`export type A = import('./barrel.js').EntryFormat;`, ['1: name']],
+    [`import { hw } from './barrel.js';`, ['1: name']],
+    [`void import('./barrel.js').then(({ handleAt, mine }) => [handleAt, mine]);\nvoid import('./barrel.js').then((all) => all.index);\nvoid import('./barrel.js').then((all) => all.mine);`, ['1: name', '2: name']],
     [`import { handleAt } from '#arch';`, ['1: module']],
   ])('sees what a module of the project passes on: %s', async (code, expected) => {
     expect(await reports({ 'barrel.ts': BARREL, 'user.ts': `${code}\n` })).toEqual(expected);

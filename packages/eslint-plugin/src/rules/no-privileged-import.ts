@@ -117,7 +117,16 @@ function listeners(context: Context): TSESLint.RuleListener {
     } else if (parent.type === AST_NODE_TYPES.MemberExpression && parent.object === taken) {
       const name = ASTUtils.getPropertyName(parent, context.sourceCode.getScope(parent));
       if (name !== null && names.has(name)) reportName(parent, name);
+      else if (name === 'then' && parent.parent.type === AST_NODE_TYPES.CallExpression && parent.parent.callee === parent) checkGiven(parent.parent.arguments[0], names);
     }
+  }
+
+  /** What is used of a module by a function that is called with it: `import('./barrel.js').then(({ entryIndex }) => ...)`. */
+  function checkGiven(called: TSESTree.CallExpressionArgument | undefined, names: ReadonlySet<string>): void {
+    if (called?.type !== AST_NODE_TYPES.ArrowFunctionExpression && called?.type !== AST_NODE_TYPES.FunctionExpression) return;
+    const [module] = called.params;
+    if (module?.type === AST_NODE_TYPES.ObjectPattern) checkPattern(module, names);
+    else if (module?.type === AST_NODE_TYPES.Identifier) checkUses(module, names);
   }
 
   function isRequire(callee: TSESTree.Expression): boolean {
@@ -258,7 +267,11 @@ class PassedOn {
     const names = new Set<string>();
     const isElsewhere = (module.declarations ?? []).some((declaration) => this.program.isSourceFileFromExternalLibrary(declaration.getSourceFile()));
     if (!isElsewhere) {
-      for (const exported of this.checker.getExportsOfModule(module)) if (this.symbols.has(this.original(exported))) names.add(exported.name);
+      for (const exported of this.checker.getExportsOfModule(module)) {
+        const original = this.original(exported);
+        // `export * as hw from ...`: all of it, under one name.
+        if (this.symbols.has(original) || this.isPrivilegedModule(original)) names.add(exported.name);
+      }
     }
     this.byModule.set(module, names);
     return names;
