@@ -196,9 +196,23 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     check(value);
   }
 
+  /** The parameters of a method that take copies where the class or the interface above says that it is called with live entries, or the other way round. */
+  function checkMethod({ kind, parent, static: isStatic, value }: TSESTree.MethodDefinition): void {
+    const made = parent.parent;
+    if (isStatic || kind !== 'method' || (made.superClass === null && made.implements.length === 0)) return;
+    for (const [at, parameter] of value.params.entries()) {
+      if (parameter.type !== AST_NODE_TYPES.Identifier || parameter.typeAnnotation === undefined) continue;
+      const handle = types.types.handle(types.typeOf(parameter.typeAnnotation.typeAnnotation));
+      if (handle?.form !== 'alias') continue;
+      const { origin, place } = provenance.ofOverriding(toTs.get(value) as unknown as ts.MethodDeclaration, at);
+      report(parameter, origin, place, handle.level);
+    }
+  }
+
   return {
     CallExpression: checkCall,
     NewExpression: checkCall,
+    MethodDefinition: checkMethod,
     VariableDeclarator(node) {
       // A variable without a type is meant for whatever it is given.
       if (node.id.typeAnnotation !== undefined) check(node.init);

@@ -106,6 +106,13 @@ export class Provenance {
     return { origin, place: this.trace.written.typeNode(own.type, own.dotDotDotToken === undefined ? WHOLE : ['*'], NONE, 0) };
   }
 
+  /** What the class that a class extends, or an interface that it implements, says of parameter `at` of a method, and what the method's own parameter is meant for. */
+  ofOverriding(method: ts.MethodDeclaration, at: number): { readonly origin: Origin; readonly place: Origin } {
+    const parameter = method.parameters[at];
+    if (!ts.isClassLike(method.parent) || !(ts.isIdentifier(method.name) || ts.isStringLiteral(method.name)) || parameter?.type === undefined || parameter.dotDotDotToken !== undefined) return { origin: 'unknown', place: 'unknown' };
+    return { origin: this.trace.written.inherited(method.parent, [method.name.text, `(${at})`], NONE, 0), place: this.ofAnnotation(parameter) };
+  }
+
   /** What the place that an expression stands at is meant for: a parameter, a field, a variable, a result, an element. */
   ofPlace(expression: ts.Expression): Origin {
     return this.trace.places.place(expression, WHOLE, 0);

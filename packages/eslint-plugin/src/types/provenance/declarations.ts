@@ -229,11 +229,18 @@ export class Declarations extends Part {
   result(declaration: ts.SignatureDeclaration, path: Path, step: number): Origin {
     if (declaration.type !== undefined) return this.trace.written.typeNode(declaration.type, path, NONE, step + 1);
     const expected = this.expectedOf(declaration)?.getDeclaration();
-    if (expected?.type === undefined) return 'unknown';
+    if (expected?.type === undefined) return this.overridden(declaration, path, step + 1);
     const { parent } = declaration;
     const env = ts.isCallExpression(parent) || ts.isNewExpression(parent) ? this.trace.generics.envOf(parent) : this.trace.generics.envOfMapped(expected, ts.isPropertyAssignment(parent) ? parent.name : declaration.name);
     const said = this.trace.written.typeNode(expected.type, path, env, step + 1);
     return said === 'unknown' ? this.wantedOf(declaration, '()', path, step + 1) : said;
+  }
+
+  /** What a method without a result type is declared to return where it is declared first: by the class that it overrides, by the interface that it implements. */
+  private overridden(declaration: ts.SignatureDeclaration, path: Path, step: number): Origin {
+    if (!(ts.isMethodDeclaration(declaration) || ts.isGetAccessorDeclaration(declaration)) || !ts.isClassLike(declaration.parent)) return 'unknown';
+    const name = this.nameOf(declaration.name);
+    return name === undefined ? 'unknown' : this.trace.written.inherited(declaration.parent, [name, ...(ts.isGetAccessorDeclaration(declaration) ? [] : ['()']), ...path], NONE, step);
   }
 }
 

@@ -23,6 +23,10 @@ export class Places extends Part {
       if (kind === ts.SyntaxKind.CommaToken || kind === ts.SyntaxKind.AmpersandAmpersandToken) return parent.right === node ? this.place(parent, path, step + 1) : 'unknown';
       return kind === ts.SyntaxKind.BarBarToken || kind === ts.SyntaxKind.QuestionQuestionToken ? this.place(parent, path, step + 1) : 'unknown';
     }
+    if (ts.isPropertyDeclaration(parent) && parent.type === undefined) {
+      const name = this.nameOf(parent.name);
+      return name === undefined ? 'unknown' : this.trace.written.inherited(parent.parent, [name, ...path], NONE, step + 1);
+    }
     if (ts.isVariableDeclaration(parent) || ts.isPropertyDeclaration(parent)) return parent.type === undefined ? 'unknown' : this.trace.written.typeNode(parent.type, path, NONE, step + 1);
     if (ts.isParameter(parent)) return parent.type === undefined ? this.trace.declarations.contextual(parent, path, step + 1) : this.trace.written.typeNode(parent.type, path, NONE, step + 1);
     if (ts.isBindingElement(parent)) return this.trace.declarations.bound(parent, path, step + 1);

@@ -174,13 +174,20 @@ export class WrittenTypes extends Part {
       const iterator = path[0] === '*' ? declaration.members.find(isIterator) : undefined;
       const yielded = iterator === undefined ? 'unknown' : iterator.type === undefined ? this.trace.declarations.returned(iterator, path, step + 1) : this.typeNode(iterator.type, path, env, step + 1);
       if (yielded !== 'unknown') return yielded;
-      for (const base of (declaration.heritageClauses ?? []).flatMap(({ types }) => types)) {
-        const extended = this.checker.getSymbolAtLocation(base.expression);
-        if (extended === undefined) continue;
-        const original = this.types.resolved(extended);
-        const found = this.member(original, path, this.trace.generics.parametersOf(original, base.typeArguments ?? [], env), step + 1);
-        if (found !== 'unknown') return found;
-      }
+      const inherited = this.inherited(declaration, path, env, step);
+      if (inherited !== 'unknown') return inherited;
+    }
+    return 'unknown';
+  }
+
+  /** A part of what a class or an interface extends or implements. */
+  inherited(declaration: ts.ClassLikeDeclaration | ts.InterfaceDeclaration, path: Path, env: Env, step: number): Origin {
+    for (const base of (declaration.heritageClauses ?? []).flatMap(({ types }) => types)) {
+      const extended = this.checker.getSymbolAtLocation(base.expression);
+      if (extended === undefined) continue;
+      const original = this.types.resolved(extended);
+      const found = this.member(original, path, this.trace.generics.parametersOf(original, base.typeArguments ?? [], env), step + 1);
+      if (found !== 'unknown') return found;
     }
     return 'unknown';
   }
