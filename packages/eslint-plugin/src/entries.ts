@@ -1,6 +1,6 @@
 import { AST_NODE_TYPES, ASTUtils, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
-import { coreFunction, stablePath } from './accessors.js';
+import { calledName, coreFunction, stablePath } from './accessors.js';
 import { bare, isArithmetic } from './ast.js';
 import type { Typed } from './typed.js';
 import type { Subject } from './subject.js';
@@ -29,20 +29,34 @@ export class Entries {
     }
     // What a getter returns may be another entry each time. What an object has under any name is no getter's.
     const symbol = this.types.symbolOf(inner.property);
-    if (symbol !== undefined && (symbol.flags & ts.SymbolFlags.GetAccessor) !== 0) return undefined;
+    if (symbol !== undefined && (symbol.flags & ts.SymbolFlags.GetAccessor) !== 0 && !this.givesSame(symbol)) return undefined;
     const name = symbol?.name ?? (inner.property.type === AST_NODE_TYPES.Literal ? String(inner.property.value) : inner.property.type === AST_NODE_TYPES.Identifier ? inner.property.name : undefined);
     return name === undefined ? undefined : `${object}.${inner.property.type === AST_NODE_TYPES.PrivateIdentifier ? '#' : ''}${name}`;
   }
 
-  /** `hwPteAdvance(arch, ptep, i)`: as many entries on from the same one is the same again. */
+  /** `hwPteAdvance(arch, ptep, i)`, `arch.ops.pte.advance(ptep, i)`: as many entries on from the same one is the same again. */
   private pathOfStep(node: TSESTree.CallExpression, depth: number): string | undefined {
-    if (!this.types.mayGiveHandle(node)) return undefined;
-    const [, level, how] = STEP.exec(coreFunction(this.types, node)?.name ?? '') ?? [];
-    if (level === undefined || node.arguments.some(({ type }) => type === AST_NODE_TYPES.SpreadElement)) return undefined;
-    const [arch, entry, count] = node.arguments.map((argument) => (argument.type === AST_NODE_TYPES.SpreadElement ? undefined : this.numberOf(argument, depth)));
+    if (!this.types.mayGiveHandle(node) || node.arguments.some(({ type }) => type === AST_NODE_TYPES.SpreadElement)) return undefined;
+    const given = node.arguments.map((argument) => (argument.type === AST_NODE_TYPES.SpreadElement ? undefined : this.numberOf(argument, depth)));
+    const callee = bare(node.callee);
+    const isMethod = callee.type === AST_NODE_TYPES.MemberExpression && this.isOps(callee.object);
+    if (isMethod && calledName(node)?.name !== 'advance') return undefined;
+    const [, level, how] = isMethod ? [] : (STEP.exec(coreFunction(this.types, node)?.name ?? '') ?? []);
+    if (!isMethod && level === undefined) return undefined;
+    const [arch, entry, count] = isMethod ? [this.archOfOps(callee.object), ...given] : given;
     const by = how === 'Next' ? '1' : count;
     if (arch === undefined || entry === undefined || by === undefined) return undefined;
-    return by === '0' ? entry : `hw${level}(${arch},${entry},${by})`;
+    return by === '0' ? entry : `hw(${arch},${entry},${by})`;
+  }
+
+  /** Whether an expression is the accessors of a level. */
+  private isOps(node: TSESTree.Expression): boolean {
+    return this.types.types.isCore(this.types.typeOf(node), 'LevelOps', 'WritableOps', 'BasicLevelOps', 'TableLevelOps');
+  }
+
+  /** The architecture that accessors of a level are of: `arch` of `arch.ops.pte`. */
+  private archOfOps(node: TSESTree.Expression): string | undefined {
+    return this.pathOf(node)?.replace(/\.ops(\.\w+|\[[^\]]*\])$/, '');
   }
 
   /** What an index or a count is, as a text: `3`, `i + 1`, or a path. */
@@ -83,6 +97,22 @@ export class Entries {
     return symbol !== undefined && this.isReadonly(symbol);
   }
 
+  /** Whether all that a getter returns is one readonly field of its object: `get ptep() { return this.first; }`. */
+  private givesSame(symbol: ts.Symbol): boolean {
+    const getters = (symbol.declarations ?? []).filter((declaration) => !ts.isSetAccessor(declaration));
+    return getters.length > 0 && getters.every((getter) => {
+      if (!ts.isGetAccessor(getter) || getter.body === undefined) return false;
+      const returned: (ts.Expression | undefined)[] = [];
+      const visit = (node: ts.Node): void => {
+        if (ts.isReturnStatement(node)) returned.push(node.expression);
+        else if (!ts.isFunctionLike(node)) ts.forEachChild(node, visit);
+      };
+      visit(getter.body);
+      const fields = new Set(returned.map((one) => (one !== undefined && ts.isPropertyAccessExpression(one) && one.expression.kind === ts.SyntaxKind.ThisKeyword ? this.types.types.checker.getSymbolAtLocation(one.name) : undefined)));
+      return fields.size === 1 && [...fields].every((field) => field !== undefined && this.isReadonly(field));
+    });
+  }
+
   private isReadonly(symbol: ts.Symbol): boolean {
     return (symbol.flags & ts.SymbolFlags.GetAccessor) === 0 && (symbol.declarations ?? []).some((declaration) => (ts.getCombinedModifierFlags(declaration) & ts.ModifierFlags.Readonly) !== 0);
   }
@@ -92,9 +122,9 @@ export class Entries {
     const callee = bare(node.callee);
     const [first] = node.arguments;
     let arch: TSESTree.Node | undefined = first;
-    if (callee.type === AST_NODE_TYPES.MemberExpression && this.types.types.isCore(this.types.typeOf(callee.object), 'LevelOps', 'WritableOps')) {
-      const path = this.pathOf(callee.object);
-      if (path !== undefined) return path.replace(/\.ops(\.\w+|\[[^\]]*\])$/, '');
+    if (callee.type === AST_NODE_TYPES.MemberExpression && this.isOps(callee.object)) {
+      const path = this.archOfOps(callee.object);
+      if (path !== undefined) return path;
       arch = callee.object;
     } else if (first === undefined || this.types.handleOf(first) !== undefined) return '';
     return arch === undefined ? '' : (this.pathOf(arch) ?? this.sourceCode.getText(arch));
