@@ -81,7 +81,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   /** The handle in a field of a record, of an object without methods; or in one of many such, or of one in it. */
   const handleInField = types.types.remembered('handle in a field', (type) => findInField(type, 0));
 
-  function findInField(type: ts.Type, depth: number): { readonly level: string } | undefined {
+  function findInField(given: ts.Type, depth: number): { readonly level: string } | undefined {
+    const type = types.types.bound(given);
     if (depth > MAX_DEPTH || (type.flags & STRUCTURED) === 0 || types.types.isFamily(type)) return undefined;
     const container = types.types.container(type);
     if (container !== undefined) return firstOf(container.parts, (one) => findInField(checker.getNonNullableType(one), depth + 1));

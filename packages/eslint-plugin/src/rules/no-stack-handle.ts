@@ -4,7 +4,7 @@ import { isEquality, isPrimitive } from '../ast.js';
 import { createRule } from '../create-rule.js';
 import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
-import { PRIMITIVE, type Types } from '../types/types.js';
+import { PRIMITIVE, STRUCTURED, type Types } from '../types/types.js';
 import { CONTAINERS, stepInto, type Path } from '../types/provenance/path.js';
 import type { Origin } from '../types/provenance.js';
 
@@ -119,7 +119,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     }
   }
 
-  function partsOf(type: ts.Type): readonly Part[] {
+  function partsOf(given: ts.Type): readonly Part[] {
+    const type = types.types.bound(given);
     const known = parts.get(type);
     if (known !== undefined) return known;
     // Of one of two things, as a result or a failure, and of what may be nothing: what any of them has.
@@ -144,7 +145,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** What a list, a map or a promise holds, and the way to it. */
   function heldBy(type: ts.Type): readonly (readonly [step: string, type: ts.Type])[] | undefined {
-    if ((type.flags & ts.TypeFlags.Object) === 0) return undefined;
+    if ((type.flags & STRUCTURED) === 0) return undefined;
     if (checker.isTupleType(type) && ((type as ts.TupleTypeReference).target.combinedFlags & ts.ElementFlags.Variable) === 0) {
       return checker.getTypeArguments(type as ts.TupleTypeReference).map((one, at) => [String(at), one]);
     }
@@ -156,7 +157,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   }
 
   function propertiesOf(type: ts.Type): (readonly [step: string, type: ts.Type])[] {
-    const properties = (type.flags & ts.TypeFlags.Object) === 0 ? [] : type.getProperties();
+    const properties = (type.flags & STRUCTURED) === 0 ? [] : type.getProperties();
     // What has more is a class with methods, which is no record of an entry.
     return properties.length > MAX_PROPERTIES ? [] : properties.flatMap((property) => ((property.flags & ts.SymbolFlags.Method) === 0 ? [[property.name, checker.getTypeOfSymbol(property)] as const] : []));
   }

@@ -280,7 +280,7 @@ export class Types {
   /** `H['pte']` where H is a type parameter that any family may stand for, or `AliasHandles[L]` of a level that is one, or `F['ptep']` of some fault. */
   private ofFamily(type: ts.IndexedAccessType): Handle | undefined {
     const { objectType, indexType } = type;
-    if (objectType.flags & (ts.TypeFlags.TypeParameter | ts.TypeFlags.Conditional) && this.isFamily(objectType)) return { form: 'generic', level: this.levelOf(indexType) };
+    if (objectType.flags & (ts.TypeFlags.TypeParameter | ts.TypeFlags.Conditional | ts.TypeFlags.Substitution) && this.isFamily(objectType)) return { form: 'generic', level: this.levelOf(indexType) };
     const constraint = this.checker.getBaseConstraintOfType(type);
     return constraint === undefined || constraint === type ? undefined : this.handle(constraint);
   }
@@ -303,6 +303,8 @@ export class Types {
   readonly isFamily = this.remembered('family', (type) => this.findFamily(type));
 
   private findFamily(type: ts.Type): boolean {
+    // H extends HandleFamily ? H['pte'] : never
+    if (type.flags & ts.TypeFlags.Substitution) return this.isFamily((type as ts.SubstitutionType).constraint);
     // HandlesOf<A>, of an architecture of which nobody knows which it is.
     if (type.flags & ts.TypeFlags.Conditional) return this.sidesOf(type as ts.ConditionalType).some((side) => (side.flags & ts.TypeFlags.TypeParameter) !== 0 && this.isFamily(side));
     const family = type.flags & ts.TypeFlags.TypeParameter ? this.checker.getBaseConstraintOfType(type) : type;
