@@ -1,4 +1,4 @@
-import { AST_NODE_TYPES, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
+import { AST_NODE_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import { bare, isArithmetic, isOrder, isPrimitive } from '../ast.js';
 import { createRule } from '../create-rule.js';
@@ -164,8 +164,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   /** What a list does to turn its elements into text, or to put them in an order. */
   function checkList(node: TSESTree.CallExpression): boolean {
     const callee = bare(node.callee);
-    if (callee.type !== AST_NODE_TYPES.MemberExpression || callee.computed || callee.property.type !== AST_NODE_TYPES.Identifier) return false;
-    const { name } = callee.property;
+    if (callee.type !== AST_NODE_TYPES.MemberExpression) return false;
+    const name = ASTUtils.getPropertyName(callee);
     const orders = (name === 'sort' || name === 'toSorted') && node.arguments.length === 0;
     if (!orders && name !== 'join' && name !== 'toString' && name !== 'toLocaleString') return false;
     const held = containers.liveWithin(callee.object);
