@@ -69,7 +69,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   const holdsAny = types.types.test('holds any', (type) => findAny(type, 0));
 
   function findAny(type: ts.Type, depth: number): boolean {
-    if (type.isUnion()) return type.types.some((one) => findAny(one, depth));
+    if (type.isUnion()) return type.types.length <= MAX_FIELDS && type.types.some((one) => findAny(one, depth));
     if (depth > MAX_DEPTH || (type.flags & ts.TypeFlags.Object) === 0) return false;
     const isAny = (one: ts.Type | undefined): boolean => one !== undefined && (one.flags & ts.TypeFlags.Any) !== 0;
     if (isReference(type)) return checker.getTypeArguments(type).some((one) => isAny(one) || findAny(one, depth + 1));
@@ -83,6 +83,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   function findInField(given: ts.Type, depth: number): { readonly level: string } | undefined {
     const type = types.types.bound(given);
+    // One of many kinds, as a node of a syntax tree, is no record, and each of them would lead to all others.
+    if (type.isUnion()) return depth > 0 || type.types.length > MAX_FIELDS ? undefined : firstOf(type.types, (one) => findInField(one, depth));
     if (depth > MAX_DEPTH || (type.flags & STRUCTURED) === 0 || types.types.isFamily(type)) return undefined;
     const container = types.types.container(type);
     if (container !== undefined) return firstOf(container.parts, (one) => findInField(checker.getNonNullableType(one), depth + 1));
@@ -481,7 +483,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       checkAny(node.right);
     },
     YieldExpression(node) {
-      if (!node.delegate) checkAny(node.argument);
+      checkAny(node.argument);
     },
     TaggedTemplateExpression(node) {
       for (const part of node.quasi.expressions) checkAny(part);
