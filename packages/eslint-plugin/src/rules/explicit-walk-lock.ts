@@ -42,7 +42,7 @@ interface Name {
 }
 
 /** What tells the operations from other objects that are given to a walk. */
-const CALLBACKS: readonly string[] = ['pgdEntry', 'p4dEntry', 'pudEntry', 'pmdEntry', 'pteEntry', 'pteHole', 'hugetlbEntry', 'testWalk', 'preVma', 'postVma', 'installPte'];
+const CALLBACKS: readonly string[] = ['pgdEntry', 'p4dEntry', 'pudEntry', 'pmdEntry', 'pteEntry', 'pteRange', 'pteHole', 'tableAbsent', 'hugetlbEntry', 'testWalk', 'preVma', 'postVma', 'installPte'];
 
 /** A page walk says under which lock it runs, and a switch over the modes knows them all. Holds in the code of architectures too. */
 export const explicitWalkLock = createRule<Messages>({
