@@ -90,7 +90,9 @@ export class Generics extends Part {
           if (said !== 'unknown') return said;
           // What a callback takes says it where nothing is given, and then its bounds: `filter<S extends T>(...): S[]`.
           const taken = along(ways.filter(({ way }) => way.some(isParameter)));
-          return taken === 'unknown' && parameter.constraint !== undefined ? this.trace.written.typeNode(parameter.constraint, path, env, step + 1) : taken;
+          if (taken !== 'unknown' || parameter.constraint === undefined) return taken;
+          const bound = this.trace.written.typeNode(parameter.constraint, path, env, step + 1);
+          return bound === 'mixed' ? 'unknown' : bound;
         });
       });
       ofObject.forEach((parameter, at) => {
