@@ -18,6 +18,8 @@ export interface Typed {
   handleOf(node: TSESTree.Node): Handle | undefined;
   /** Whether an expression is `any`. */
   isAny(node: TSESTree.Node): boolean;
+  /** Whether an expression may be `any`, as far as that can be told without its type. */
+  mayBeAny(node: TSESTree.Node): boolean;
   /** Whether one of the arguments of a call may be a handle, as far as that can be told without their types. What is `any` may be. */
   mayGiveHandle(call: TSESTree.CallExpression | TSESTree.NewExpression): boolean;
   /** Whether an expression's type passes a test. */
@@ -319,8 +321,12 @@ class Asked implements Typed {
     return type !== undefined && (type.flags & ts.TypeFlags.IndexedAccess) !== 0 ? type : undefined;
   }
 
+  mayBeAny(node: TSESTree.Node): boolean {
+    return (this.may(node) & May.Any) !== 0;
+  }
+
   isAny(node: TSESTree.Node): boolean {
-    return (this.may(node) & May.Any) !== 0 && (this.typeOf(node).flags & ts.TypeFlags.Any) !== 0;
+    return this.mayBeAny(node) && (this.typeOf(node).flags & ts.TypeFlags.Any) !== 0;
   }
 
   mayGiveHandle(call: TSESTree.CallExpression | TSESTree.NewExpression): boolean {

@@ -74,12 +74,21 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const isAny = (one: ts.Type | undefined): boolean => one !== undefined && (one.flags & ts.TypeFlags.Any) !== 0;
     if (isReference(type)) return checker.getTypeArguments(type).some((one) => isAny(one) || findAny(one, depth + 1));
     if (isAny(type.getStringIndexType())) return true;
+    const [declaration] = (type.symbol as ts.Symbol | undefined)?.declarations ?? [];
+    if (declaration !== undefined && types.services.program.isSourceFileDefaultLibrary(declaration.getSourceFile())) return false;
     const properties = type.getProperties();
-    return properties.length <= MAX_FIELDS && properties.some((property) => (property.flags & ts.SymbolFlags.Method) === 0 && isAny(checker.getTypeOfSymbol(property)));
+    return properties.length <= MAX_FIELDS && properties.some((property) => {
+      // What says its type need not be asked what that is.
+      const said = (property.valueDeclaration as Partial<ts.PropertySignature> | undefined)?.type;
+      return said === undefined ? (property.flags & ts.SymbolFlags.Method) === 0 && isAny(checker.getTypeOfSymbol(property)) : said.kind === ts.SyntaxKind.AnyKeyword;
+    });
   }
 
   /** The handle in a field of a record, of an object without methods; or in one of many such, or of one in it. */
   const handleInField = types.types.remembered('handle in a field', (type) => findInField(type, 0));
+
+  /** The handle that something of a type is, or has. */
+  const handleWanted = types.types.remembered('handle wanted', (type) => handleWithin(type) ?? handleInField(checker.getNonNullableType(type)));
 
   function findInField(given: ts.Type, depth: number): { readonly level: string } | undefined {
     const type = types.types.bound(given);
@@ -163,7 +172,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   function ofNever(node: Cast, inner: TSESTree.Expression): Problem | undefined {
     if (types.typeOf(inner).flags & ts.TypeFlags.Never) return undefined;
     const expected = checker.getContextualType(toTs.get(node));
-    const handle = expected === undefined ? undefined : (handleWithin(expected) ?? handleInField(checker.getNonNullableType(expected)));
+    const handle = expected === undefined ? undefined : handleWanted(expected);
     return handle === undefined ? undefined : { messageId: 'to', data: handle };
   }
 
@@ -267,24 +276,22 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   /** What is `any` where a handle, or a list of them, is wanted. */
   function checkAny(node: TSESTree.Expression | null | undefined): void {
     if (node === null || node === undefined || (isPrimitive(node) && !isSum(node))) return;
-    if (!types.isAny(node)) {
-      checkHeldAny(node);
-      return;
-    }
-    const expected = checker.getContextualType(toTs.get(node) as ts.Expression);
-    const handle = expected === undefined ? undefined : (handleWithin(expected) ?? handleInField(checker.getNonNullableType(expected)));
-    if (handle === undefined || isToldAlready(node)) return;
-    context.report({ node, messageId: 'any', data: handle });
-  }
-
-  /** A list, a map, a record of nobody knows what, where one of handles is wanted. What is written as a literal is looked at part by part. */
-  function checkHeldAny(node: TSESTree.Expression): void {
-    if (LITERALS.has(node.type) || !types.is(node, holdsAny) || isOfNothing(node) || isToBeFilled(node)) return;
+    const mayHold = !LITERALS.has(node.type) && types.mayBe(node, holdsAny);
+    if (!mayHold && !types.mayBeAny(node)) return;
+    // What is expected is known sooner than what is given.
     const given = toTs.get(node) as ts.Expression;
     const expected = checker.getContextualType(given);
-    // What is put into a list that begins without a type says what it is a list of.
-    const handle = expected === undefined ? undefined : anyFor(checker.getTypeAtLocation(given), expected, 0);
+    const wanted = expected === undefined ? undefined : handleWanted(expected);
+    if (expected === undefined || wanted === undefined) return;
+    const handle = types.isAny(node) ? wanted : mayHold ? heldAnyFor(node, given, expected) : undefined;
     if (handle !== undefined && !isToldAlready(node)) context.report({ node, messageId: 'any', data: handle });
+  }
+
+  /** The handle that is wanted where a list, a map, a record of nobody knows what is given. What is written as a literal is looked at part by part. */
+  function heldAnyFor(node: TSESTree.Expression, given: ts.Expression, expected: ts.Type): { readonly level: string } | undefined {
+    if (!types.is(node, holdsAny) || isOfNothing(node) || isToBeFilled(node)) return undefined;
+    // What is put into a list that begins without a type says what it is a list of.
+    return anyFor(checker.getTypeAtLocation(given), expected, 0);
   }
 
   /** Whether something is a variable of which nobody said what it will be of: `const entries = new Array(512);`. */
@@ -295,7 +302,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** The handle that a part of what is wanted is, where the same part of what is given is `any`. */
   function anyFor(given: ts.Type, wanted: ts.Type, depth: number): { readonly level: string } | undefined {
-    if (given.flags & ts.TypeFlags.Any) return handleWithin(wanted) ?? handleInField(checker.getNonNullableType(wanted));
+    if (given.flags & ts.TypeFlags.Any) return handleWanted(wanted);
     if (given === wanted || depth > MAX_DEPTH) return undefined;
     if (wanted.isUnion()) return firstOf(wanted.types, (one) => anyFor(given, one, depth));
     if (given.isUnion()) return firstOf(given.types, (one) => anyFor(one, wanted, depth));
