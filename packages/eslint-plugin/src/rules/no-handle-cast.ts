@@ -87,9 +87,6 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   /** The handle in a field of a record, of an object without methods; or in one of many such, or of one in it. */
   const handleInField = types.types.remembered('handle in a field', (type) => findInField(type, 0));
 
-  /** The handle that something of a type is, or has. */
-  const handleWanted = types.types.remembered('handle wanted', (type) => handleWithin(type) ?? handleInField(checker.getNonNullableType(type)));
-
   function findInField(given: ts.Type, depth: number): { readonly level: string } | undefined {
     const type = types.types.bound(given);
     // One of many kinds, as a node of a syntax tree, is no record, and each of them would lead to all others.
@@ -106,6 +103,9 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       return isMeantAside(property, held) ? undefined : { level: handle.level };
     });
   }
+
+  /** The handle that something of a type is, or has. */
+  const handleWanted = types.types.remembered('handle wanted', (type) => handleWithin(type) ?? handleInField(checker.getNonNullableType(type)));
 
   /** Whether a field that is a handle, or many, is meant for values held aside. */
   function isMeantAside(field: ts.Symbol, type: ts.Type): boolean {
