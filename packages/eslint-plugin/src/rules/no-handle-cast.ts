@@ -289,9 +289,29 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** The handle that is wanted where a list, a map, a record of nobody knows what is given. What is written as a literal is looked at part by part. */
   function heldAnyFor(node: TSESTree.Expression, given: ts.Expression, expected: ts.Type): { readonly level: string } | undefined {
-    if (!types.is(node, holdsAny) || isOfNothing(node) || isToBeFilled(node)) return undefined;
+    if (!types.is(node, holdsAny) || bringsNoAny(node)) return undefined;
     // What is put into a list that begins without a type says what it is a list of.
     return anyFor(checker.getTypeAtLocation(given), expected, 0);
+  }
+
+  /** Whether nothing that is in what holds `any` comes from there: it is new, or a list of handles that was asked whether it is a list. Of a choice, both sides. */
+  function bringsNoAny(node: TSESTree.Expression): boolean {
+    if (node.type === AST_NODE_TYPES.ConditionalExpression) return [node.consequent, node.alternate].every(isSideWithout);
+    if (node.type === AST_NODE_TYPES.LogicalExpression) return [node.left, node.right].every(isSideWithout);
+    return isOfNothing(node) || isToBeFilled(node) || isOfHandles(node);
+  }
+
+  function isSideWithout(side: TSESTree.Expression): boolean {
+    return !types.isAny(side) && (!types.is(side, holdsAny) || bringsNoAny(side));
+  }
+
+  /** Whether something was declared as what holds handles. Of what may be a read-only list, `Array.isArray()` makes a list of `any`. */
+  function isOfHandles(node: TSESTree.Expression): boolean {
+    const name = node.type === AST_NODE_TYPES.MemberExpression && !node.computed ? node.property : node;
+    const declaration = name.type === AST_NODE_TYPES.Identifier ? types.symbolOf(name)?.valueDeclaration : undefined;
+    const written = declaration !== undefined && (ts.isVariableDeclaration(declaration) || ts.isParameter(declaration) || ts.isPropertySignature(declaration) || ts.isPropertyDeclaration(declaration)) ? declaration.type : undefined;
+    const said = written === undefined ? undefined : checker.getTypeFromTypeNode(written);
+    return said !== undefined && handleWithin(said) !== undefined && !types.types.passes(said, holdsAny);
   }
 
   /** Whether something is a variable of which nobody said what it will be of: `const entries = new Array(512);`. */
@@ -334,7 +354,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   /** `{ ...anything }` and `[...anything]`, where an object with a handle or a list of handles is wanted. */
   function checkSpreadInLiteral(node: TSESTree.SpreadElement): void {
     const { argument, parent } = node;
-    if ((parent.type !== AST_NODE_TYPES.ObjectExpression && parent.type !== AST_NODE_TYPES.ArrayExpression) || !(types.isAny(argument) || types.is(argument, holdsAny))) return;
+    if ((parent.type !== AST_NODE_TYPES.ObjectExpression && parent.type !== AST_NODE_TYPES.ArrayExpression) || !(types.isAny(argument) || (types.is(argument, holdsAny) && !bringsNoAny(argument)))) return;
     const expected = checker.getContextualType(toTs.get(parent));
     if (expected === undefined) return;
     const wanted = checker.getNonNullableType(expected);
@@ -345,7 +365,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** A list of nobody knows what, of which each is a handle to the function that is called. */
   function checkSpread(node: TSESTree.SpreadElement, call: TSESTree.CallExpression | TSESTree.NewExpression): void {
-    if (!types.isAny(node.argument) && !(types.is(node.argument, holdsAny) && hasAny(types.typeOf(node.argument)))) return;
+    if (!types.isAny(node.argument) && !(types.is(node.argument, holdsAny) && hasAny(types.typeOf(node.argument)) && !bringsNoAny(node.argument))) return;
     const parameters = types.signatureOf(call)?.parameters ?? [];
     const handle = parameters.slice(call.arguments.indexOf(node)).concat(parameters.slice(-1)).map((one) => handleWithin(checker.getTypeOfSymbol(one))).find((found) => found !== undefined);
     if (handle !== undefined) context.report({ node, messageId: 'any', data: handle });

@@ -115,8 +115,8 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     if (node.type === AST_NODE_TYPES.CallExpression && (checkAccess(node) || checkList(node))) return;
     const callee = bare(node.callee);
     const name = callee.type === AST_NODE_TYPES.Super ? '' : nameOf(callee);
-    // It takes anything, and only compares.
-    if (name === 'Object.is') return;
+    // They take anything, and only look at it.
+    if (name === 'Object.is' || name === 'Array.isArray') return;
     for (const argument of node.arguments) {
       if (argument.type === AST_NODE_TYPES.SpreadElement) {
         const expected = parts.launderingRest(argument, node);
