@@ -359,8 +359,16 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     if (expected === undefined) return;
     const wanted = checker.getNonNullableType(expected);
     const given = checker.getTypeAtLocation(toTs.get(argument));
-    const handle = parent.type === AST_NODE_TYPES.ArrayExpression ? anyFor(given, wanted, 0) : firstOf(handleInField(wanted) === undefined ? [] : wanted.getProperties(), (property) => (isGivenAfter(node, parent, property.name) ? undefined : anyForField(given, property, 0)));
+    const handle = parent.type === AST_NODE_TYPES.ArrayExpression ? anyFor(given, wanted, 0) : firstOf(handleInField(wanted) === undefined ? [] : wanted.getProperties(), (property) => (isGivenAfter(node, parent, property.name) || isSpreadAfter(node, parent, property.name) ? undefined : anyForField(given, property, 0)));
     if (handle !== undefined) context.report({ node, messageId: 'any', data: handle });
+  }
+
+  /** Whether something that is spread later always has a property, and not one that is any. */
+  function isSpreadAfter(node: TSESTree.SpreadElement, { properties }: TSESTree.ObjectExpression, name: string): boolean {
+    return properties.slice(properties.indexOf(node) + 1).some((one) => {
+      const property = one.type === AST_NODE_TYPES.SpreadElement ? checker.getTypeAtLocation(toTs.get(one.argument)).getProperty(name) : undefined;
+      return property !== undefined && (property.flags & ts.SymbolFlags.Optional) === 0 && (checker.getTypeOfSymbol(property).flags & ts.TypeFlags.Any) === 0;
+    });
   }
 
   /** A list of nobody knows what, of which each is a handle to the function that is called. */
@@ -523,7 +531,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       const said = types.typeOf(node.typeAnnotation.typeAnnotation);
       const whole = types.types.handle(said);
       // `instanceof` finds out whether something is of a class.
-      const handle = whole ?? handleWithin(said) ?? (said.isClass() ? undefined : handleInField(said));
+      const handle = whole ?? handleWithin(said) ?? ((isReference(said) ? said.target : said).isClass() ? undefined : handleInField(said));
       if (handle === undefined) return;
       // Narrowing `H | undefined` to `H` needs no cast and is none.
       const parameter = node.parameterName.type === AST_NODE_TYPES.Identifier ? checker.getSymbolAtLocation(toTs.get(node.parameterName)) : undefined;
