@@ -170,6 +170,9 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     if (!orders && name !== 'join' && name !== 'toString' && name !== 'toLocaleString') return false;
     const held = containers.liveWithin(callee.object);
     if (held === undefined || !checker.isArrayLikeType(checker.getNonNullableType(typed.typeOf(callee.object)))) return false;
+    // A class may have a method of its own by that name.
+    const declaration = typed.signatureOf(node)?.declaration;
+    if (declaration !== undefined && !places.isOfLanguage(declaration)) return false;
     report(node, orders ? 'order' : 'convert', held);
     return true;
   }
@@ -177,7 +180,14 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   /** The type of a live handle in a list that becomes text. Handles that stand in a literal themselves stand at a place. */
   function liveListed(value: TSESTree.Node): ts.Type | undefined {
     if (value.type === AST_NODE_TYPES.ArrayExpression) return firstOf(value.elements, (element) => (element === null ? undefined : liveListed(element.type === AST_NODE_TYPES.SpreadElement ? element.argument : element)));
-    return isPrimitive(value) ? undefined : containers.liveWithin(value as TSESTree.Expression);
+    return isPrimitive(value) ? undefined : liveInText(value as TSESTree.Expression);
+  }
+
+  /** The same of what is no literal. Who says what text it becomes need not write what it has. */
+  function liveInText(list: TSESTree.Expression | TSESTree.PrivateIdentifier): ts.Type | undefined {
+    const held = list.type === AST_NODE_TYPES.PrivateIdentifier ? undefined : containers.liveWithin(list);
+    const written = held === undefined ? undefined : checker.getNonNullableType(typed.typeOf(list)).getProperty('toString')?.declarations;
+    return written === undefined || written.some((one) => places.isOfLanguage(one)) ? held : undefined;
   }
 
   /** The type of a live handle that is written out with what holds it: a list, an object, or a literal with one of those in it. Handles that stand in a literal themselves stand at a place. */
@@ -320,7 +330,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
       // The tag of a template is a function, and its parameters say what it takes.
       if (node.parent.type === AST_NODE_TYPES.TaggedTemplateExpression) return;
       for (const part of node.expressions) {
-        const handle = places.live(part) ?? containers.liveWithin(part);
+        const handle = places.live(part) ?? liveInText(part);
         if (handle !== undefined) report(part, 'convert', handle);
       }
     },
@@ -332,7 +342,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
       if (left.type === AST_NODE_TYPES.PrivateIdentifier || (operator !== '+' && operator !== 'in' && !isOrder(operator))) return;
       const handle = places.live(left) ?? places.live(right);
       if (handle === undefined) {
-        const list = operator === '+' && (typed.isText(left) || typed.isText(right)) ? (containers.liveWithin(left) ?? containers.liveWithin(right)) : undefined;
+        const list = operator === '+' && (typed.isText(left) || typed.isText(right)) ? (liveInText(left) ?? liveInText(right)) : undefined;
         if (list !== undefined) report(node, 'convert', list);
         return;
       }
