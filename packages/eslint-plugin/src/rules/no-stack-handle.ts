@@ -197,6 +197,13 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     check(value);
   }
 
+  /** Whether a method has several signatures, in its class or in what is above it: which of them is meant is the compiler's business. */
+  function isOverloaded({ name, parent }: ts.MethodDeclaration): boolean {
+    const symbol = checker.getSymbolAtLocation(name);
+    const above = ts.isClassLike(parent) ? (parent.heritageClauses ?? []).flatMap(({ types: bases }) => bases.map((base) => checker.getTypeAtLocation(base).getProperty(symbol?.name ?? ''))) : [];
+    return [symbol, ...above].some((one) => (one?.declarations?.length ?? 0) > 1);
+  }
+
   /** The parameters of a method that take copies where the class or the interface above says that it is called with live entries, or the other way round. */
   function checkMethod({ kind, parent, static: isStatic, value }: TSESTree.MethodDefinition): void {
     const made = parent.parent;
@@ -205,8 +212,11 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       if (parameter.type !== AST_NODE_TYPES.Identifier || parameter.typeAnnotation === undefined) continue;
       const handle = types.types.handle(types.typeOf(parameter.typeAnnotation.typeAnnotation));
       if (handle?.form !== 'alias') continue;
-      const { origin, place } = provenance.ofOverriding(toTs.get(value) as unknown as ts.MethodDeclaration, at);
-      report(parameter, origin, place, handle.level);
+      const method = toTs.get(value) as unknown as ts.MethodDeclaration;
+      if (isOverloaded(method)) return;
+      const { origin, place } = provenance.ofOverriding(method, at);
+      // What may be called with either says nothing of one.
+      if (origin !== 'mixed') report(parameter, origin, place, handle.level);
     }
   }
 

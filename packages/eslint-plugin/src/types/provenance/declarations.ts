@@ -3,7 +3,7 @@ import { type Env, NONE } from './generics.js';
 import { ASSIGNMENTS } from './operators.js';
 import { either, type Origin } from './origin.js';
 import { Part } from './part.js';
-import { isElement, isParameter, takenBy, type Path } from './path.js';
+import { isElement, isOverriding, isParameter, takenBy, type Path } from './path.js';
 
 /** What variables, fields, parameters and functions are meant for: by what they are declared as, or else by what they are given. */
 export class Declarations extends Part {
@@ -238,7 +238,7 @@ export class Declarations extends Part {
 
   /** What a method without a result type is declared to return where it is declared first: by the class that it overrides, by the interface that it implements. */
   private overridden(declaration: ts.SignatureDeclaration, path: Path, step: number): Origin {
-    if (!(ts.isMethodDeclaration(declaration) || ts.isGetAccessorDeclaration(declaration)) || !ts.isClassLike(declaration.parent)) return 'unknown';
+    if (!(ts.isMethodDeclaration(declaration) || ts.isGetAccessorDeclaration(declaration)) || !ts.isClassLike(declaration.parent) || !isOverriding(declaration)) return 'unknown';
     const name = this.nameOf(declaration.name);
     return name === undefined ? 'unknown' : this.trace.written.inherited(declaration.parent, [name, ...(ts.isGetAccessorDeclaration(declaration) ? [] : ['()']), ...path], NONE, step);
   }

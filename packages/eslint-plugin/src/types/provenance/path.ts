@@ -67,6 +67,11 @@ export function isThis({ name }: ts.ParameterDeclaration): boolean {
   return ts.isIdentifier(name) && name.text === 'this';
 }
 
+/** Whether a member of a class can be one that something above declares: none that is static or private by its name. */
+export function isOverriding(member: ts.ClassElement): boolean {
+  return (ts.getCombinedModifierFlags(member) & ts.ModifierFlags.Static) === 0 && (member.name === undefined || !ts.isPrivateIdentifier(member.name));
+}
+
 /** What the function around says that `this` is. */
 export function ownThis(node: ts.Node): ts.ParameterDeclaration | undefined {
   const made = ts.findAncestor(node, (at) => (ts.isFunctionLike(at) && !ts.isArrowFunction(at)) || ts.isPropertyDeclaration(at) || ts.isClassStaticBlockDeclaration(at));

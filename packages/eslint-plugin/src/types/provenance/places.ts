@@ -3,7 +3,7 @@ import { NONE } from './generics.js';
 import { ASSIGNMENTS } from './operators.js';
 import type { Origin } from './origin.js';
 import { Part } from './part.js';
-import { isElement, MAX_STEPS, takenBy, type Path } from './path.js';
+import { isElement, isOverriding, MAX_STEPS, takenBy, type Path } from './path.js';
 
 /** What is wanted where an expression stands. */
 export class Places extends Part {
@@ -24,7 +24,7 @@ export class Places extends Part {
       return kind === ts.SyntaxKind.BarBarToken || kind === ts.SyntaxKind.QuestionQuestionToken ? this.place(parent, path, step + 1) : 'unknown';
     }
     if (ts.isPropertyDeclaration(parent) && parent.type === undefined) {
-      const name = this.nameOf(parent.name);
+      const name = isOverriding(parent) ? this.nameOf(parent.name) : undefined;
       return name === undefined ? 'unknown' : this.trace.written.inherited(parent.parent, [name, ...path], NONE, step + 1);
     }
     if (ts.isVariableDeclaration(parent) || ts.isPropertyDeclaration(parent)) return parent.type === undefined ? 'unknown' : this.trace.written.typeNode(parent.type, path, NONE, step + 1);
