@@ -186,7 +186,9 @@ export class WrittenTypes extends Part {
       const extended = this.checker.getSymbolAtLocation(base.expression);
       if (extended === undefined) continue;
       const original = this.types.resolved(extended);
-      const found = this.member(original, path, this.trace.generics.parametersOf(original, base.typeArguments ?? [], env), step + 1);
+      const find = (): Origin => this.member(original, path, this.trace.generics.parametersOf(original, base.typeArguments ?? [], env), step + 1);
+      // Interfaces that extend several may lead to one of them on many ways.
+      const found = base.typeArguments === undefined ? this.trace.remember(base, path, step, find) : find();
       if (found !== 'unknown') return found;
     }
     return 'unknown';
