@@ -29,6 +29,9 @@ const MAX_PROPERTIES = 24;
 /** How far a part may be from the whole: a field of what the list of a promise holds. */
 const MAX_DEPTH = 3;
 
+/** How deep what is in lists is looked at. What is deeper than MAX_DEPTH is left out of a list, but not of one in it. */
+const MAX_NESTED = 2 * MAX_DEPTH;
+
 /** Their parts are looked at where they are written. */
 const LITERALS: ReadonlySet<string> = new Set([AST_NODE_TYPES.ArrayExpression, AST_NODE_TYPES.ObjectExpression, AST_NODE_TYPES.ArrowFunctionExpression, AST_NODE_TYPES.FunctionExpression]);
 
@@ -119,13 +122,15 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     }
   }
 
-  function partsOf(given: ts.Type): readonly Part[] {
+  /** @param depth how many lists and the like are around it: a type may be a list of ever others, `class Nest<T> extends Array<Nest<Nest<T>>>` */
+  function partsOf(given: ts.Type, depth = 0): readonly Part[] {
+    if (depth > MAX_NESTED) return [];
     const type = types.types.bound(given);
     const known = parts.get(type);
     if (known !== undefined) return known;
     // Of one of two things, as a result or a failure, and of what may be nothing: what any of them has.
     if (type.isUnion()) {
-      const all = type.types.length > MAX_PROPERTIES ? [] : [...new Map(type.types.flatMap((one) => partsOf(one).map((part) => [part.path.join('/'), part] as const))).values()];
+      const all = type.types.length > MAX_PROPERTIES ? [] : [...new Map(type.types.flatMap((one) => partsOf(one, depth).map((part) => [part.path.join('/'), part] as const))).values()];
       parts.set(type, all);
       return all;
     }
@@ -137,9 +142,11 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       const handle = types.types.handle(one);
       if (handle !== undefined) return handle.form === 'alias' ? [{ path: [step], level: handle.level }] : [];
       // Lists of objects and promises of lists, but not whatever an object leads to.
-      return held === undefined || (one.flags & PRIMITIVE) !== 0 ? [] : partsOf(one).flatMap(({ path, level }) => (path.length < MAX_DEPTH ? [{ path: [step, ...path], level }] : []));
+      return held === undefined || (one.flags & PRIMITIVE) !== 0 ? [] : partsOf(one, depth + 1).flatMap(({ path, level }) => (path.length < MAX_DEPTH ? [{ path: [step, ...path], level }] : []));
     });
-    parts.set(type, found);
+    // So deep inside something may be left out.
+    if (depth + MAX_DEPTH > MAX_NESTED) parts.delete(type);
+    else parts.set(type, found);
     return found;
   }
 
