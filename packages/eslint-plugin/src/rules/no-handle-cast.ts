@@ -531,7 +531,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       const said = types.typeOf(node.typeAnnotation.typeAnnotation);
       const whole = types.types.handle(said);
       // `instanceof` finds out whether something is of a class.
-      const handle = whole ?? handleWithin(said) ?? ((isReference(said) ? said.target : said).isClass() ? undefined : handleInField(said));
+      const handle = whole ?? handleWithin(said) ?? firstOf(said.isUnion() ? said.types : [said], (one) => ((isReference(one) ? one.target : one).isClass() ? undefined : handleInField(one)));
       if (handle === undefined) return;
       // Narrowing `H | undefined` to `H` needs no cast and is none.
       const parameter = node.parameterName.type === AST_NODE_TYPES.Identifier ? checker.getSymbolAtLocation(toTs.get(node.parameterName)) : undefined;
