@@ -87,7 +87,12 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     const call = source.type === AST_NODE_TYPES.AwaitExpression ? source.argument : source;
     if (call.type !== AST_NODE_TYPES.CallExpression || !typed.is(source, holdsPromises)) return false;
     const name = call.callee.type === AST_NODE_TYPES.MemberExpression ? (propertyName(call.callee) ?? '') : '';
-    return isOfProgram(call) ? isTakenByNobody(source) : MAKES_LISTS.has(name);
+    return isOfProgram(call) ? isTakenByNobody(source) && !mayReturnObject(call, source) : MAKES_LISTS.has(name);
+  }
+
+  /** Whether a method may return what it is called on: `list.add(promise);` of a list of one's own. */
+  function mayReturnObject({ callee }: TSESTree.CallExpression, result: TSESTree.Expression): boolean {
+    return callee.type === AST_NODE_TYPES.MemberExpression && checker.isTypeAssignableTo(typed.typeOf(callee.object), typed.typeOf(result));
   }
 
   /** Whether an expression is a statement, or the value of a variable that nobody reads. */
