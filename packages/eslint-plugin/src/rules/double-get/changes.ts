@@ -1,4 +1,4 @@
-import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
+import { AST_NODE_TYPES, ASTUtils, TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import { calledName, coreFunction, entryRead, isEntryWrite, isLocking } from '../../accessors.js';
 import { bare, children } from '../../ast.js';
@@ -12,7 +12,9 @@ export class Changes {
   private readonly sourceCode: Subject['sourceCode'];
   private readonly written = new Map<TSESTree.Node, boolean>();
   private readonly kept = new Map<TSESTree.Node, boolean>();
-  private readonly calls = new Map<TSESTree.CallExpression, boolean>();
+  private readonly calls = new Map<TSESTree.Node, boolean>();
+  /** What is asked about the first of some functions that call each other is taken to change nothing until that is known. */
+  private readonly granted: { readonly answers: Map<TSESTree.Node, boolean>; readonly node: TSESTree.Node }[] = [];
 
   constructor({ sourceCode, types }: Subject) {
     this.types = types;
@@ -35,36 +37,40 @@ export class Changes {
     if (name !== undefined && CHANGES.test(name.name)) return true;
     // A method does what it does to its object, and a function without arguments to the machine; one that gets values only cannot get at the tables by them.
     if (this.isMethod(node) || node.arguments.length === 0) return true;
-    return node.arguments.every((argument) => this.isPlainValue(argument)) ? this.isWrittenToChange(node.callee) : this.isUnknownToKeep(node.callee);
+    if (node.arguments.every((argument) => this.isPlainValue(argument))) return this.isWrittenToChange(node.callee);
+    return this.isUnknownToKeep(node.callee) || node.arguments.some((argument) => this.isHandedOn(argument));
   }
 
   /** The same where it is given handles or objects: unless all that it does is known, it may change anything. */
   private isUnknownToKeep(callee: TSESTree.Node): boolean {
     const made = functionOf(callee, this.sourceCode);
     if (made === undefined) return true;
-    const known = this.kept.get(made);
-    if (known !== undefined) return known;
-    // It may call itself.
-    this.kept.set(made, false);
-    const found = this.doesChange(made.body);
-    this.kept.set(made, found);
-    return found;
+    return this.answered(this.kept, made, () => [...made.params, made.body].some((part) => this.doesChange(part)));
   }
 
   /** Whether the function of this file that is called does something that may change an entry. What it assigns is looked at where it is called. */
   private isWrittenToChange(callee: TSESTree.Node): boolean {
     const made = functionOf(callee, this.sourceCode);
     if (made === undefined) return false;
-    const known = this.written.get(made);
-    if (known !== undefined) return known;
-    // It may call itself.
-    this.written.set(made, false);
     const calls = (node: TSESTree.Node): boolean => (
       node.type === AST_NODE_TYPES.AwaitExpression || (node.type === AST_NODE_TYPES.CallExpression && entryRead(this.types, node) === undefined && this.mayChange(node)) ||
       children(node, this.sourceCode.visitorKeys).some(calls)
     );
-    const found = calls(made.body);
-    this.written.set(made, found);
+    return this.answered(this.written, made, () => [...made.params, made.body].some(calls));
+  }
+
+  /** What was found out before, or is now. A function may call itself, and another one that calls it: what was found of those meanwhile holds only if it changes nothing either. */
+  private answered(answers: Map<TSESTree.Node, boolean>, node: TSESTree.Node, find: () => boolean): boolean {
+    const known = answers.get(node);
+    if (known !== undefined) return known;
+    const isFirst = this.granted.length === 0;
+    this.granted.push({ answers, node });
+    answers.set(node, false);
+    const found = find();
+    if (found) answers.set(node, true);
+    if (!isFirst) return found;
+    if (found) for (const one of this.granted) if (one.answers.get(one.node) === false) one.answers.delete(one.node);
+    this.granted.length = 0;
     return found;
   }
 
@@ -99,9 +105,26 @@ export class Changes {
     return node.type !== AST_NODE_TYPES.SpreadElement && this.types.typeOf(node).getCallSignatures().length > 0;
   }
 
+  /** The same of a function that is given to one of this file, by itself, in a list, or in an object. */
+  private isHandedOn(node: TSESTree.CallExpressionArgument): boolean {
+    if (node.type === AST_NODE_TYPES.ArrayExpression) return node.elements.some((element) => element !== null && this.isHandedOn(element));
+    if (node.type === AST_NODE_TYPES.ObjectExpression) return node.properties.some((property) => property.type === AST_NODE_TYPES.Property && this.isHandedOn(property.value as TSESTree.Expression));
+    return this.isCalledBack(node);
+  }
+
+  /** Whether a function is one of an object that nobody sees here: `const { visit } = options;`. */
+  private isTaken(callee: TSESTree.Node): boolean {
+    const name = bare(callee as TSESTree.Expression);
+    const [definition] = name.type === AST_NODE_TYPES.Identifier ? (ASTUtils.findVariable(this.sourceCode.getScope(name), name)?.defs ?? []) : [];
+    if (definition?.type === TSESLint.Scope.DefinitionType.Parameter) return definition.name.parent.type === AST_NODE_TYPES.Property || definition.name.parent.parent?.type === AST_NODE_TYPES.Property;
+    return definition?.type === TSESLint.Scope.DefinitionType.Variable && definition.node.init !== null && functionOf(name, this.sourceCode) === undefined;
+  }
+
   /** Whether anything in a piece of code may change an entry. */
   private doesChange(node: TSESTree.Node): boolean {
     if (node.type === AST_NODE_TYPES.AwaitExpression || node.type === AST_NODE_TYPES.YieldExpression || node.type === AST_NODE_TYPES.TaggedTemplateExpression || node.type === AST_NODE_TYPES.AssignmentExpression) return true;
+    // Whatever a guard does at its end, and a list before its next element.
+    if (isUsing(node) || (node.type === AST_NODE_TYPES.ForOfStatement && node.await)) return true;
     if (node.type === AST_NODE_TYPES.UpdateExpression && node.argument.type === AST_NODE_TYPES.MemberExpression) return true;
     if (node.type === AST_NODE_TYPES.NewExpression && this.mayChange(node)) return true;
     if (node.type === AST_NODE_TYPES.CallExpression) return this.doesCallChange(node);
@@ -110,11 +133,9 @@ export class Changes {
 
   /** The same of a call. What it calls back is asked for twice, as what is called back and as a part of it, and so are the calls in that. */
   private doesCallChange(node: TSESTree.CallExpression): boolean {
-    const known = this.calls.get(node);
-    if (known !== undefined) return known;
-    const found = (entryRead(this.types, node) === undefined && this.mayChange(node)) || children(node, this.sourceCode.visitorKeys).some((child) => this.doesChange(child));
-    this.calls.set(node, found);
-    return found;
+    return this.answered(this.calls, node, () => (
+      (entryRead(this.types, node) === undefined && (this.mayChange(node) || this.isTaken(node.callee))) || children(node, this.sourceCode.visitorKeys).some((child) => this.doesChange(child))
+    ));
   }
 
   private isPlainValue(node: TSESTree.CallExpressionArgument): boolean {
@@ -133,6 +154,11 @@ export class Changes {
     const values = [checker.getNumberType(), checker.getBigIntType(), checker.getStringType(), checker.getBooleanType(), checker.getUndefinedType(), checker.getNullType()];
     return values.some((value) => checker.isTypeAssignableTo(type, value));
   }
+}
+
+/** `using guard = lock(ptl);` */
+export function isUsing(node: TSESTree.Node): boolean {
+  return node.type === AST_NODE_TYPES.VariableDeclaration && (node.kind === 'using' || node.kind === 'await using');
 }
 
 const PLAIN = ts.TypeFlags.NumberLike | ts.TypeFlags.BigIntLike | ts.TypeFlags.StringLike | ts.TypeFlags.BooleanLike | ts.TypeFlags.Undefined | ts.TypeFlags.Null;

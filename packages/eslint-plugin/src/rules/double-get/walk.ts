@@ -5,7 +5,7 @@ import { Entries } from '../../entries.js';
 import type { Subject } from '../../subject.js';
 import type { Typed } from '../../typed.js';
 import { Assignments } from './assignments.js';
-import { Changes } from './changes.js';
+import { Changes, isUsing } from './changes.js';
 import { Comparisons } from './comparisons.js';
 import { Fields } from './fields.js';
 import { merged, met, onAll, type Reads, type Way } from './ways.js';
@@ -368,8 +368,4 @@ class Walk {
     if (earlier === undefined) this.now.set(key, read).set(byFields, read);
     else if (!this.comparisons.isCompared(read, earlier)) this.found.push({ read, earlier });
   }
-}
-
-function isUsing(node: TSESTree.Node): boolean {
-  return node.type === AST_NODE_TYPES.VariableDeclaration && (node.kind === 'using' || node.kind === 'await using');
 }
