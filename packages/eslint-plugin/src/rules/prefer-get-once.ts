@@ -70,7 +70,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       // The comment stands before what the function is part of: the export, the variable, the method.
       if (at.parent === undefined || !WRAPPERS.has(at.parent.type)) break;
     }
-    return elsewhereDeclared(node).some((declaration) => documentationOf(declaration).some((comment) => TAG.test(comment.slice(2))));
+    return elsewhereDeclared(node).some(isDocumented);
   }
 
   /** Where else a function is declared: its overloads, the type that it is written for, and what the class or the object that it is a method of extends or implements. */
@@ -94,8 +94,12 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   /** What is expected where a function stands: the type that it is written for, and the name that this type has. */
   function expectedOf(node: TSESTree.ArrowFunctionExpression | TSESTree.FunctionExpression): readonly ts.Declaration[] {
     const expected = checker.getContextualType(toTs.get(node) as ts.Expression);
-    const signatures = expected?.isUnion() === true ? expected.types.flatMap((one) => one.getCallSignatures()) : (expected?.getCallSignatures() ?? []);
-    return signatures.flatMap(({ declaration }) => (declaration === undefined || ts.isJSDocSignature(declaration) ? [] : ts.isTypeAliasDeclaration(declaration.parent) ? [declaration, declaration.parent] : [declaration]));
+    const callable = (expected?.isUnion() === true ? expected.types : listed(expected)).map((one) => one.getCallSignatures()).filter(({ length }) => length > 0);
+    const declared = callable.map((signatures) => signatures.flatMap(({ declaration }) => (
+      declaration === undefined || ts.isJSDocSignature(declaration) ? [] : ts.isTypeAliasDeclaration(declaration.parent) ? [declaration, declaration.parent] : [declaration]
+    )));
+    // Of two types, one of which says so, it may be written for the other.
+    return declared.length > 1 && !declared.every((ones) => ones.some(isDocumented)) ? [] : declared.flat();
   }
 
   /** What a class extends and implements, and what that does. Code that does not compile may go in circles. */
@@ -609,9 +613,13 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     return [one, other].every(([first]) => first !== undefined && takesLock(first.name, TAKES_LOCK)) ? one : [];
   }
 
-  /** `guard.lock`, and of a function that is imported under another name its own. */
+  /** `guard.lock`, and of a function that has another name here, as an import or as what an object holds, its own. */
   function calleeText(node: TSESTree.CallExpression): string {
-    return node.callee.type === AST_NODE_TYPES.Identifier ? nameOf(node) : sourceCode.getText(node.callee).replaceAll('?.', '.');
+    if (node.callee.type === AST_NODE_TYPES.Identifier) return nameOf(node);
+    const written = sourceCode.getText(node.callee).replaceAll('?.', '.');
+    if (TAKES_LOCK.test(written) || UNLOCK.test(written)) return written;
+    const own = written.replace(/(?<=\.)\w+$/, () => nameOf(node));
+    return TAKES_LOCK.test(own) || UNLOCK.test(own) ? own : written;
   }
 }
 
@@ -696,6 +704,11 @@ function documentationOf(declaration: ts.Declaration): readonly string[] {
   const start = declaration.getStart();
   const beside = (ts.getTrailingCommentRanges(text, declaration.pos) ?? []).filter(({ pos, end }) => text.startsWith('/**', pos) && !text.slice(end, start).includes('\n'));
   return [...known, ...beside.map(({ pos, end }) => text.slice(pos, end))];
+}
+
+/** Whether the documentation of a declaration says that it is lockless. */
+function isDocumented(declaration: ts.Declaration): boolean {
+  return documentationOf(declaration).some((comment) => TAG.test(comment.slice(2)));
 }
 
 /** Each node from this one outwards, with the one around it. */
