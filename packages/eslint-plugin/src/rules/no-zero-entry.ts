@@ -251,11 +251,11 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   }
 
   /** A value that is only asked whether it is true. */
-  function checkTruth(node: TSESTree.Node | null | undefined, canFix = true): void {
+  function checkTruth(node: TSESTree.Node | null | undefined, canFix = true, asks?: () => boolean): void {
     if (node === null || node === undefined) return;
     if (node.type === AST_NODE_TYPES.LogicalExpression || (node.type === AST_NODE_TYPES.UnaryExpression && node.operator === '!')) return;
     const entry = entryOf(node);
-    if (entry === undefined) return;
+    if (entry === undefined || asks?.() === false) return;
     const negation = node.parent?.type === AST_NODE_TYPES.UnaryExpression && node.parent.operator === '!' ? node.parent : undefined;
     report(node, 'truth', entry, canFix ? asksNone(negation ?? node, node, entry, negation === undefined) : undefined);
   }
@@ -280,9 +280,15 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   }
 
   /** What a function answers, or `Boolean` is asked: the left sides in it are asked where they stand. */
-  function checkAnswer(node: TSESTree.Node | null | undefined): void {
-    if (node?.type === AST_NODE_TYPES.LogicalExpression) checkAnswer(node.right);
-    else checkTruth(node);
+  function checkAnswer(node: TSESTree.Node | null | undefined, asks?: () => boolean): void {
+    if (node?.type === AST_NODE_TYPES.LogicalExpression) checkAnswer(node.right, asks);
+    else checkTruth(node, true, asks);
+  }
+
+  /** Whether a function may answer with true or false, as `find` of a list wants it, and not with what `find` of something else returns. */
+  function isQuestion(made: TSESTree.ArrowFunctionExpression | TSESTree.FunctionExpression): boolean {
+    const signatures = checker.getContextualType(toTs.get(made) as ts.Expression)?.getCallSignatures() ?? [];
+    return signatures.length === 0 || signatures.some((signature) => checker.isTypeAssignableTo(checker.getBooleanType(), signature.getReturnType()));
   }
 
   /** A zero in the place of an entry's value. */
@@ -429,7 +435,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       const value = type === undefined ? undefined : types.types.value(type);
       const isBoolean = first.type === AST_NODE_TYPES.Identifier && first.name === 'Boolean';
       if (isBoolean && (value !== undefined || isTableMemory(callee.object))) report(first, 'truth', { level: value?.level, isValue: false });
-      else if (first.type === AST_NODE_TYPES.ArrowFunctionExpression || first.type === AST_NODE_TYPES.FunctionExpression) checkAnswer(answerOf(first));
+      else if (first.type === AST_NODE_TYPES.ArrowFunctionExpression || first.type === AST_NODE_TYPES.FunctionExpression) checkAnswer(answerOf(first), () => isQuestion(first));
     }
   }
 
