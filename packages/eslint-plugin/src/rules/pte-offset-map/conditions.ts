@@ -67,6 +67,10 @@ export class Conditions {
         const argument = predicate?.kind === ts.TypePredicateKind.Identifier ? node.arguments[predicate.parameterIndex] : undefined;
         const { type: said } = predicate ?? {};
         if (argument === undefined || said === undefined) return this.doubt(node, after);
+        // Where some of the types are what it says, the compiler goes by that: Array.isArray(mapped).
+        const { checker } = this.typed.types;
+        const fitting = new Set(unionOf(this.typed.typeOf(argument)).map((type) => checker.isTypeAssignableTo(type, said)));
+        if (fitting.size > 1) return this.splitBy(argument, after, (type) => (checker.isTypeAssignableTo(type, said) ? 'yes' : 'no'), true);
         return this.splitBy(argument, after, (type) => (this.results.isNothing(type) === unionOf(said).some((one) => this.results.isNothing(one)) ? 'yes' : 'no'), true);
       }
       case AST_NODE_TYPES.AssignmentExpression:

@@ -62,8 +62,9 @@ export class ResultTypes {
 
   /** How `typeof` of something comes out: what a handle is at run time is its architecture's business, but it is no text, and no symbol. */
   isOfKind(type: ts.Type, kind: unknown): Answer {
-    if ((type.flags & UNIT) === 0) return this.isNothing(type) || ((kind === 'string' || kind === 'symbol') && this.typed.types.handle(type) !== undefined) ? 'no' : 'either';
-    return kind === (type.isStringLiteral() ? 'string' : type.isNumberLiteral() ? 'number' : (type.flags & ts.TypeFlags.UniqueESSymbol) !== 0 ? 'symbol' : 'boolean') ? 'yes' : 'no';
+    if (this.typed.types.handle(type) !== undefined) return kind === 'string' || kind === 'symbol' ? 'no' : 'either';
+    const own = kindOf(type);
+    return own === undefined ? 'either' : own === kind ? 'yes' : 'no';
   }
 
   /** What a property of a type says, where there is one. */
@@ -78,6 +79,18 @@ export class ResultTypes {
 /** Types of one value: words, numbers, symbols. */
 export const UNIT = ts.TypeFlags.Literal | ts.TypeFlags.UniqueESSymbol;
 
+/** What `typeof` says of a type; undefined where it may say this or that. */
+function kindOf(type: ts.Type): string | undefined {
+  if ((type.flags & ts.TypeFlags.Null) !== 0) return 'object';
+  if ((type.flags & ts.TypeFlags.Object) !== 0) return type.getCallSignatures().length > 0 || type.getConstructSignatures().length > 0 ? 'function' : 'object';
+  return KINDS.find(([flags]) => (type.flags & flags) !== 0)?.[1];
+}
+
+const KINDS = [
+  [ts.TypeFlags.StringLike, 'string'], [ts.TypeFlags.NumberLike, 'number'], [ts.TypeFlags.BigIntLike, 'bigint'], [ts.TypeFlags.BooleanLike, 'boolean'],
+  [ts.TypeFlags.ESSymbolLike, 'symbol'], [ts.TypeFlags.Undefined | ts.TypeFlags.Void, 'undefined'],
+] as const;
+
 /** How a condition comes out. */
 export type Answer = 'yes' | 'no' | 'either';
 
@@ -91,6 +104,7 @@ export function truth(type: ts.Type): Answer {
   if ((type.flags & ts.TypeFlags.BooleanLiteral) !== 0) return (type as ts.Type & { readonly intrinsicName?: string }).intrinsicName === 'true' ? 'yes' : 'no';
   if (type.isStringLiteral()) return type.value === '' ? 'no' : 'yes';
   if (type.isNumberLiteral()) return type.value === 0 ? 'no' : 'yes';
+  if (type.isLiteral() && typeof type.value === 'object') return type.value.base10Value === '0' ? 'no' : 'yes';
   if ((type.flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown | ts.TypeFlags.StringLike | ts.TypeFlags.BooleanLike)) !== 0) return 'either';
   return 'yes';
 }
