@@ -112,12 +112,14 @@ export class Changes {
     return this.isCalledBack(node);
   }
 
-  /** Whether a function is one of an object that nobody sees here: `const { visit } = options;`. */
+  /** Whether a function is one of an object or a list that nobody sees here: `const { visit } = options;`, `for (const visit of visitors)`. */
   private isTaken(callee: TSESTree.Node): boolean {
     const name = bare(callee as TSESTree.Expression);
     const [definition] = name.type === AST_NODE_TYPES.Identifier ? (ASTUtils.findVariable(this.sourceCode.getScope(name), name)?.defs ?? []) : [];
-    if (definition?.type === TSESLint.Scope.DefinitionType.Parameter) return definition.name.parent.type === AST_NODE_TYPES.Property || definition.name.parent.parent?.type === AST_NODE_TYPES.Property;
-    return definition?.type === TSESLint.Scope.DefinitionType.Variable && definition.node.init !== null && functionOf(name, this.sourceCode) === undefined;
+    // What a helper is given by itself is looked at where it is given.
+    if (definition?.type === TSESLint.Scope.DefinitionType.Parameter) return definition.name.parent !== definition.node || definition.node.parent.type === AST_NODE_TYPES.CallExpression;
+    if (definition?.type !== TSESLint.Scope.DefinitionType.Variable) return false;
+    return definition.parent.parent.type === AST_NODE_TYPES.ForOfStatement || (definition.node.init !== null && functionOf(name, this.sourceCode) === undefined);
   }
 
   /** Whether anything in a piece of code may change an entry. */
