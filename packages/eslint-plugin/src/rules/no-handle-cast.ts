@@ -354,9 +354,9 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   /** `{ ...anything }` and `[...anything]`, where an object with a handle or a list of handles is wanted. */
   function checkSpreadInLiteral(node: TSESTree.SpreadElement): void {
     const { argument, parent } = node;
-    if ((parent.type !== AST_NODE_TYPES.ObjectExpression && parent.type !== AST_NODE_TYPES.ArrayExpression) || !(types.isAny(argument) || (types.is(argument, holdsAny) && !bringsNoAny(argument)))) return;
+    if ((parent.type !== AST_NODE_TYPES.ObjectExpression && parent.type !== AST_NODE_TYPES.ArrayExpression) || !(types.mayBeAny(argument) || types.mayBe(argument, holdsAny))) return;
     const expected = checker.getContextualType(toTs.get(parent));
-    if (expected === undefined) return;
+    if (expected === undefined || handleWanted(expected) === undefined || !(types.isAny(argument) || (types.is(argument, holdsAny) && !bringsNoAny(argument)))) return;
     const wanted = checker.getNonNullableType(expected);
     const given = checker.getTypeAtLocation(toTs.get(argument));
     const handle = parent.type === AST_NODE_TYPES.ArrayExpression ? anyFor(given, wanted, 0) : firstOf(handleInField(wanted) === undefined ? [] : wanted.getProperties(), (property) => (isGivenAfter(node, parent, property.name) || isSpreadAfter(node, parent, property.name) ? undefined : anyForField(given, property, 0)));

@@ -34,6 +34,11 @@ export class Containers extends Questions {
     return this.liveParts(expression)[0]?.type;
   }
 
+  /** Whether an expression may hold handles, as far as that can be told without its type. */
+  mayHoldHandles(expression: TSESTree.Expression): boolean {
+    return mayHold(expression) && this.typed.mayBe(expression, this.holdsHandles);
+  }
+
   liveParts(expression: TSESTree.Expression): readonly Held[] {
     if (!mayHold(expression) || !this.typed.is(expression, this.holdsHandles)) return [];
     return this.held(this.typed.typeOf(expression)).filter(({ path, type }) => {

@@ -27,7 +27,7 @@ export class Parts extends Questions {
 
   /** What is expected of the elements of a list of live handles, in words, where the place that it goes to is declared for a list of numbers; undefined where it may go. */
   launderingWithin(expression: TSESTree.Expression): string | undefined {
-    if (expression.type === AST_NODE_TYPES.ArrayExpression || this.typed.handleOf(expression) !== undefined || this.containers.liveWithin(expression) === undefined) return undefined;
+    if (expression.type === AST_NODE_TYPES.ArrayExpression || this.typed.handleOf(expression) !== undefined || !this.containers.mayHoldHandles(expression)) return undefined;
     const node = this.ts(expression);
     const expected = this.checker.getContextualType(node);
     const wanted = this.places.ofApply(node) ?? (expected === undefined ? [] : this.containers.held(expected));
