@@ -152,7 +152,8 @@ class Walk {
         this.now = undefined;
         return;
       case AST_NODE_TYPES.BreakStatement:
-        if (node.label === null && this.now !== undefined) this.leaves.at(-1)!.push({ reads: this.now, isChanged: this.changes > this.caseChanges });
+        // Where there is nothing to leave, the code does not compile.
+        if (node.label === null && this.now !== undefined) this.leaves.at(-1)?.push({ reads: this.now, isChanged: this.changes > this.caseChanges });
         this.now = undefined;
         return;
       case AST_NODE_TYPES.ContinueStatement:
