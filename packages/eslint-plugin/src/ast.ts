@@ -68,3 +68,8 @@ export function isPrimitive({ type }: TSESTree.Node): boolean {
 const PRIMITIVES: ReadonlySet<AST_NODE_TYPES> = new Set([
   AST_NODE_TYPES.Literal, AST_NODE_TYPES.TemplateLiteral, AST_NODE_TYPES.UnaryExpression, AST_NODE_TYPES.BinaryExpression, AST_NODE_TYPES.UpdateExpression,
 ]);
+
+/** Whether a written type is the `const` of `as const`. */
+export function isConst(type: TSESTree.TypeNode): boolean {
+  return type.type === AST_NODE_TYPES.TSTypeReference && type.typeName.type === AST_NODE_TYPES.Identifier && type.typeName.name === 'const';
+}

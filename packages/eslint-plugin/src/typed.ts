@@ -1,6 +1,6 @@
 import { AST_NODE_TYPES, TSESLint, type ParserServicesWithTypeInformation, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
-import { ancestors, bare, isArithmetic } from './ast.js';
+import { ancestors, bare, isArithmetic, isConst } from './ast.js';
 import { ofKind } from './in-one-go.js';
 import { settingsOf, type Settings } from './settings.js';
 import { Provenance, type Origin } from './types/provenance.js';
@@ -630,10 +630,6 @@ function hasOwnThis(node: TSESTree.ThisExpression): boolean {
 function propertyName({ computed, property }: TSESTree.MemberExpression): string | undefined {
   if (computed) return property.type === AST_NODE_TYPES.Literal && typeof property.value === 'string' ? property.value : undefined;
   return property.type === AST_NODE_TYPES.PrivateIdentifier ? `#${property.name}` : property.name;
-}
-
-function isConst(node: TSESTree.TypeNode): boolean {
-  return node.type === AST_NODE_TYPES.TSTypeReference && node.typeName.type === AST_NODE_TYPES.Identifier && node.typeName.name === 'const';
 }
 
 /** Whether an expression ends early where something before it is missing: `a?.b.c`. */

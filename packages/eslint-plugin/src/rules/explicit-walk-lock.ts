@@ -1,10 +1,10 @@
 import { AST_NODE_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
-import { bare, children } from '../ast.js';
+import { bare, children, isConst } from '../ast.js';
 import { createRule } from '../create-rule.js';
 import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
-import { PRIMITIVE } from '../types/types.js';
+import { isReference, PRIMITIVE } from '../types/types.js';
 
 const MESSAGES = {
   ...NO_TYPES,
@@ -230,7 +230,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
   }
 
   function argumentsOf(type: ts.Type): readonly ts.Type[] {
-    return (type.flags & ts.TypeFlags.Object) !== 0 && ((type as ts.ObjectType).objectFlags & ts.ObjectFlags.Reference) !== 0 ? checker.getTypeArguments(type as ts.TypeReference) : [];
+    return isReference(type) ? checker.getTypeArguments(type) : [];
   }
 
   /** The type of the parameter that takes an argument, which the compiler knows already; undefined where it is not the one of that number. */
@@ -516,11 +516,6 @@ function isCast({ type }: TSESTree.Node): boolean {
   return type === AST_NODE_TYPES.TSAsExpression || type === AST_NODE_TYPES.TSTypeAssertion;
 }
 
-/** `as const` */
-function isConst({ typeAnnotation: type }: TSESTree.TSAsExpression): boolean {
-  return type.type === AST_NODE_TYPES.TSTypeReference && type.typeName.type === AST_NODE_TYPES.Identifier && type.typeName.name === 'const';
-}
-
 /** The name of a field: `ops` of `this.ops`, `#ops` of `this.#ops`. */
 function fieldName(node: TSESTree.PropertyDefinition | TSESTree.MemberExpression): string | undefined {
   const key = node.type === AST_NODE_TYPES.PropertyDefinition ? node.key : node.property;
@@ -531,6 +526,6 @@ function fieldName(node: TSESTree.PropertyDefinition | TSESTree.MemberExpression
 function isUnexpected({ parent }: TSESTree.Expression): boolean {
   if (parent.type === AST_NODE_TYPES.VariableDeclarator) return parent.id.type === AST_NODE_TYPES.Identifier && parent.id.typeAnnotation === undefined;
   if (parent.type === AST_NODE_TYPES.PropertyDefinition) return parent.typeAnnotation === undefined;
-  if (parent.type === AST_NODE_TYPES.ArrayExpression || (parent.type === AST_NODE_TYPES.TSAsExpression && isConst(parent))) return isUnexpected(parent);
+  if (parent.type === AST_NODE_TYPES.ArrayExpression || (parent.type === AST_NODE_TYPES.TSAsExpression && isConst(parent.typeAnnotation))) return isUnexpected(parent);
   return parent.type === AST_NODE_TYPES.Property && parent.parent.type === AST_NODE_TYPES.ObjectExpression && isUnexpected(parent.parent);
 }

@@ -1,6 +1,6 @@
 import { AST_NODE_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
-import { isPrimitive } from '../ast.js';
+import { isConst, isPrimitive } from '../ast.js';
 import { createRule } from '../create-rule.js';
 import { firstOf } from '../first-of.js';
 import { inOneGo } from '../in-one-go.js';
@@ -623,8 +623,4 @@ function pairs<T>(a: readonly T[], b: readonly T[]): [T, T][] {
     const other = b[at];
     return other === undefined ? [] : [[one, other]];
   });
-}
-
-function isConst(node: TSESTree.TypeNode): boolean {
-  return node.type === AST_NODE_TYPES.TSTypeReference && node.typeName.type === AST_NODE_TYPES.Identifier && node.typeName.name === 'const';
 }

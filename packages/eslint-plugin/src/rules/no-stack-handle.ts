@@ -212,14 +212,15 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   }
 
   /** The parameters of a method that take copies where the class or the interface above says that it is called with live entries, or the other way round. */
-  function checkMethod({ kind, parent, static: isStatic, value }: TSESTree.MethodDefinition): void {
+  function checkMethod(node: TSESTree.MethodDefinition): void {
+    const { parent, static: isStatic, value } = node;
     const made = parent.parent;
-    if (isStatic || kind !== 'method' || (made.superClass === null && made.implements.length === 0)) return;
+    const method = toTs.get(node);
+    if (isStatic || !ts.isMethodDeclaration(method) || (made.superClass === null && made.implements.length === 0)) return;
     for (const [at, parameter] of value.params.entries()) {
       if (parameter.type !== AST_NODE_TYPES.Identifier || parameter.typeAnnotation === undefined) continue;
       const handle = types.types.handle(types.typeOf(parameter.typeAnnotation.typeAnnotation));
       if (handle?.form !== 'alias') continue;
-      const method = toTs.get(value) as unknown as ts.MethodDeclaration;
       if (isOverloaded(method)) return;
       const { origin, place } = provenance.ofOverriding(method, at);
       // What may be called with either says nothing of one.
