@@ -78,7 +78,7 @@ export function typed<Messages extends string>(
   const complete = services as ParserServicesWithTypeInformation;
   const types = Types.of(complete, settings);
   const file = complete.esTreeNodeToTSNodeMap.get(context.sourceCode.ast);
-  const isInReach = names === undefined ? types.reachesCore(file) : types.reachesName(file, context.id, () => names(settings));
+  const isInReach = names === undefined ? types.reachesHandles(file) : types.reachesName(file, context.id, () => names(settings));
   if (!types.relevant || !isInReach) return undefined;
   const bySettings = asked.get(context.sourceCode);
   const known = bySettings?.get(types);

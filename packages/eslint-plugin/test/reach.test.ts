@@ -1,18 +1,8 @@
-import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { mentions, Reach, speaksOf } from '../src/types/reach.js';
+import { programOf } from './program.js';
 
 /* Which files have to do with something: what leads to it, and what does not. */
-
-function programOf(files: Readonly<Record<string, string>>): ts.Program {
-  const options: ts.CompilerOptions = { module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler, noLib: true, types: [] };
-  const host = ts.createCompilerHost(options, true);
-  host.getSourceFile = (name, version) => (name in files ? ts.createSourceFile(name, files[name]!, version, true) : undefined);
-  host.fileExists = (name) => name in files;
-  host.readFile = (name) => files[name];
-  host.directoryExists = () => true;
-  return ts.createProgram(Object.keys(files), options, host);
-}
 
 const CORE = 'export interface Handle { readonly brand: never }';
 

@@ -22,7 +22,7 @@ export function archInReach(
 ): string | undefined {
   return inReach(
     context, typed, node,
-    (type) => typed.types.isCore(type, ...(writable ? ['WritableArch'] : ['Arch', 'WritableArch'])) && (handle === undefined || takesHandle(typed, type, handle, steps)),
+    (type) => typed.types.isCore(type, ...(writable ? WRITABLE : EITHER)) && (handle === undefined || takesHandle(typed, type, handle, steps)),
   );
 }
 
@@ -172,3 +172,6 @@ function isImportOfCore(definition: TSESLint.Scope.Definition): boolean {
   const imported = node.imported.type === AST_NODE_TYPES.Identifier ? node.imported.name : node.imported.value;
   return imported === node.local.name;
 }
+
+const WRITABLE = ['WritableArch'] as const;
+const EITHER = ['Arch', 'WritableArch'] as const;

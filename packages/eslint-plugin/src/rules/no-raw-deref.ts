@@ -230,6 +230,7 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     // What a pattern takes apart that declares names only, and says no type, is what is given to it.
     const given = pattern.parent.type === AST_NODE_TYPES.VariableDeclarator && pattern.typeAnnotation === undefined ? pattern.parent.init : null;
     if (given !== null && typed.handleOf(given) === undefined) return;
+    if (given === null && isOfOthers(pattern)) return;
     // Of one that says its type nothing is assigned to that is there already.
     if (pattern.typeAnnotation !== undefined && typed.types.handle(typed.typeOf(pattern.typeAnnotation.typeAnnotation)) === undefined) return;
     // The compiler takes a pattern that is assigned to for a literal.
@@ -246,6 +247,13 @@ function listeners(context: Context, typed: Typed): TSESLint.RuleListener {
     const isDeclared = ts.isParameter(declared) || ts.isBindingElement(declared) || ts.isVariableDeclaration(declared);
     if (handle.form === 'alias' && isDeclared && typed.provenance.ofDeclaration(declared) === 'aside') return;
     report(pattern, 'spread', type);
+  }
+
+  /** `for (const [name, entry] of entries)`: whether what a list or a map holds is no handle. The compiler would find out again what the list is. */
+  function isOfOthers({ parent }: TSESTree.ObjectPattern | TSESTree.ArrayPattern): boolean {
+    const loop = parent.type === AST_NODE_TYPES.VariableDeclarator ? parent.parent.parent : undefined;
+    if (loop?.type !== AST_NODE_TYPES.ForOfStatement || loop.await || loop.left !== parent.parent) return false;
+    return typed.types.container(typed.typeOf(loop.right))?.parts.every((part) => typed.types.handle(part) === undefined) === true;
   }
 
   /** What a parameter is that a pattern takes apart. The compiler would find out again what the pattern says of it. */

@@ -65,9 +65,15 @@ export class Modules {
 }
 
 /**
- * What the compiler's parser has listed, and does not publish: the modules that a file names (in imports and exports, `import()` and types), and its names (those of
- * properties that are written as texts among them). Undefined if there is no such list any more: then every file has to be looked at.
+ * What the compiler has listed of a file, and does not publish: the modules that it names (in imports and exports, `import()` and types), its names (those of
+ * properties that are written as texts among them), and what it declares and imports, by name. Undefined if there is no such list any more: then every file has to be looked at.
  */
-export function parsed(file: ts.SourceFile): { readonly imports?: readonly ts.StringLiteralLike[]; readonly identifiers?: ReadonlyMap<string, unknown> } {
-  return file as { readonly imports?: readonly ts.StringLiteralLike[]; readonly identifiers?: ReadonlyMap<string, unknown> };
+export function parsed(file: ts.SourceFile): Parsed {
+  return file as Parsed;
+}
+
+interface Parsed {
+  readonly imports?: readonly ts.StringLiteralLike[];
+  readonly identifiers?: ReadonlyMap<string, unknown>;
+  readonly locals?: ReadonlyMap<string, ts.Symbol>;
 }

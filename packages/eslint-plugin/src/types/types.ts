@@ -4,8 +4,11 @@ import { isLevel, LEVELS, type Level } from '../levels.js';
 import type { HandleTypeSetting, Settings } from '../settings.js';
 import { firstOf } from '../first-of.js';
 import { isDeclaredIn, packageOfFile } from './packages.js';
+import { SOUGHT, type Brand, type CoreType } from './core-types.js';
+import { Declarations } from './declarations.js';
 import { CONTAINERS } from './provenance/path.js';
-import { mentions, Reach, speaksOf } from './reach.js';
+import { Named } from './named.js';
+import { Reach, speaksOf } from './reach.js';
 
 /** The package whose types are meant. Nothing is imported from it: the rules know its types by name and by where they are declared. */
 export const CORE = '@pgtable/core';
@@ -77,6 +80,7 @@ export class Types {
   private readonly services: ParserServicesWithTypeInformation;
   private readonly declared: readonly HandleTypeSetting[];
   private readonly core: Reach;
+  private readonly sought: Declarations;
   private readonly known = new Map<ts.Type, Known>();
 
   private static readonly made = new WeakMap<ts.Program, Map<Settings, Types>>();
@@ -95,6 +99,7 @@ export class Types {
     this.checker = services.program.getTypeChecker();
     this.declared = settings.handleTypes;
     this.core = new Reach(services.program, (file) => speaksOf(file, CORE));
+    this.sought = new Declarations(services.program, this.core, { mayBeIn: ({ fileName }) => packageOfFile(fileName) === CORE, is: isSought });
   }
 
   /** Whether any file of the program can have handles. Where none can, no rule looks at anything. */
@@ -107,9 +112,14 @@ export class Types {
   }
   private knowsCore: boolean | undefined;
 
-  /** Whether anything in a file can have a type of core, or one that the settings name. */
+  /** Whether core, or a type that the settings name, can be reached from a file. */
   reachesCore(file: ts.SourceFile): boolean {
     return this.declared.length > 0 || this.core.from(file);
+  }
+
+  /** Whether anything in a file can have a type of core that a rule looks for, or one that the settings name. */
+  reachesHandles(file: ts.SourceFile): boolean {
+    return this.declared.length > 0 || this.sought.from(file);
   }
 
   /**
@@ -119,15 +129,14 @@ export class Types {
    * @param names asked for once
    */
   reachesName(file: ts.SourceFile, what: string, names: () => readonly string[]): boolean {
-    let reach = this.names.get(what);
-    if (reach === undefined) {
-      const wanted = names();
-      reach = new Reach(this.services.program, (one) => mentions(one, wanted));
-      this.names.set(what, reach);
+    let named = this.names.get(what);
+    if (named === undefined) {
+      named = new Named(this.services.program, names());
+      this.names.set(what, named);
     }
-    return reach.from(file);
+    return named.from(file);
   }
-  private readonly names = new Map<string, Reach>();
+  private readonly names = new Map<string, Named>();
 
   /**
    * A question about types, answered once for each type, for all files of the program.
@@ -344,7 +353,7 @@ export class Types {
   }
 
   /** Whether a type is, or extends, a class or interface of `@pgtable/core` with one of these names. */
-  isCore(type: ts.Type, ...names: readonly string[]): boolean {
+  isCore(type: ts.Type, ...names: readonly CoreType[]): boolean {
     const question = names.length === 1 ? names[0]! : names.join();
     const answers = this.ofCore.get(question) ?? new Map<ts.Type, boolean>();
     this.ofCore.set(question, answers);
@@ -356,13 +365,13 @@ export class Types {
   }
   private readonly ofCore = new Map<string, Map<ts.Type, boolean>>();
 
-  private findCore(type: ts.Type, names: readonly string[]): boolean {
+  private findCore(type: ts.Type, names: readonly CoreType[]): boolean {
     if ((type.flags & PRIMITIVE) !== 0) return false;
     if (type.isUnionOrIntersection()) return type.types.some((member) => this.isCore(member, ...names));
     const constraint = type.flags & (ts.TypeFlags.TypeParameter | ts.TypeFlags.IndexedAccess) ? this.checker.getBaseConstraintOfType(type) : undefined;
     if (constraint !== undefined && constraint !== type) return this.isCore(constraint, ...names);
     const symbols = [type.symbol as ts.Symbol | undefined, type.aliasSymbol];
-    if (symbols.some((symbol) => symbol !== undefined && names.includes(symbol.name) && isDeclaredIn(symbol, CORE))) return true;
+    if (symbols.some((symbol) => symbol !== undefined && (names as readonly string[]).includes(symbol.name) && isDeclaredIn(symbol, CORE))) return true;
     const target = (type as Partial<ts.TypeReference>).target ?? type;
     return target.isClassOrInterface() && (this.checker.getBaseTypes(target).some((base) => this.isCore(base, ...names)) || this.implemented(target).some((base) => this.isCore(base, ...names)));
   }
@@ -414,17 +423,22 @@ export class Types {
     return symbol.flags & ts.SymbolFlags.Alias ? this.checker.getAliasedSymbol(symbol) : symbol;
   }
 
-  private brand(type: ts.Type, name: string): ts.Symbol | undefined {
+  private brand(type: ts.Type, name: Brand): ts.Symbol | undefined {
     // A list, a map or a promise of something has the properties of the generic: most types are one of few.
     const generic = isReference(type) ? type.target : type;
     let branded = this.branded.get(generic);
     if (branded === undefined) {
-      branded = generic.getProperties().some(isBrand);
+      branded = (!generic.isClassOrInterface() || this.leadsToHandles(generic)) && generic.getProperties().some(isBrand);
       this.branded.set(generic, branded);
     }
     return branded ? type.getProperties().find((property) => isBrand(property) && (property.escapedName as string).startsWith(`__@${name}@`) && isDeclaredIn(property, CORE)) : undefined;
   }
   private readonly branded = new Map<ts.Type, boolean>();
+
+  /** Whether a class or an interface can have anything of core: what it declares and extends is made of that. To list its properties, the compiler would have to find out about each of them. */
+  private leadsToHandles({ symbol }: ts.InterfaceType): boolean {
+    return this.sought.mayLead(symbol.declarations ?? []);
+  }
 
   private levelOf(type: ts.Type): Level | undefined {
     return type.isStringLiteral() && isLevel(type.value) ? type.value : undefined;
@@ -451,4 +465,10 @@ export function isReference(type: ts.Type): type is ts.TypeReference {
 /** Whether a property has a symbol for its name: to the compiler it is called `__@name@number`. What is written there takes longer to find out. */
 function isBrand({ escapedName }: ts.Symbol): boolean {
   return (escapedName as string)[2] === '@' && (escapedName as string).startsWith('__@');
+}
+
+/** Whether a declaration of core is one that the rules look for. */
+function isSought(declaration: ts.Node): boolean {
+  const name = (declaration as Partial<ts.NamedDeclaration>).name;
+  return name !== undefined && ts.isIdentifier(name) && SOUGHT.has(name.text);
 }

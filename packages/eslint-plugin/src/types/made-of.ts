@@ -1,0 +1,134 @@
+import ts from 'typescript';
+import { Modules, parsed } from './modules.js';
+
+/**
+ * What the declarations of a program are made of: whatever they name, but for what is in a body or an initialiser whose type is written. The type of a declaration, and of all
+ * that can be had from it, is made of no other.
+ *
+ * A declaration is one of a file, and not of something in it; a whole file stands for any of its own where its text does not say which.
+ */
+export class MadeOf {
+  private readonly program: ts.Program;
+  private readonly checker: ts.TypeChecker;
+  private readonly parts = new Map<ts.Node, readonly ts.Node[]>();
+  private readonly named = new Map<ts.Symbol, readonly ts.Node[]>();
+
+  private static readonly made = new WeakMap<ts.Program, MadeOf>();
+
+  static of(program: ts.Program): MadeOf {
+    const known = MadeOf.made.get(program);
+    if (known !== undefined) return known;
+    const made = new MadeOf(program);
+    MadeOf.made.set(program, made);
+    return made;
+  }
+
+  private constructor(program: ts.Program) {
+    this.program = program;
+    this.checker = program.getTypeChecker();
+  }
+
+  /** What a declaration is made of, itself perhaps among it. */
+  partsOf(declaration: ts.Node): readonly ts.Node[] {
+    let known = this.parts.get(declaration);
+    if (known === undefined) {
+      known = this.findParts(declaration);
+      this.parts.set(declaration, known);
+    }
+    return known;
+  }
+
+  /** What declares that which a name of a file stands for; the file itself where that is not found. */
+  declarationsOf(symbol: ts.Symbol): readonly ts.Node[] {
+    let known = this.named.get(symbol);
+    if (known === undefined) {
+      known = this.findDeclarations(symbol);
+      this.named.set(symbol, known);
+    }
+    return known;
+  }
+
+  /** What the names of a file stand for, and the files that it imports without a name; undefined where its text does not say all that is declared there. */
+  namesOf(file: ts.SourceFile): { readonly symbols: Iterable<ts.Symbol>; readonly files: readonly ts.Node[] } | undefined {
+    const { imports, locals } = parsed(file);
+    if (imports === undefined || locals === undefined || this.isOpen(file)) return undefined;
+    return { symbols: locals.values(), files: imports.filter(isInside).flatMap((specifier) => this.filesOf(specifier)) };
+  }
+
+  private findParts(declaration: ts.Node): readonly ts.Node[] {
+    if (ts.isSourceFile(declaration)) return [];
+    const file = declaration.getSourceFile();
+    const { locals } = parsed(file);
+    if (locals === undefined || this.isOpen(file) || isForeign(declaration)) return [file];
+    const found = new Set<ts.Node>();
+    const visit = (node: ts.Node): void => {
+      if (ts.isIdentifier(node)) {
+        const symbol = locals.get(node.escapedText as string);
+        if (symbol !== undefined) for (const one of this.declarationsOf(symbol)) found.add(one);
+      } else if (ts.isStringLiteralLike(node)) {
+        if (isInside(node)) for (const one of this.filesOf(node)) found.add(one);
+      } else if (ts.isPropertyAccessExpression(node)) {
+        visit(node.expression);
+      } else {
+        const untold = hidden(node);
+        ts.forEachChild(node, (child) => {
+          if (child !== untold && !isOwnName(child)) visit(child);
+        });
+      }
+    };
+    visit(declaration);
+    return [...found];
+  }
+
+  private findDeclarations(symbol: ts.Symbol): readonly ts.Node[] {
+    const original = isImported(symbol) ? this.checker.getAliasedSymbol(symbol) : this.checker.getExportSymbolOfSymbol(symbol);
+    if (original.declarations === undefined) return (symbol.declarations ?? []).map((declaration) => declaration.getSourceFile());
+    // What a function is given later, `f.entry = ptep`, is among its declarations.
+    return original.declarations.map(outermost);
+  }
+
+  /** Whether the text of a file does not say all that is declared there: another file adds to its module, or comments say what its types are. */
+  private isOpen(file: ts.SourceFile): boolean {
+    return /\.[cm]?jsx?$/.test(file.fileName) || (this.checker.getSymbolAtLocation(file)?.declarations?.length ?? 0) > 1;
+  }
+
+  /** The files of the module that a specifier leads to. */
+  private filesOf(specifier: ts.StringLiteralLike): readonly ts.Node[] {
+    return Modules.of(this.program).to(specifier)?.declarations?.map((declaration) => declaration.getSourceFile()) ?? [];
+  }
+}
+
+/** Whether a name of a file is that of something which is declared elsewhere. */
+export function isImported({ flags }: ts.Symbol): boolean {
+  return (flags & ts.SymbolFlags.Alias) !== 0;
+}
+
+/** What declares something in a file and is in nothing else. Of variables that are declared in one statement, each by itself. */
+function outermost(declaration: ts.Node): ts.Node {
+  let at = declaration;
+  while (!ts.isSourceFile(at) && !ts.isSourceFile(at.parent) && !(ts.isVariableDeclaration(at) && ts.isSourceFile(at.parent.parent.parent))) at = at.parent;
+  return at;
+}
+
+/** `declare module 'other' {}`: what that declares is another module's. */
+function isForeign(declaration: ts.Node): boolean {
+  return ts.isModuleDeclaration(declaration) && ts.isStringLiteral(declaration.name);
+}
+
+/** Whether a specifier is that of `import()`, in an expression or in a type, or of `require`, and so stands in a declaration. */
+function isInside({ parent }: ts.StringLiteralLike): boolean {
+  if (ts.isLiteralTypeNode(parent)) return ts.isImportTypeNode(parent.parent);
+  return ts.isCallExpression(parent) && (parent.expression.kind === ts.SyntaxKind.ImportKeyword || (ts.isIdentifier(parent.expression) && parent.expression.text === 'require'));
+}
+
+/** The body or the initialiser of a declaration whose type is written. */
+function hidden(node: ts.Node): ts.Node | undefined {
+  if (ts.isFunctionLike(node)) return node.type === undefined ? undefined : (node as Partial<ts.FunctionLikeDeclaration>).body;
+  return (ts.isVariableDeclaration(node) || ts.isParameter(node) || ts.isPropertyDeclaration(node)) && node.type !== undefined ? node.initializer : undefined;
+}
+
+/** Whether a name is only what something is called, and stands for nothing else. */
+function isOwnName(node: ts.Node): boolean {
+  const { parent } = node;
+  return ts.isIdentifier(node) && 'name' in parent && parent.name === node && !ts.isShorthandPropertyAssignment(parent) && !ts.isExportSpecifier(parent);
+}

@@ -1,0 +1,114 @@
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+import { Declarations } from '../src/types/declarations.js';
+import { Named } from '../src/types/named.js';
+import { Reach } from '../src/types/reach.js';
+import { programOf } from './program.js';
+
+/* Which files name something that is made of a declaration: what leads there, and what does not though its file does. */
+
+const CORE = 'export interface Handle { readonly brand: never }\nexport interface Size { readonly bytes: bigint }\nexport function read(at: Handle): bigint { return 0n; }\nexport function round(n: bigint): bigint { return n; }';
+
+/** Whether /a.ts leads to the interface Handle of /core.ts, asked first and asked last. */
+function leads(files: Readonly<Record<string, string>>): boolean {
+  const names = Object.keys(files);
+  const [first, last] = [['/a.ts', ...names], [...names].reverse()].map((order) => {
+    const program = programOf({ ...files, '/core.ts': CORE });
+    const inCore = ({ fileName }: ts.SourceFile): boolean => fileName === '/core.ts';
+    const declarations = new Declarations(program, new Reach(program, inCore), { mayBeIn: inCore, is: (one) => ts.isInterfaceDeclaration(one) && one.name.text === 'Handle' });
+    return new Map(order.map((name) => [name, declarations.from(program.getSourceFile(name)!)])).get('/a.ts')!;
+  });
+  expect(last).toBe(first);
+  return first!;
+}
+
+const USES_B = "import { b } from './b';\nexport const a = b;";
+
+describe('a file leads to a declaration', () => {
+  it.each([
+    ['an import', "import type { Handle } from './core';"],
+    ['an import by another name', "import { type Handle as H } from './core';"],
+    ['a function that takes it', "import { read } from './core';"],
+    ['all of the module', "import * as core from './core';"],
+    ['import()', "export const a = (): unknown => import('./core');"],
+    ['the type import()', "export let a: import('./core').Handle;"],
+    ['import = require()', "import core = require('./core');"],
+    ['what is not found', "import { round } from './core';\nimport { gone } from './gone';"],
+  ])('by %s', (_, text) => {
+    expect(leads({ '/a.ts': text })).toBe(true);
+  });
+
+  it.each([
+    ['the type of a variable', "import type { Handle } from './core';\nexport const b: Handle[] = [];"],
+    ['the type of a parameter', "import type { Handle } from './core';\nexport function b(at: Handle): void {}"],
+    ['a property', "import type { Handle } from './core';\nexport interface b { readonly at: Handle }"],
+    ['what an interface extends', "import type { Handle } from './core';\nexport interface b extends Handle {}"],
+    ['a field that a constructor gives', "import { read } from './core';\nexport class b { at; constructor() { this.at = read; } }"],
+    ['a body whose type is not written', "import { read } from './core';\nexport function b() { return read; }"],
+    ['an initialiser whose type is not written', "import { read } from './core';\nexport const b = { read };"],
+    ['a method of an object', "import type { Handle } from './core';\nexport const b = { at(handle: Handle): void {} };"],
+    ['a constraint', "import type { Handle } from './core';\nexport type b<H extends Handle> = H[];"],
+    ['a predicate', "import type { Handle } from './core';\nexport function b(one: unknown): one is Handle { return true; }"],
+    ['typeof', "import { read } from './core';\nexport type b = typeof read;"],
+    ['a property of all of a module', "import * as core from './core';\nexport type b = core.Handle;"],
+    ['the type import()', "export type b = import('./core').Handle;"],
+    ['a namespace', "import type { Handle } from './core';\nexport namespace b { export type At = Handle }"],
+    ['another declaration', "import type { Handle } from './core';\ntype At = Handle;\nconst made = (): At[] => [];\nexport const b = made();"],
+    ['one of two that go in a circle', "import type { Handle } from './core';\nexport interface b { readonly next: Other }\ninterface Other { readonly at: Handle; readonly back: b }"],
+    ['what a function is given later', "import { read } from './core';\nexport function b(): void {}\nb.read = read;"],
+    ['what a constant function is given later', "import { read } from './core';\nexport const b = (): void => {};\nb.read = read;"],
+    ['a default export', "import type { Handle } from './core';\nexport default class { readonly at!: Handle }\nexport { default as b } from './b';"],
+    ['what it passes on', "export { type Handle as b } from './core';"],
+    ['all that it passes on', "export * from './core';\nexport * as b from './core';"],
+  ])('by a name whose declaration does by %s', (_, text) => {
+    expect(leads({ '/a.ts': USES_B, '/b.ts': text })).toBe(true);
+  });
+
+  it.each([
+    ['its own', { '/a.ts': "import { round } from './core';\nexport interface B { readonly id: number }", '/c.ts': "import type { Handle } from './core';\ndeclare module './a' { interface B { readonly ptep: Handle } }" }],
+    ['one that it imports', { '/a.ts': "import { b } from './b';", '/b.ts': 'export interface B { readonly id: number }\nexport const b: B[] = [];', '/c.ts': "import type { Handle } from './core';\ndeclare module './b' { interface B { readonly ptep: Handle } }" }],
+  ])('by what another file adds to a module, %s', (_, files) => {
+    expect(leads(files)).toBe(true);
+  });
+
+  it('by what comments say', () => {
+    expect(leads({ '/a.ts': "import { b } from './b.js';", '/b.js': "/** @type {import('./core').Handle | undefined} */\nexport const b = undefined;" })).toBe(true);
+  });
+
+  it('by what is declared for all files', () => {
+    expect(leads({ '/a.ts': "import { round } from './core';", '/b.ts': "import type { Handle } from './core';\ndeclare global { const entry: Handle }\nexport {};" })).toBe(true);
+  });
+});
+
+describe('a file does not lead to a declaration', () => {
+  it.each([
+    ['another of its file', "import { round, type Size } from './core';"],
+    ['its file, and no name', "import './core';"],
+    ['a module that passes it on, among others', "import { round } from './b';\nround(1n);"],
+  ])('by %s', (_, text) => {
+    expect(leads({ '/a.ts': text, '/b.ts': "export * from './core';" })).toBe(false);
+  });
+
+  it.each([
+    ['a body whose type is written', "import { read, type Handle } from './core';\nexport function b(n: bigint): bigint { return read as unknown as bigint; }"],
+    ['an initialiser whose type is written', "import { read } from './core';\nexport const b: unknown = read;"],
+    ['another declaration of its own', "import { read, type Handle } from './core';\nexport const b = 1;\nexport const other: Handle[] = [];"],
+    ['another variable of the same statement', "import { read } from './core';\nexport const b = 1, other = read;"],
+    ['the name of a property', "import { read } from './core';\nexport const b = { read: 1 }.read;"],
+  ])('by a name whose file does by %s', (_, text) => {
+    expect(leads({ '/a.ts': USES_B, '/b.ts': text })).toBe(false);
+  });
+});
+
+it('a file has to do with names that it has, and with what is declared with one', () => {
+  const program = programOf({
+    '/walk.ts': 'export function walkPageRange(): void {}\nexport interface Ops { readonly walkLock: string }\nexport const PAGE = 4096;',
+    '/renamed.ts': "import { walkPageRange } from './walk';\nexport const go = walkPageRange;\nexport { type Ops as Callbacks } from './walk';\nexport { PAGE } from './walk';",
+    '/has.ts': 'export const a = { walkLock: 1 };',
+    '/calls.ts': "import { go } from './renamed';\ngo();",
+    '/takes.ts': "import type { Callbacks } from './renamed';\nexport const a: Callbacks[] = [];",
+    '/other.ts': "import { PAGE } from './renamed';\nexport const a = PAGE;",
+  });
+  const named = new Named(program, ['walkPageRange', 'walkLock']);
+  expect(['/has.ts', '/calls.ts', '/takes.ts', '/other.ts'].filter((name) => named.from(program.getSourceFile(name)!))).toEqual(['/has.ts', '/calls.ts', '/takes.ts']);
+});
