@@ -75,22 +75,25 @@ export function typed<Messages extends string>(
     }
     return undefined;
   }
-  const complete = services as ParserServicesWithTypeInformation;
-  const types = Types.of(complete, settings);
-  const file = complete.esTreeNodeToTSNodeMap.get(context.sourceCode.ast);
-  const isInReach = names === undefined ? types.reachesHandles(file) : types.reachesName(file, context.id, () => names(settings));
-  if (!types.relevant || !isInReach) return undefined;
-  const bySettings = asked.get(context.sourceCode);
-  const known = bySettings?.get(types);
-  if (known !== undefined) return known;
-  const made = new Asked(complete, settings, types, context.sourceCode);
-  if (bySettings === undefined) asked.set(context.sourceCode, new Map([[types, made]]));
-  else bySettings.set(types, made);
-  return made;
+  const file = askedOf(context.sourceCode, services as ParserServicesWithTypeInformation, settings);
+  if (!file.types.relevant) return undefined;
+  return (names === undefined ? file.reachesHandles : file.types.reachesName(file.root, context.id, () => names(settings))) ? file : undefined;
 }
 
 /** What the rules have asked about a file, for all of them: most ask the same of the same nodes, and asking the compiler is most of what they cost. */
+function askedOf(sourceCode: Readonly<TSESLint.SourceCode>, services: ParserServicesWithTypeInformation, settings: Settings): Asked {
+  // One rule after the other asks about the same file.
+  if (lastAsked?.sourceCode === sourceCode && lastAsked.settings === settings) return lastAsked;
+  const types = Types.of(services, settings);
+  const byTypes = asked.get(sourceCode) ?? new Map<Types, Asked>();
+  asked.set(sourceCode, byTypes);
+  lastAsked = byTypes.get(types) ?? new Asked(services, settings, types, sourceCode);
+  byTypes.set(types, lastAsked);
+  return lastAsked;
+}
+
 const asked = new WeakMap<TSESLint.SourceCode, Map<Types, Asked>>();
+let lastAsked: Asked | undefined;
 
 /** What is known of a node, or of all uses of a variable; null where the answer may be that there is none. */
 interface Facts {
@@ -133,7 +136,9 @@ class Asked implements Typed {
   readonly settings: Settings;
   readonly types: Types;
   readonly provenance: Provenance;
-  private readonly sourceCode: Readonly<TSESLint.SourceCode>;
+  readonly sourceCode: Readonly<TSESLint.SourceCode>;
+  /** The file, as the compiler has it. */
+  readonly root: ts.SourceFile;
   private readonly facts = new Map<TSESTree.Node, Facts>();
   private last: TSESTree.Node | undefined;
   private lastFacts: Facts | undefined;
@@ -144,7 +149,14 @@ class Asked implements Typed {
     this.settings = settings;
     this.types = types;
     this.provenance = Provenance.of(types);
+    this.root = services.esTreeNodeToTSNodeMap.get(sourceCode.ast);
   }
+
+  /** Whether anything in the file can have a type of core that a rule looks for. */
+  get reachesHandles(): boolean {
+    return (this.reaches ??= this.types.reachesHandles(this.root));
+  }
+  private reaches: boolean | undefined;
 
   typeOf(node: TSESTree.Node): ts.Type {
     const facts = this.of(node);

@@ -39,9 +39,9 @@ export class Declarations {
 
   /** Whether anything in a file can be of a type that is made of them. */
   from(file: ts.SourceFile): boolean {
-    if (!this.files.from(file)) return false;
     const names = this.files.isEverywhere ? undefined : this.madeOf.namesOf(file);
-    if (names === undefined || names.files.some((one) => this.leads.from(one))) return true;
+    if (names === undefined) return this.files.from(file);
+    if (names.files.some((one) => this.leads.from(one))) return true;
     const mayBeHere = this.sought.mayBeIn(file);
     for (const symbol of names.symbols) {
       const declarations = isImported(symbol) || mayBeHere ? this.madeOf.declarationsOf(symbol) : [];

@@ -61,22 +61,23 @@ export class MadeOf {
     const { locals } = parsed(file);
     if (locals === undefined || this.isOpen(file) || isForeign(declaration)) return [file];
     const found = new Set<ts.Node>();
-    const visit = (node: ts.Node): void => {
+    // No function that calls itself: a text that is put together of thousands is as deep.
+    const left = [declaration];
+    for (let node = left.pop(); node !== undefined; node = left.pop()) {
       if (ts.isIdentifier(node)) {
         const symbol = locals.get(node.escapedText as string);
         if (symbol !== undefined) for (const one of this.declarationsOf(symbol)) found.add(one);
       } else if (ts.isStringLiteralLike(node)) {
         if (isInside(node)) for (const one of this.filesOf(node)) found.add(one);
       } else if (ts.isPropertyAccessExpression(node)) {
-        visit(node.expression);
+        left.push(node.expression);
       } else {
         const untold = hidden(node);
         ts.forEachChild(node, (child) => {
-          if (child !== untold && !isOwnName(child)) visit(child);
+          if (child !== untold && !isOwnName(child)) left.push(child);
         });
       }
-    };
-    visit(declaration);
+    }
     return [...found];
   }
 
