@@ -91,7 +91,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     const type = types.types.bound(given);
     // One of many kinds, as a node of a syntax tree, is no record, and each of them would lead to all others.
     if (type.isUnion()) return depth > 0 || type.types.length > MAX_FIELDS ? undefined : firstOf(type.types, (one) => findInField(one, depth));
-    if (depth > MAX_DEPTH || (type.flags & STRUCTURED) === 0 || types.types.isFamily(type)) return undefined;
+    if (depth > MAX_DEPTH || (type.flags & STRUCTURED) === 0 || !types.types.mayHaveHandles(type) || types.types.isFamily(type)) return undefined;
     const container = types.types.container(type);
     if (container !== undefined) return firstOf(container.parts, (one) => findInField(checker.getNonNullableType(one), depth + 1));
     const properties = type.getProperties();

@@ -164,7 +164,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   }
 
   function propertiesOf(type: ts.Type): (readonly [step: string, type: ts.Type])[] {
-    const properties = (type.flags & STRUCTURED) === 0 ? [] : type.getProperties();
+    const properties = (type.flags & STRUCTURED) === 0 || !types.types.mayHaveHandles(type) ? [] : type.getProperties();
     // What has more is a class with methods, which is no record of an entry.
     return properties.length > MAX_PROPERTIES ? [] : properties.flatMap((property) => ((property.flags & ts.SymbolFlags.Method) === 0 ? [[property.name, checker.getTypeOfSymbol(property)] as const] : []));
   }

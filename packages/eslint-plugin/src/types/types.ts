@@ -428,16 +428,19 @@ export class Types {
     const generic = isReference(type) ? type.target : type;
     let branded = this.branded.get(generic);
     if (branded === undefined) {
-      branded = (!generic.isClassOrInterface() || this.leadsToHandles(generic)) && generic.getProperties().some(isBrand);
+      branded = this.mayHaveHandles(generic) && generic.getProperties().some(isBrand);
       this.branded.set(generic, branded);
     }
     return branded ? type.getProperties().find((property) => isBrand(property) && (property.escapedName as string).startsWith(`__@${name}@`) && isDeclaredIn(property, CORE)) : undefined;
   }
   private readonly branded = new Map<ts.Type, boolean>();
 
-  /** Whether a class or an interface can have anything of core: what it declares and extends is made of that. To list its properties, the compiler would have to find out about each of them. */
-  private leadsToHandles({ symbol }: ts.InterfaceType): boolean {
-    return this.sought.mayLead(symbol.declarations ?? []);
+  /**
+   * Whether a class or an interface can have anything of handles, by what it declares and extends. To list its properties, the compiler would have to find out about each of
+   * them. What its type arguments are is another question; of other types it is not known.
+   */
+  mayHaveHandles(type: ts.Type): boolean {
+    return !type.isClassOrInterface() || this.declared.length > 0 || this.sought.mayLead(type.symbol.declarations ?? []);
   }
 
   private levelOf(type: ts.Type): Level | undefined {

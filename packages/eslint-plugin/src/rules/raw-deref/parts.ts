@@ -82,7 +82,7 @@ export class Parts extends Questions {
     return undefined;
   }
 
-  /** Whether an object of a type, or an element of a list of that type, has a handle in a field, or is generic over one. What the language declares has none of its own. */
+  /** Whether an object of a type, or an element of a list of that type, has a handle in a field, or is generic over one. */
   private findHandles(type: ts.Type, depth = 0): boolean {
     if (type.isUnionOrIntersection()) return type.types.some((member) => this.findHandles(member, depth));
     if ((type.flags & ts.TypeFlags.TypeParameter) !== 0) {
@@ -98,8 +98,7 @@ export class Parts extends Questions {
     }
     const named = type.getStringIndexType();
     if (named !== undefined && this.typed.types.handle(named) !== undefined) return true;
-    const declaration = type.isClassOrInterface() ? type.symbol.declarations?.[0] : undefined;
-    if (declaration !== undefined && this.places.isOfLanguage(declaration)) return false;
+    if (!this.typed.types.mayHaveHandles(type)) return false;
     // Whether something is like a list takes a comparison of all of it.
     if (type.getNumberIndexType() !== undefined && this.checker.isArrayLikeType(type)) return this.findInElements(type, depth);
     const properties = type.getProperties();
