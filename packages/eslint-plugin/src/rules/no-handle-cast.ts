@@ -7,6 +7,7 @@ import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
 import { CONTAINERS, stepInto } from '../types/provenance/path.js';
 import { isReference, PRIMITIVE, STRUCTURED } from '../types/types.js';
+import { isRest } from './raw-deref/launders.js';
 
 const MESSAGES = {
   ...NO_TYPES,
@@ -106,6 +107,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   /** The handle that something of a type is, or has. */
   const handleWanted = types.types.remembered('handle wanted', (type) => handleWithin(type) ?? handleInField(checker.getNonNullableType(type)));
+
+  const takesHandles = types.types.test('takes handles', (type) => type.getCallSignatures().some(({ parameters }) => parameters.some((one) => handleWanted(checker.getTypeOfSymbol(one)) !== undefined)));
 
   /** Whether a field that is a handle, or many, is meant for values held aside. */
   function isMeantAside(field: ts.Symbol, type: ts.Type): boolean {
@@ -388,9 +391,32 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     return problemOf(node, inner, steps) !== undefined;
   }
 
+  /** A function that takes handles, where it is called with nobody knows what: `found.forEach((ptep: Handles['pte']) => ...)`. */
+  function checkCallback(node: TSESTree.Expression, call: TSESTree.CallExpression | TSESTree.NewExpression): void {
+    if (isCalledOnHandles(call)) return;
+    const expected = types.signatureOf(call)?.parameters[call.arguments.indexOf(node)];
+    const [called] = expected === undefined ? [] : checker.getNonNullableType(checker.getTypeOfSymbol(expected)).getCallSignatures();
+    const [taking] = types.typeOf(node).getCallSignatures();
+    const handle = firstOf(pairs(called?.parameters ?? [], taking?.parameters ?? []).slice(isReduced(call) ? 1 : 0), ([given, taken]) => anyForParameter(given, taken));
+    if (handle !== undefined) context.report({ node, messageId: 'any', data: handle });
+  }
+
+  function anyForParameter(given: ts.Symbol, taken: ts.Symbol): { readonly level: string } | undefined {
+    const type = checker.getTypeOfSymbol(taken);
+    // What stands for all arguments (`...args: any[]`) says nothing of one.
+    if (isRest(given) || isRest(taken) || (handleWithin(type) !== undefined && isMeantAside(taken, type))) return undefined;
+    return anyFor(checker.getTypeOfSymbol(given), type, 0);
+  }
+
+  /** Whether a method is one of a list of which somebody said that it has handles, or that is new. */
+  function isCalledOnHandles({ callee }: TSESTree.CallExpression | TSESTree.NewExpression): boolean {
+    return callee.type === AST_NODE_TYPES.MemberExpression && bringsNoAny(callee.object);
+  }
+
   function checkCall(node: TSESTree.CallExpression | TSESTree.NewExpression): void {
     for (const argument of node.arguments) {
       if (argument.type === AST_NODE_TYPES.SpreadElement) checkSpread(argument, node);
+      else if (types.mayBe(argument, takesHandles) && types.is(argument, takesHandles)) checkCallback(argument, node);
       else checkAny(argument);
     }
     const problem = node.type === AST_NODE_TYPES.CallExpression ? genericOf(node) : undefined;
@@ -545,6 +571,11 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
 /** How deep the fields of fields are looked into, and lists in lists. */
 const MAX_DEPTH = 3;
+
+/** Whether the first that a callback is given is not of the list, but what it returned before: `entries.reduce((all, one) => ..., [])`. */
+function isReduced({ callee }: TSESTree.CallExpression | TSESTree.NewExpression): boolean {
+  return callee.type === AST_NODE_TYPES.MemberExpression && callee.property.type === AST_NODE_TYPES.Identifier && callee.property.name.startsWith('reduce');
+}
 
 /** What has more is no record of an entry. */
 const MAX_FIELDS = 24;
