@@ -73,3 +73,8 @@ const PRIMITIVES: ReadonlySet<AST_NODE_TYPES> = new Set([
 export function isConst(type: TSESTree.TypeNode): boolean {
   return type.type === AST_NODE_TYPES.TSTypeReference && type.typeName.type === AST_NODE_TYPES.Identifier && type.typeName.name === 'const';
 }
+
+/** Whether a parameter says what it takes; one that does not takes what it is given. */
+export function saysType(parameter: TSESTree.Parameter): boolean {
+  return parameter.type === AST_NODE_TYPES.TSParameterProperty || parameter.type === AST_NODE_TYPES.AssignmentPattern || parameter.typeAnnotation !== undefined;
+}

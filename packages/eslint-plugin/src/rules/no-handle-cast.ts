@@ -1,6 +1,6 @@
 import { AST_NODE_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
-import { isConst, isPrimitive } from '../ast.js';
+import { isConst, isPrimitive, saysType } from '../ast.js';
 import { createRule } from '../create-rule.js';
 import { firstOf } from '../first-of.js';
 import { inOneGo } from '../in-one-go.js';
@@ -391,6 +391,12 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     return problemOf(node, inner, steps) !== undefined;
   }
 
+  /** Whether a function takes handles, and says so itself. */
+  function isCallback(node: TSESTree.Expression): boolean {
+    const isWritten = node.type === AST_NODE_TYPES.ArrowFunctionExpression || node.type === AST_NODE_TYPES.FunctionExpression;
+    return (isWritten ? node.params.some(saysType) : types.mayBe(node, takesHandles)) && types.is(node, takesHandles);
+  }
+
   /** A function that takes handles, where it is called with nobody knows what: `found.forEach((ptep: Handles['pte']) => ...)`. */
   function checkCallback(node: TSESTree.Expression, call: TSESTree.CallExpression | TSESTree.NewExpression): void {
     if (isCalledOnHandles(call)) return;
@@ -416,7 +422,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   function checkCall(node: TSESTree.CallExpression | TSESTree.NewExpression): void {
     for (const argument of node.arguments) {
       if (argument.type === AST_NODE_TYPES.SpreadElement) checkSpread(argument, node);
-      else if (types.mayBe(argument, takesHandles) && types.is(argument, takesHandles)) checkCallback(argument, node);
+      else if (isCallback(argument)) checkCallback(argument, node);
       else checkAny(argument);
     }
     const problem = node.type === AST_NODE_TYPES.CallExpression ? genericOf(node) : undefined;

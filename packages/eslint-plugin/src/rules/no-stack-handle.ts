@@ -1,6 +1,6 @@
 import { AST_NODE_TYPES, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
-import { isEquality, isPrimitive } from '../ast.js';
+import { isEquality, isPrimitive, saysType } from '../ast.js';
 import { createRule } from '../create-rule.js';
 import { inOneGo } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
@@ -282,10 +282,4 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
       if (origins.includes('live') && origins.includes('aside')) context.report({ node, messageId: 'compared', data: { level: types.handleOf(node.left)?.level ?? 'page-table' } });
     },
   };
-}
-
-/** Whether a parameter says what it takes. */
-function saysType(parameter: TSESTree.Parameter): boolean {
-  if (parameter.type === AST_NODE_TYPES.TSParameterProperty) return true;
-  return (parameter.type === AST_NODE_TYPES.AssignmentPattern ? parameter.left : parameter).typeAnnotation !== undefined;
 }

@@ -1,5 +1,6 @@
 import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
+import { saysType } from '../../ast.js';
 import type { Typed } from '../../typed.js';
 import { PRIMITIVE, type TypeTest } from '../../types/types.js';
 import { HOLDS_NOTHING } from './containers.js';
@@ -121,12 +122,6 @@ export class Functions extends Questions {
     const { parent } = callback;
     return ts.isCallExpression(parent) && ts.isPropertyAccessExpression(parent.expression) && this.typed.provenance.ofElements(parent.expression.expression) === 'aside';
   }
-}
-
-/** Whether a parameter says what it takes; one that does not takes what it is given. */
-function saysType(parameter: TSESTree.Parameter): boolean {
-  if (parameter.type === AST_NODE_TYPES.TSParameterProperty) return true;
-  return parameter.type === AST_NODE_TYPES.AssignmentPattern || parameter.typeAnnotation !== undefined;
 }
 
 /** Whether a type is one of functions. */
