@@ -67,7 +67,11 @@ describe('a file leads to a declaration', () => {
   it.each([
     ['its own', { '/a.ts': "import { round } from './core';\nexport interface B { readonly id: number }", '/c.ts': "import type { Handle } from './core';\ndeclare module './a' { interface B { readonly ptep: Handle } }" }],
     ['one that it imports', { '/a.ts': "import { b } from './b';", '/b.ts': 'export interface B { readonly id: number }\nexport const b: B[] = [];', '/c.ts': "import type { Handle } from './core';\ndeclare module './b' { interface B { readonly ptep: Handle } }" }],
-  ])('by what another file adds to a module, %s', (_, files) => {
+    ['one that another passes on', { '/a.ts': 'export interface B { readonly id: number }\nexport const a: B[] = [];', '/b.ts': "export * from './a';", '/c.ts': "import type { Handle } from './core';\ndeclare module './b' { interface B { readonly ptep: Handle } }" }],
+    ['one that it imports from where another passes it on', { '/a.ts': "import { d } from './d';", '/b.ts': "export * from './d';", '/c.ts': "import type { Handle } from './core';\ndeclare module './b' { interface D { readonly ptep: Handle } }", '/d.ts': 'export interface D { readonly id: number }\nexport const d: D[] = [];' }],
+    ['one that exports a namespace as a whole', { '/a.ts': "import { b } from './b';", '/b.d.ts': 'declare namespace all { interface B { readonly id: number }\nconst b: B }\nexport = all;', '/c.ts': "import type { Handle } from './core';\ndeclare module './b' { interface B { readonly ptep: Handle } }" }],
+    ['by itself', { '/a.ts': "export {};\ndeclare module './b' { interface B { readonly at: At } }", '/b.ts': "import type { Handle } from './core';\nexport type At = Handle;" }],
+  ])('by what a file adds to a module, %s', (_, files) => {
     expect(leads(files)).toBe(true);
   });
 

@@ -1,5 +1,5 @@
 import ts from 'typescript';
-import { Modules, parsed } from './modules.js';
+import { isForeign, Modules, parsed } from './modules.js';
 
 /**
  * What the declarations of a program are made of: whatever they name, but for what is in a body or an initialiser whose type is written. The type of a declaration, and of all
@@ -88,9 +88,9 @@ export class MadeOf {
     return original.declarations.map(outermost);
   }
 
-  /** Whether the text of a file does not say all that is declared there: another file adds to its module, or comments say what its types are. */
+  /** Whether the text of a file does not say all that is declared there: another file adds to what it declares, or it to another's, or comments say what its types are. */
   private isOpen(file: ts.SourceFile): boolean {
-    return /\.[cm]?jsx?$/.test(file.fileName) || (this.checker.getSymbolAtLocation(file)?.declarations?.length ?? 0) > 1;
+    return /\.[cm]?jsx?$/.test(file.fileName) || Modules.of(this.program).addedTo(file).size > 0;
   }
 
   /** The files of the module that a specifier leads to. */
@@ -109,11 +109,6 @@ function outermost(declaration: ts.Node): ts.Node {
   let at = declaration;
   while (!ts.isSourceFile(at) && !ts.isSourceFile(at.parent) && !(ts.isVariableDeclaration(at) && ts.isSourceFile(at.parent.parent.parent))) at = at.parent;
   return at;
-}
-
-/** `declare module 'other' {}`: what that declares is another module's. */
-function isForeign(declaration: ts.Node): boolean {
-  return ts.isModuleDeclaration(declaration) && ts.isStringLiteral(declaration.name);
 }
 
 /** Whether a specifier is that of `import()`, in an expression or in a type, or of `require`, and so stands in a declaration. */

@@ -48,20 +48,54 @@ export class Modules {
     return (this.lastFolder = known);
   }
 
-  /** The files that a file imports, and those that add to its module or to one that it imports: what they say there is theirs. Some of them more than once. */
+  /** The files that a file imports, and those that add to what it declares or to a module that it imports: what they say there is theirs. Some of them more than once. */
   importedBy(file: ts.SourceFile): readonly ts.SourceFile[] {
     const known = this.imported.get(file);
     if (known !== undefined) return known;
-    const found: ts.SourceFile[] = [];
+    const found = [...this.addedTo(file)];
     const add = (module: ts.Symbol | undefined): void => {
       for (const declaration of module?.declarations ?? []) found.push(declaration.getSourceFile());
     };
-    add(this.checker.getSymbolAtLocation(file));
     for (const specifier of parsed(file).imports ?? []) add(this.to(specifier));
     this.imported.set(file, found);
     return found;
   }
   private readonly imported = new Map<ts.SourceFile, readonly ts.SourceFile[]>();
+
+  /** The files that add to what a file declares, by `declare module`, and those to which it adds: to their module, or to what another passes on of theirs. */
+  addedTo(file: ts.SourceFile): ReadonlySet<ts.SourceFile> {
+    this.added ??= this.findAdded();
+    return this.added.get(file) ?? NONE;
+  }
+  private added: ReadonlyMap<ts.SourceFile, ReadonlySet<ts.SourceFile>> | undefined;
+
+  private findAdded(): Map<ts.SourceFile, Set<ts.SourceFile>> {
+    const found = new Map<ts.SourceFile, Set<ts.SourceFile>>();
+    const add = (file: ts.SourceFile, other: ts.SourceFile): void => void found.set(file, (found.get(file) ?? new Set()).add(other));
+    for (const file of this.program.getSourceFiles()) {
+      if (!ts.isExternalModule(file)) continue;
+      for (const { name } of file.statements.filter(isForeign).flatMap((module) => [module, ...declaredIn(module)])) {
+        const others = (name === undefined ? undefined : this.checker.getSymbolAtLocation(name))?.declarations ?? [];
+        for (const other of others.map((declaration) => declaration.getSourceFile())) {
+          if (other === file) continue;
+          add(file, other);
+          add(other, file);
+        }
+      }
+    }
+    return found;
+  }
+}
+
+const NONE: ReadonlySet<ts.SourceFile> = new Set();
+
+/** `declare module 'other' {}`: what that declares is another module's. */
+export function isForeign(declaration: ts.Node): declaration is ts.ModuleDeclaration & { readonly name: ts.StringLiteral } {
+  return ts.isModuleDeclaration(declaration) && ts.isStringLiteral(declaration.name);
+}
+
+function declaredIn({ body }: ts.ModuleDeclaration): readonly ts.NamedDeclaration[] {
+  return body !== undefined && ts.isModuleBlock(body) ? (body.statements as readonly ts.Node[] as readonly ts.NamedDeclaration[]) : [];
 }
 
 /**
