@@ -79,8 +79,12 @@ describe('a file leads to a declaration', () => {
     expect(leads({ '/a.ts': "import { b } from './b.js';", '/b.js': "/** @type {import('./core').Handle | undefined} */\nexport const b = undefined;" })).toBe(true);
   });
 
-  it('by what is declared for all files', () => {
-    expect(leads({ '/a.ts': "import { round } from './core';", '/b.ts': "import type { Handle } from './core';\ndeclare global { const entry: Handle }\nexport {};" })).toBe(true);
+  it.each([
+    ['declare global', { '/b.ts': "import type { Handle } from './core';\ndeclare global { const entry: Handle }\nexport {};" }],
+    ['export as namespace', { '/b.d.ts': "export * from './core';\nexport as namespace Core;" }],
+    ['what the elements of JSX are', { '/node_modules/view/jsx-runtime.d.ts': "import type { Handle } from '../../core';\nexport namespace JSX { interface Element { readonly at: Handle } }" }],
+  ])('by what is declared for all files, by %s', (_, files) => {
+    expect(leads({ '/a.ts': 'export const a = 1;', ...files })).toBe(true);
   });
 });
 

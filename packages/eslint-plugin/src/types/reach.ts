@@ -1,6 +1,6 @@
 import ts from 'typescript';
 import { Leads } from './leads.js';
-import { Modules, parsed } from './modules.js';
+import { isForeign, Modules, parsed } from './modules.js';
 import { isOrIsIn, packageOfFile } from './packages.js';
 
 /**
@@ -30,9 +30,11 @@ export class Reach {
   private everywhere: boolean | undefined;
 }
 
-/** Whether a file is a package's, or imports it: what is not found says enough. */
+/** Whether a file is a package's, imports it, or speaks for it: what is not found says enough. */
 export function speaksOf(file: ts.SourceFile, name: string): boolean {
-  return packageOfFile(file.fileName) === name || (parsed(file).imports?.some(({ text }) => isOrIsIn(text, name)) ?? true);
+  const { imports } = parsed(file);
+  if (imports === undefined || packageOfFile(file.fileName) === name) return true;
+  return imports.some(({ text }) => isOrIsIn(text, name)) || file.statements.some((statement) => isForeign(statement) && isOrIsIn(statement.name.text, name));
 }
 
 /** Whether one of some names is in a file. */
@@ -41,7 +43,8 @@ export function mentions(file: ts.SourceFile, names: readonly string[]): boolean
   return identifiers === undefined || names.some((name) => identifiers.has(name));
 }
 
-/** Whether what a file declares is there in all files: it is no module, or says `declare global`. */
+/** Whether what a file declares is there in all files: it is no module, says `declare global` or `export as namespace`, or what the elements of JSX are. */
 function declaresForAll(file: ts.SourceFile): boolean {
-  return !ts.isExternalModule(file) || file.statements.some((statement) => ts.isModuleDeclaration(statement) && (statement.flags & ts.NodeFlags.GlobalAugmentation) !== 0);
+  if (!ts.isExternalModule(file) || /\bjsx-(dev-)?runtime\b/.test(file.fileName)) return true;
+  return file.statements.some((statement) => ts.isNamespaceExportDeclaration(statement) || (ts.isModuleDeclaration(statement) && (statement.flags & ts.NodeFlags.GlobalAugmentation) !== 0));
 }
