@@ -31,6 +31,7 @@ describe('a file leads to a declaration', () => {
     ['a function that takes it', "import { read } from './core';"],
     ['all of the module', "import * as core from './core';"],
     ['import()', "export const a = (): unknown => import('./core');"],
+    ['import.defer()', "export const a = (): unknown => import.defer('./core');"],
     ['the type import()', "export let a: import('./core').Handle;"],
     ['import = require()', "import core = require('./core');"],
     ['what is not found', "import { round } from './core';\nimport { gone } from './gone';"],
@@ -57,6 +58,9 @@ describe('a file leads to a declaration', () => {
     ['one of two that go in a circle', "import type { Handle } from './core';\nexport interface b { readonly next: Other }\ninterface Other { readonly at: Handle; readonly back: b }"],
     ['what a function is given later', "import { read } from './core';\nexport function b(): void {}\nb.read = read;"],
     ['what a constant function is given later', "import { read } from './core';\nexport const b = (): void => {};\nb.read = read;"],
+    ['what a function is given in a block', "import { read } from './core';\nexport function b(): void {}\nif (b !== undefined) b.read = read;"],
+    ['what a function is given in an initialiser', "import { read } from './core';\nexport function b(): void {}\nconst all: unknown = (b.read = read);"],
+    ['the list that a loop goes through', "import { read } from './core';\nfor (var b of [read]) {}\nexport { b };"],
     ['a default export', "import type { Handle } from './core';\nexport default class { readonly at!: Handle }\nexport { default as b } from './b';"],
     ['what it passes on', "export { type Handle as b } from './core';"],
     ['all that it passes on', "export * from './core';\nexport * as b from './core';"],
@@ -73,6 +77,21 @@ describe('a file leads to a declaration', () => {
     ['by itself', { '/a.ts': "export {};\ndeclare module './b' { interface B { readonly at: At } }", '/b.ts': "import type { Handle } from './core';\nexport type At = Handle;" }],
   ])('by what a file adds to a module, %s', (_, files) => {
     expect(leads(files)).toBe(true);
+  });
+
+  it('by a property of what a file is as a whole', () => {
+    expect(leads({ '/a.ts': "import { at } from './b';", '/b.d.ts': "import type { Handle } from './core';\nimport type { Box } from './d';\ndeclare const box: Box<Handle>;\nexport = box;", '/d.ts': 'export interface Box<T> { readonly at: T }' })).toBe(true);
+  });
+
+  it.each([
+    ['its own type', { '/b.ts': "import type { Handle } from './core';\nimport { b as B } from './d';\ninterface B { readonly at: Handle }\nexport const b: B[] = [];", '/d.ts': 'export const b = 1;' }],
+    ['a value that it passes on', { '/b.ts': "import { b } from './d';\ninterface b { readonly id: number }\nexport { b };", '/d.ts': "import { read } from './core';\nexport const b = read;" }],
+  ])('by a name that stands for two things, %s', (_, files) => {
+    expect(leads({ '/a.ts': USES_B, ...files })).toBe(true);
+  });
+
+  it('by an element of JSX', () => {
+    expect(leads({ '/a.ts': USES_B, '/b.tsx': "import * as React from './view';\nexport const b = <div/>;", '/view.d.ts': "import type { Handle } from './core';\nexport namespace JSX { interface Element { readonly at: Handle } }" })).toBe(true);
   });
 
   it('by what comments say', () => {

@@ -72,6 +72,8 @@ export class MadeOf {
       } else if (ts.isPropertyAccessExpression(node)) {
         left.push(node.expression);
       } else {
+        // What an element is, the file says by one of its imports.
+        if (ts.isJsxOpeningLikeElement(node) || ts.isJsxOpeningFragment(node)) found.add(file);
         const untold = hidden(node);
         ts.forEachChild(node, (child) => {
           if (child !== untold && !isOwnName(child)) left.push(child);
@@ -83,9 +85,10 @@ export class MadeOf {
 
   private findDeclarations(symbol: ts.Symbol): readonly ts.Node[] {
     const original = isImported(symbol) ? this.checker.getAliasedSymbol(symbol) : this.checker.getExportSymbolOfSymbol(symbol);
-    if (original.declarations === undefined) return (symbol.declarations ?? []).map((declaration) => declaration.getSourceFile());
-    // What a function is given later, `f.entry = ptep`, is among its declarations.
-    return original.declarations.map(outermost);
+    if (original.declarations === undefined || isOneOfTwo(symbol) || isOneOfTwo(original) || (isImported(symbol) && isMember(original))) {
+      return (symbol.declarations ?? []).map((declaration) => declaration.getSourceFile());
+    }
+    return [...original.declarations.map(outermost), ...givenTo(original)];
   }
 
   /** Whether the text of a file does not say all that is declared there: another file adds to what it declares, or it to another's, or comments say what its types are. */
@@ -104,17 +107,35 @@ export function isImported({ flags }: ts.Symbol): boolean {
   return (flags & ts.SymbolFlags.Alias) !== 0;
 }
 
+/** Whether a name stands for two things: `import { size } from './size'; interface size {}`. */
+function isOneOfTwo(symbol: ts.Symbol): boolean {
+  return isImported(symbol) && (symbol.flags & (ts.SymbolFlags.Value | ts.SymbolFlags.Type | ts.SymbolFlags.Namespace)) !== 0;
+}
+
+/** Whether something is a property of what a file is all in all, `export = holder`: what declares that does not say what it is there. */
+function isMember({ flags, declarations }: ts.Symbol): boolean {
+  return (flags & ts.SymbolFlags.ClassMember) !== 0 && !declarations!.some(ts.isExportAssignment);
+}
+
+/** What a function is given later, wherever that is: `f.entry = ptep`. */
+function givenTo({ flags, exports }: ts.Symbol): ts.Node[] {
+  if ((flags & (ts.SymbolFlags.Function | ts.SymbolFlags.Variable)) === 0 || exports === undefined) return [];
+  return [...exports.values()].flatMap(({ declarations = [] }) => declarations.map(({ parent }) => parent));
+}
+
 /** What declares something in a file and is in nothing else. Of variables that are declared in one statement, each by itself. */
 function outermost(declaration: ts.Node): ts.Node {
   let at = declaration;
-  while (!ts.isSourceFile(at) && !ts.isSourceFile(at.parent) && !(ts.isVariableDeclaration(at) && ts.isSourceFile(at.parent.parent.parent))) at = at.parent;
+  while (!ts.isSourceFile(at) && !ts.isSourceFile(at.parent) && !(ts.isVariableDeclaration(at) && ts.isVariableStatement(at.parent.parent) && ts.isSourceFile(at.parent.parent.parent))) at = at.parent;
   return at;
 }
 
-/** Whether a specifier is that of `import()`, in an expression or in a type, or of `require`, and so stands in a declaration. */
+/** Whether a specifier is that of `import()` or `import.defer()`, in an expression or in a type, or of `require`, and so stands in a declaration. */
 function isInside({ parent }: ts.StringLiteralLike): boolean {
   if (ts.isLiteralTypeNode(parent)) return ts.isImportTypeNode(parent.parent);
-  return ts.isCallExpression(parent) && (parent.expression.kind === ts.SyntaxKind.ImportKeyword || (ts.isIdentifier(parent.expression) && parent.expression.text === 'require'));
+  if (!ts.isCallExpression(parent)) return false;
+  const { expression } = parent;
+  return expression.kind === ts.SyntaxKind.ImportKeyword || ts.isMetaProperty(expression) || (ts.isIdentifier(expression) && expression.text === 'require');
 }
 
 /** The body or the initialiser of a declaration whose type is written. */
