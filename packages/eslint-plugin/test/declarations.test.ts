@@ -61,6 +61,8 @@ describe('a file leads to a declaration', () => {
     ['what a function is given in a block', "import { read } from './core';\nexport function b(): void {}\nif (b !== undefined) b.read = read;"],
     ['what a function is given in an initialiser', "import { read } from './core';\nexport function b(): void {}\nconst all: unknown = (b.read = read);"],
     ['the list that a loop goes through', "import { read } from './core';\nfor (var b of [read]) {}\nexport { b };"],
+    ['what it is given later', "import { read } from './core';\nlet at;\nat = read;\nexport const b = { at };"],
+    ['what it is told to be', "import type { Handle } from './core';\nfunction is(one: unknown): one is Handle { return true; }\ndeclare const at: unknown;\nconst isAt = is(at);\nif (!isAt) throw at;\nexport const b = at;"],
     ['a default export', "import type { Handle } from './core';\nexport default class { readonly at!: Handle }\nexport { default as b } from './b';"],
     ['what it passes on', "export { type Handle as b } from './core';"],
     ['all that it passes on', "export * from './core';\nexport * as b from './core';"],
@@ -112,13 +114,15 @@ describe('a file does not lead to a declaration', () => {
     ['another of its file', "import { round, type Size } from './core';"],
     ['its file, and no name', "import './core';"],
     ['a module that passes it on, among others', "import { round } from './b';\nround(1n);"],
+    ['its file, and a property of what another is as a whole', "import { round } from './core';\nimport { at } from './whole';"],
   ])('by %s', (_, text) => {
-    expect(leads({ '/a.ts': text, '/b.ts': "export * from './core';" })).toBe(false);
+    expect(leads({ '/a.ts': text, '/b.ts': "export * from './core';", '/whole.d.ts': 'declare const whole: { readonly at: number };\nexport = whole;' })).toBe(false);
   });
 
   it.each([
     ['a body whose type is written', "import { read, type Handle } from './core';\nexport function b(n: bigint): bigint { return read as unknown as bigint; }"],
     ['an initialiser whose type is written', "import { read } from './core';\nexport const b: unknown = read;"],
+    ['what is done there, to a function', "import { read } from './core';\nexport function b(): void {}\nread();"],
     ['another declaration of its own', "import { read, type Handle } from './core';\nexport const b = 1;\nexport const other: Handle[] = [];"],
     ['another variable of the same statement', "import { read } from './core';\nexport const b = 1, other = read;"],
     ['the name of a property', "import { read } from './core';\nexport const b = { read: 1 }.read;"],

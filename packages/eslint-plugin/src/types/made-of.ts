@@ -11,6 +11,7 @@ export class MadeOf {
   private readonly program: ts.Program;
   private readonly checker: ts.TypeChecker;
   private readonly parts = new Map<ts.Node, readonly ts.Node[]>();
+  private readonly steps = new Map<ts.SourceFile, readonly ts.Node[]>();
   private readonly named = new Map<ts.Symbol, readonly ts.Node[]>();
 
   private static readonly made = new WeakMap<ts.Program, MadeOf>();
@@ -80,20 +81,38 @@ export class MadeOf {
         });
       }
     }
+    // A function does not know when it is called.
+    if (!ts.isFunctionDeclaration(declaration)) for (const step of this.stepsOf(file)) found.add(step);
     return [...found];
+  }
+
+  /** What a file does, and does not declare: that may tell what something is from there on, `if (!isEntry(it)) throw gone;`. */
+  private stepsOf(file: ts.SourceFile): readonly ts.Node[] {
+    let known = this.steps.get(file);
+    if (known === undefined) {
+      known = file.statements.filter(({ kind }) => kind === ts.SyntaxKind.Block || (kind > ts.SyntaxKind.VariableStatement && kind <= ts.SyntaxKind.LastStatement));
+      this.steps.set(file, known);
+    }
+    return known;
   }
 
   private findDeclarations(symbol: ts.Symbol): readonly ts.Node[] {
     const original = isImported(symbol) ? this.checker.getAliasedSymbol(symbol) : this.checker.getExportSymbolOfSymbol(symbol);
-    if (original.declarations === undefined || isOneOfTwo(symbol) || isOneOfTwo(original) || (isImported(symbol) && isMember(original))) {
-      return (symbol.declarations ?? []).map((declaration) => declaration.getSourceFile());
-    }
+    const { declarations = [] } = symbol;
+    if (original.declarations === undefined || isOneOfTwo(symbol) || isOneOfTwo(original)) return declarations.map((declaration) => declaration.getSourceFile());
+    if (isImported(symbol) && isMember(original)) return declarations.flatMap((declaration) => this.sourcesOf(declaration));
     return [...original.declarations.map(outermost), ...givenTo(original)];
   }
 
   /** Whether the text of a file does not say all that is declared there: another file adds to what it declares, or it to another's, or comments say what its types are. */
   private isOpen(file: ts.SourceFile): boolean {
     return /\.[cm]?jsx?$/.test(file.fileName) || Modules.of(this.program).addedTo(file).size > 0;
+  }
+
+  /** The files from which something is imported; its own where that is not said there. */
+  private sourcesOf(declaration: ts.Node): readonly ts.Node[] {
+    const specifier = ts.findAncestor(declaration, ts.isImportDeclaration)?.moduleSpecifier;
+    return specifier !== undefined && ts.isStringLiteral(specifier) ? this.filesOf(specifier) : [declaration.getSourceFile()];
   }
 
   /** The files of the module that a specifier leads to. */
