@@ -138,8 +138,10 @@ it('a file has to do with names that it has, and with what is declared with one'
     '/has.ts': 'export const a = { walkLock: 1 };',
     '/calls.ts': "import { go } from './renamed';\ngo();",
     '/takes.ts': "import type { Callbacks } from './renamed';\nexport const a: Callbacks[] = [];",
+    '/typed.ts': "import { go } from './renamed';\nexport const on: () => void = go;",
+    '/callsTyped.ts': "import { on } from './typed';\non();",
     '/other.ts': "import { PAGE } from './renamed';\nexport const a = PAGE;",
   });
   const named = new Named(program, ['walkPageRange', 'walkLock']);
-  expect(['/has.ts', '/calls.ts', '/takes.ts', '/other.ts'].filter((name) => named.from(program.getSourceFile(name)!))).toEqual(['/has.ts', '/calls.ts', '/takes.ts']);
+  expect(['/has.ts', '/calls.ts', '/takes.ts', '/callsTyped.ts', '/other.ts'].filter((name) => named.from(program.getSourceFile(name)!))).toEqual(['/has.ts', '/calls.ts', '/takes.ts', '/callsTyped.ts']);
 });

@@ -9,6 +9,8 @@ export interface Sought {
   readonly mayBeIn: (file: ts.SourceFile) => boolean;
   /** Whether what such a file declares, and not something in it, is one of them. */
   readonly is: (declaration: ts.Node) => boolean;
+  /** What a declaration leads to beside what it is made of. */
+  readonly beside?: (declaration: ts.Node) => readonly ts.Node[];
 }
 
 /**
@@ -28,7 +30,7 @@ export class Declarations {
     this.madeOf = MadeOf.of(program);
     this.leads = new Leads(
       (declaration) => (ts.isSourceFile(declaration) ? files.from(declaration) : sought.mayBeIn(declaration.getSourceFile()) && sought.is(declaration)),
-      (declaration) => (files.from(declaration.getSourceFile()) ? this.madeOf.partsOf(declaration) : []),
+      (declaration) => (files.from(declaration.getSourceFile()) ? [...this.madeOf.partsOf(declaration), ...(sought.beside?.(declaration) ?? [])] : []),
     );
   }
 

@@ -1,4 +1,4 @@
-import type ts from 'typescript';
+import ts from 'typescript';
 import { Declarations } from './declarations.js';
 import { mentions, Reach } from './reach.js';
 
@@ -15,6 +15,8 @@ export class Named {
         const text = declaration.getFullText();
         return names.some((name) => text.includes(name));
       },
+      // `const map: Map = pteOffsetMap`: another name for it, whatever its type.
+      beside: (declaration) => (ts.isVariableDeclaration(declaration) && declaration.type !== undefined && declaration.initializer !== undefined ? [declaration.initializer] : []),
     });
   }
 
