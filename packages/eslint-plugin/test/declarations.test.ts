@@ -62,6 +62,8 @@ describe('a file leads to a declaration', () => {
     ['what a function is given in an initialiser', "import { read } from './core';\nexport function b(): void {}\nconst all: unknown = (b.read = read);"],
     ['the list that a loop goes through', "import { read } from './core';\nfor (var b of [read]) {}\nexport { b };"],
     ['what it is given later', "import { read } from './core';\nlet at;\nat = read;\nexport const b = { at };"],
+    ['what it is given in an initialiser', "import { read } from './core';\nconst list = [];\nconst size = list.push(read);\nexport const b = { list };"],
+    ['what it is told to be in a static block', "import type { Handle } from './core';\nfunction tell(one: unknown): asserts one is Handle {}\ndeclare const at: unknown;\nclass Told { static { tell(at); } }\nexport const b = at;"],
     ['what it is told to be', "import type { Handle } from './core';\nfunction is(one: unknown): one is Handle { return true; }\ndeclare const at: unknown;\nconst isAt = is(at);\nif (!isAt) throw at;\nexport const b = at;"],
     ['a default export', "import type { Handle } from './core';\nexport default class { readonly at!: Handle }\nexport { default as b } from './b';"],
     ['what it passes on', "export { type Handle as b } from './core';"],

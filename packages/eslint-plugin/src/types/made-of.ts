@@ -60,7 +60,7 @@ export class MadeOf {
     if (ts.isSourceFile(declaration)) return [];
     const file = declaration.getSourceFile();
     const { locals } = parsed(file);
-    if (locals === undefined || this.isOpen(file) || isForeign(declaration)) return [file];
+    if (locals === undefined || this.isOpen(file) || isForeign(declaration) || isFoundOut(declaration)) return [file];
     const found = new Set<ts.Node>();
     // No function that calls itself: a text that is put together of thousands is as deep.
     const left = [declaration];
@@ -90,7 +90,7 @@ export class MadeOf {
   private stepsOf(file: ts.SourceFile): readonly ts.Node[] {
     let known = this.steps.get(file);
     if (known === undefined) {
-      known = file.statements.filter(({ kind }) => kind === ts.SyntaxKind.Block || (kind > ts.SyntaxKind.VariableStatement && kind <= ts.SyntaxKind.LastStatement));
+      known = file.statements.filter(isStep);
       this.steps.set(file, known);
     }
     return known;
@@ -124,6 +124,19 @@ export class MadeOf {
 /** Whether a name of a file is that of something which is declared elsewhere. */
 export function isImported({ flags }: ts.Symbol): boolean {
   return (flags & ts.SymbolFlags.Alias) !== 0;
+}
+
+/** Whether a statement is run where it stands, and does more than to declare something. */
+function isStep(statement: ts.Statement): boolean {
+  if (ts.isClassDeclaration(statement)) return statement.members.some(ts.isClassStaticBlockDeclaration);
+  return ts.isBlock(statement) || (statement.kind > ts.SyntaxKind.VariableStatement && statement.kind <= ts.SyntaxKind.LastStatement);
+}
+
+/** `let at;`, `const list = [];`: what that is, the file says wherever it gives it something. */
+function isFoundOut(declaration: ts.Node): boolean {
+  if (!ts.isVariableDeclaration(declaration) || declaration.type !== undefined) return false;
+  const { initializer } = declaration;
+  return initializer === undefined || initializer.kind === ts.SyntaxKind.NullKeyword || (ts.isArrayLiteralExpression(initializer) && initializer.elements.length === 0);
 }
 
 /** Whether a name stands for two things: `import { size } from './size'; interface size {}`. */
