@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Declarations } from '../src/types/declarations.js';
 import { Named } from '../src/types/named.js';
 import { Reach } from '../src/types/reach.js';
+import { Types } from '../src/types/types.js';
 import { programOf } from './program.js';
 
 /* Which files name something that is made of a declaration: what leads there, and what does not though its file does. */
@@ -146,4 +147,15 @@ it('a file has to do with names that it has, and with what is declared with one'
   });
   const named = new Named(program, ['walkPageRange', 'walkLock']);
   expect(['/has.ts', '/calls.ts', '/takes.ts', '/callsTyped.ts', '/other.ts'].filter((name) => named.from(program.getSourceFile(name)!))).toEqual(['/has.ts', '/calls.ts', '/takes.ts', '/callsTyped.ts']);
+});
+
+it('a file leads to handles where another speaks for core', () => {
+  const program = programOf({
+    '/core.d.ts': "declare module '@pgtable/core' { const hw: unique symbol; export interface HwHandle { readonly [hw]: 'pte' } }",
+    '/names.ts': "import type { HwHandle } from '@pgtable/core';\nexport const a: HwHandle[] = [];",
+    '/asks.ts': "export const a = (): unknown => import('@pgtable/core');",
+    '/other.ts': 'export const a = 1;',
+  });
+  const types = Types.of({ program } as never, { handleTypes: [] } as never);
+  expect(['/names.ts', '/asks.ts', '/other.ts'].filter((name) => types.reachesHandles(program.getSourceFile(name)!))).toEqual(['/names.ts', '/asks.ts']);
 });

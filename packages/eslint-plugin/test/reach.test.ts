@@ -79,14 +79,9 @@ describe('a file is reached', () => {
   });
 });
 
-it('a file speaks of a package whose types are not found, and for one', () => {
-  const program = programOf({
-    '/a.ts': "import { x } from '@pgtable/core/arch';",
-    '/b.ts': "import { x } from '@pgtable/core-like';",
-    '/c.d.ts': "declare module '@pgtable/core' { export type Level = 'pte' }",
-    '/d.d.ts': "declare module '@pgtable/core-like' { export type Level = 'pte' }",
-  });
-  expect(['/a.ts', '/b.ts', '/c.d.ts', '/d.d.ts'].map((name) => speaksOf(program.getSourceFile(name)!, '@pgtable/core'))).toEqual([true, false, true, false]);
+it('a file speaks of a package whose types are not found', () => {
+  const program = programOf({ '/a.ts': "import { x } from '@pgtable/core/arch';", '/b.ts': "import { x } from '@pgtable/core-like';" });
+  expect(['/a.ts', '/b.ts'].map((name) => speaksOf(program.getSourceFile(name)!, '@pgtable/core'))).toEqual([true, false]);
 });
 
 it('a file mentions names and properties, however they are written', () => {

@@ -29,7 +29,7 @@ export class Declarations {
     this.sought = sought;
     this.madeOf = MadeOf.of(program);
     this.leads = new Leads(
-      (declaration) => (ts.isSourceFile(declaration) ? files.from(declaration) : sought.mayBeIn(declaration.getSourceFile()) && sought.is(declaration)),
+      (declaration) => (ts.isSourceFile(declaration) ? files.from(declaration) || sought.mayBeIn(declaration) : sought.mayBeIn(declaration.getSourceFile()) && sought.is(declaration)),
       (declaration) => (files.from(declaration.getSourceFile()) ? [...this.madeOf.partsOf(declaration), ...(sought.beside?.(declaration) ?? [])] : []),
     );
   }

@@ -30,11 +30,14 @@ export class Reach {
   private everywhere: boolean | undefined;
 }
 
-/** Whether a file is a package's, imports it, or speaks for it: what is not found says enough. */
+/** Whether a file is a package's, or imports it: what is not found says enough. */
 export function speaksOf(file: ts.SourceFile, name: string): boolean {
-  const { imports } = parsed(file);
-  if (imports === undefined || packageOfFile(file.fileName) === name) return true;
-  return imports.some(({ text }) => isOrIsIn(text, name)) || file.statements.some((statement) => isForeign(statement) && isOrIsIn(statement.name.text, name));
+  return packageOfFile(file.fileName) === name || (parsed(file).imports?.some(({ text }) => isOrIsIn(text, name)) ?? true);
+}
+
+/** Whether a file that is no module speaks for a package: `declare module 'package' {}`. */
+export function speaksFor(file: ts.SourceFile, name: string): boolean {
+  return !ts.isExternalModule(file) && file.statements.some((statement) => isForeign(statement) && isOrIsIn(statement.name.text, name));
 }
 
 /** Whether one of some names is in a file. */

@@ -3,12 +3,13 @@ import ts from 'typescript';
 import { isLevel, LEVELS, type Level } from '../levels.js';
 import type { HandleTypeSetting, Settings } from '../settings.js';
 import { firstOf } from '../first-of.js';
-import { isDeclaredIn, packageOfFile } from './packages.js';
+import { isForeign } from './modules.js';
+import { isDeclaredIn, isOrIsIn, packageOfFile } from './packages.js';
 import { SOUGHT, type Brand, type CoreType } from './core-types.js';
 import { Declarations } from './declarations.js';
 import { CONTAINERS } from './provenance/path.js';
 import { Named } from './named.js';
-import { Reach, speaksOf } from './reach.js';
+import { Reach, speaksFor, speaksOf } from './reach.js';
 
 /** The package whose types are meant. Nothing is imported from it: the rules know its types by name and by where they are declared. */
 export const CORE = '@pgtable/core';
@@ -99,7 +100,7 @@ export class Types {
     this.checker = services.program.getTypeChecker();
     this.declared = settings.handleTypes;
     this.core = new Reach(services.program, (file) => speaksOf(file, CORE));
-    this.sought = new Declarations(services.program, this.core, { mayBeIn: ({ fileName }) => packageOfFile(fileName) === CORE, is: isSought });
+    this.sought = new Declarations(services.program, this.core, { mayBeIn: (file) => packageOfFile(file.fileName) === CORE || speaksFor(file, CORE), is: isSought });
   }
 
   /** Whether any file of the program can have handles. Where none can, no rule looks at anything. */
@@ -470,8 +471,9 @@ function isBrand({ escapedName }: ts.Symbol): boolean {
   return (escapedName as string)[2] === '@' && (escapedName as string).startsWith('__@');
 }
 
-/** Whether a declaration of core is one that the rules look for. */
+/** Whether a declaration of core is one that the rules look for, or the whole of it where another file speaks for it. */
 function isSought(declaration: ts.Node): boolean {
+  if (isForeign(declaration)) return isOrIsIn(declaration.name.text, CORE);
   const name = (declaration as Partial<ts.NamedDeclaration>).name;
   return name !== undefined && ts.isIdentifier(name) && SOUGHT.has(name.text);
 }
