@@ -110,6 +110,8 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
 
   const takesHandles = types.types.test('takes handles', (type) => type.getCallSignatures().some(({ parameters }) => parameters.some((one) => handleWanted(checker.getTypeOfSymbol(one)) !== undefined)));
 
+  const takesAny = types.types.test('takes any', (type) => checker.getNonNullableType(type).getCallSignatures().some(({ parameters }) => parameters.some((one) => (checker.getTypeOfSymbol(one).flags & ts.TypeFlags.Any) !== 0)));
+
   /** Whether a field that is a handle, or many, is meant for values held aside. */
   function isMeantAside(field: ts.Symbol, type: ts.Type): boolean {
     if (types.types.handle(type) !== undefined) return types.provenance.ofMeant(field) === 'aside';
@@ -391,20 +393,27 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
     return problemOf(node, inner, steps) !== undefined;
   }
 
-  /** Whether a function takes handles, and says so itself. */
-  function isCallback(node: TSESTree.Expression): boolean {
-    const isWritten = node.type === AST_NODE_TYPES.ArrowFunctionExpression || node.type === AST_NODE_TYPES.FunctionExpression;
-    return (isWritten ? node.params.some(saysType) : types.mayBe(node, takesHandles)) && types.is(node, takesHandles);
+  /** A function that takes handles, where it is called with nobody knows what: `found.forEach((ptep: Handles['pte']) => ...)`. Returns: whether it is one. */
+  function checkCallback(node: TSESTree.Expression, call: TSESTree.CallExpression | TSESTree.NewExpression): boolean {
+    const called = mayTake(node) ? calledWithAny(node, call) : undefined;
+    if (called === undefined || !types.is(node, takesHandles) || isCalledOnHandles(call)) return false;
+    const [taking] = types.typeOf(node).getCallSignatures();
+    const handle = firstOf(pairs(called.parameters, taking?.parameters ?? []).slice(isReduced(call) ? 1 : 0), ([given, taken]) => anyForParameter(given, taken));
+    if (handle !== undefined) context.report({ node, messageId: 'any', data: handle });
+    return true;
   }
 
-  /** A function that takes handles, where it is called with nobody knows what: `found.forEach((ptep: Handles['pte']) => ...)`. */
-  function checkCallback(node: TSESTree.Expression, call: TSESTree.CallExpression | TSESTree.NewExpression): void {
-    if (isCalledOnHandles(call)) return;
+  /** Whether something may be a function that says itself what it takes. */
+  function mayTake(node: TSESTree.Expression): boolean {
+    if (node.type === AST_NODE_TYPES.ArrowFunctionExpression || node.type === AST_NODE_TYPES.FunctionExpression) return node.params.some(saysType);
+    return node.type === AST_NODE_TYPES.Identifier || node.type === AST_NODE_TYPES.MemberExpression || node.type === AST_NODE_TYPES.CallExpression;
+  }
+
+  /** How an argument is called that is expected to take what is `any`. */
+  function calledWithAny(node: TSESTree.Expression, call: TSESTree.CallExpression | TSESTree.NewExpression): ts.Signature | undefined {
     const expected = types.signatureOf(call)?.parameters[call.arguments.indexOf(node)];
-    const [called] = expected === undefined ? [] : checker.getNonNullableType(checker.getTypeOfSymbol(expected)).getCallSignatures();
-    const [taking] = types.typeOf(node).getCallSignatures();
-    const handle = firstOf(pairs(called?.parameters ?? [], taking?.parameters ?? []).slice(isReduced(call) ? 1 : 0), ([given, taken]) => anyForParameter(given, taken));
-    if (handle !== undefined) context.report({ node, messageId: 'any', data: handle });
+    const type = expected === undefined ? undefined : checker.getTypeOfSymbol(expected);
+    return type === undefined || !types.types.passes(type, takesAny) ? undefined : checker.getNonNullableType(type).getCallSignatures()[0];
   }
 
   function anyForParameter(given: ts.Symbol, taken: ts.Symbol): { readonly level: string } | undefined {
@@ -422,8 +431,7 @@ function listeners(context: Context, types: Typed): TSESLint.RuleListener {
   function checkCall(node: TSESTree.CallExpression | TSESTree.NewExpression): void {
     for (const argument of node.arguments) {
       if (argument.type === AST_NODE_TYPES.SpreadElement) checkSpread(argument, node);
-      else if (isCallback(argument)) checkCallback(argument, node);
-      else checkAny(argument);
+      else if (!checkCallback(argument, node)) checkAny(argument);
     }
     const problem = node.type === AST_NODE_TYPES.CallExpression ? genericOf(node) : undefined;
     if (problem !== undefined) context.report({ node, ...problem });

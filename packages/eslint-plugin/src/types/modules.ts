@@ -94,8 +94,8 @@ export function isForeign(declaration: ts.Node): declaration is ts.ModuleDeclara
   return ts.isModuleDeclaration(declaration) && ts.isStringLiteral(declaration.name);
 }
 
-function declaredIn({ body }: ts.ModuleDeclaration): readonly ts.NamedDeclaration[] {
-  return body !== undefined && ts.isModuleBlock(body) ? (body.statements as readonly ts.Node[] as readonly ts.NamedDeclaration[]) : [];
+function declaredIn({ body }: ts.ModuleDeclaration): readonly Partial<ts.NamedDeclaration>[] {
+  return body !== undefined && ts.isModuleBlock(body) ? body.statements : [];
 }
 
 /**
