@@ -1,12 +1,12 @@
 /** The types of `@pgtable/core` that the rules ask for by name. */
-export const CORE_TYPES = [
+const CORE_TYPES = [
   'Arch', 'WritableArch', 'LevelOps', 'WritableOps', 'BasicLevelOps', 'TableLevelOps', 'MmContext', 'FlushPromise', 'FlushLedger', 'MmuGather', 'Tlb', 'TableMemory', 'UnlinkedTable', 'EntryBuffer', 'EntryValues',
 ] as const;
 
 export type CoreType = (typeof CORE_TYPES)[number];
 
 /** The names of the unique symbols by which its handles and values are told from other types: a live entry's handle, a pointer that may be either, and a value. */
-export const BRANDS = ['hw', 'ptr', 'value'] as const;
+const BRANDS = ['hw', 'ptr', 'value'] as const;
 
 export type Brand = (typeof BRANDS)[number];
 
