@@ -28,30 +28,30 @@ const ALWAYS = [AST_NODE_TYPES.CallExpression, AST_NODE_TYPES.BinaryExpression] 
 /** The kinds of nodes that are listed: those that some rule listens to too. All rules have said theirs before the first of them is called. */
 const wanted = new Set<string>(ALWAYS);
 
-interface Found {
-  readonly nodes: ReadonlyMap<string, readonly TSESTree.Node[]>;
-  /** How many kinds were wanted then: who looks at the same tree later may want more. */
-  readonly kinds: number;
-}
-
-const found = new WeakMap<Readonly<TSESLint.SourceCode>, Found>();
+/** The nodes of the file that was gone through last. The next file's go into the same lists: sixty new ones for each took longer than to fill them. */
+const lists = new Map<string, TSESTree.Node[]>();
+let listed: { readonly sourceCode: Readonly<TSESLint.SourceCode>; readonly kinds: number } | undefined;
 
 /** The nodes of one of the kinds that are always listed, in the order of the file. */
 export function ofKind<K extends (typeof ALWAYS)[number]>(sourceCode: Readonly<TSESLint.SourceCode>, kind: K): readonly Extract<TSESTree.Node, { readonly type: K }>[] {
   return (nodesOf(sourceCode).get(kind) ?? NONE) as readonly Extract<TSESTree.Node, { readonly type: K }>[];
 }
 
-/** The nodes of a file by their kind, those of kinds that are wanted. */
+/** The nodes of a file by their kind, those of kinds that are wanted: until somebody asks for those of another file. */
 function nodesOf(sourceCode: Readonly<TSESLint.SourceCode>): ReadonlyMap<string, readonly TSESTree.Node[]> {
-  const known = found.get(sourceCode);
-  if (known?.kinds === wanted.size) return known.nodes;
-  const nodes = new Map([...wanted].map((kind): [string, TSESTree.Node[]] => [kind, []]));
+  // Who looks at the same tree later may want more kinds.
+  if (listed?.sourceCode === sourceCode && listed.kinds === wanted.size) return lists;
+  for (const kind of wanted) {
+    const list = lists.get(kind);
+    if (list === undefined) lists.set(kind, []);
+    else list.length = 0;
+  }
   // The types of typescript-eslint leave out what ESLint calls to go through a file, and keeps.
   for (const step of (sourceCode as Readonly<TSESLint.SourceCode> & Traversed).traverse()) {
-    if (step.kind === VISIT && step.phase === ENTER) nodes.get(step.target.type)?.push(step.target);
+    if (step.kind === VISIT && step.phase === ENTER) lists.get(step.target.type)?.push(step.target);
   }
-  found.set(sourceCode, { nodes, kinds: wanted.size });
-  return nodes;
+  listed = { sourceCode, kinds: wanted.size };
+  return lists;
 }
 
 /** @see https://eslint.org/docs/latest/extend/languages */

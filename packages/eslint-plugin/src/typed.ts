@@ -386,7 +386,8 @@ class Asked implements Typed {
 
   /** What an expression may be, as far as that can be told without its type: by what it is, by what its parts are, or by how it was declared. */
   private may(node: TSESTree.Node): number {
-    if (node.type === AST_NODE_TYPES.Literal) return typeof node.value === 'string' ? May.Text : node.value === 0 || node.value === 0n ? May.Zero : 0;
+    const said = possibleByKind(node);
+    if (said !== undefined) return said;
     const facts = this.ofNamed(node);
     if (facts.possible === UNASKED) facts.possible = this.findPossible(node);
     return facts.possible;
@@ -395,24 +396,9 @@ class Asked implements Typed {
   private findPossible(node: TSESTree.Node): number {
     switch (node.type) {
       case AST_NODE_TYPES.BinaryExpression:
-        return node.operator === '+' ? (this.may(node.left) | this.may(node.right)) & (May.Text | May.Any) : 0;
-      case AST_NODE_TYPES.TemplateLiteral:
-        return May.Text;
-      case AST_NODE_TYPES.UnaryExpression:
-        return node.operator === 'typeof' ? May.Text : 0;
-      case AST_NODE_TYPES.UpdateExpression:
-        return 0;
+        return (this.may(node.left) | this.may(node.right)) & (May.Text | May.Any);
       case AST_NODE_TYPES.ArrayExpression:
         return node.elements.some((element) => element !== null && (element.type === AST_NODE_TYPES.SpreadElement || (this.may(element) & (May.Handle | May.Object)) !== 0)) ? May.Object : 0;
-      case AST_NODE_TYPES.ObjectExpression:
-        return node.properties.length === 0 ? 0 : May.Object;
-      case AST_NODE_TYPES.ArrowFunctionExpression:
-      case AST_NODE_TYPES.FunctionExpression:
-      case AST_NODE_TYPES.ClassExpression:
-      case AST_NODE_TYPES.ImportExpression:
-      case AST_NODE_TYPES.MetaProperty:
-      case AST_NODE_TYPES.Super:
-        return May.Object;
       case AST_NODE_TYPES.ThisExpression:
         return this.settings.handleTypes.length === 0 && !hasOwnThis(node) ? ANYTHING & ~May.Handle : ANYTHING;
       case AST_NODE_TYPES.TSNonNullExpression:
@@ -694,6 +680,33 @@ const May = {
 } as const;
 
 const ANYTHING = -1;
+
+/** What an expression may be by its kind alone, of which nothing has to be remembered; undefined where that says nothing. */
+function possibleByKind(node: TSESTree.Node): number | undefined {
+  switch (node.type) {
+    case AST_NODE_TYPES.Literal:
+      return typeof node.value === 'string' ? May.Text : node.value === 0 || node.value === 0n ? May.Zero : 0;
+    case AST_NODE_TYPES.TemplateLiteral:
+      return May.Text;
+    case AST_NODE_TYPES.ObjectExpression:
+      return node.properties.length === 0 ? 0 : May.Object;
+    case AST_NODE_TYPES.ArrowFunctionExpression:
+    case AST_NODE_TYPES.FunctionExpression:
+    case AST_NODE_TYPES.ClassExpression:
+    case AST_NODE_TYPES.ImportExpression:
+    case AST_NODE_TYPES.MetaProperty:
+    case AST_NODE_TYPES.Super:
+      return May.Object;
+    case AST_NODE_TYPES.BinaryExpression:
+      return node.operator === '+' ? undefined : 0;
+    case AST_NODE_TYPES.UnaryExpression:
+      return node.operator === 'typeof' ? May.Text : 0;
+    case AST_NODE_TYPES.UpdateExpression:
+      return 0;
+    default:
+      return undefined;
+  }
+}
 
 /** What something of a type may be. */
 function findPossible(types: Types, type: ts.Type): number {

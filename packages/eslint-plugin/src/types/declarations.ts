@@ -41,6 +41,7 @@ export class Declarations {
 
   /** Whether anything in a file can be of a type that is made of them. */
   from(file: ts.SourceFile): boolean {
+    if (!this.files.from(file)) return false;
     const names = this.files.isEverywhere ? undefined : this.madeOf.namesOf(file);
     if (names === undefined) return this.files.from(file);
     if (names.files.some((one) => this.leads.from(one))) return true;

@@ -62,6 +62,12 @@ export class Modules {
   }
   private readonly imported = new Map<ts.SourceFile, readonly ts.SourceFile[]>();
 
+  /** The files whose declarations are there in all files. */
+  get forAll(): readonly ts.SourceFile[] {
+    return (this.declaringForAll ??= this.program.getSourceFiles().filter(declaresForAll));
+  }
+  private declaringForAll: readonly ts.SourceFile[] | undefined;
+
   /** The files that add to what a file declares, by `declare module`, and those to which it adds: to their module, or to what another passes on of theirs. */
   addedTo(file: ts.SourceFile): ReadonlySet<ts.SourceFile> {
     this.added ??= this.findAdded();
@@ -92,6 +98,12 @@ const NONE: ReadonlySet<ts.SourceFile> = new Set();
 /** `declare module 'other' {}`: what that declares is another module's. */
 export function isForeign(declaration: ts.Node): declaration is ts.ModuleDeclaration & { readonly name: ts.StringLiteral } {
   return ts.isModuleDeclaration(declaration) && ts.isStringLiteral(declaration.name);
+}
+
+/** Whether what a file declares is there in all files: it is no module, says `declare global` or `export as namespace`, or what the elements of JSX are. */
+function declaresForAll(file: ts.SourceFile): boolean {
+  if (!ts.isExternalModule(file) || /\bjsx-(dev-)?runtime\b/.test(file.fileName)) return true;
+  return file.statements.some((statement) => ts.isNamespaceExportDeclaration(statement) || (ts.isModuleDeclaration(statement) && (statement.flags & ts.NodeFlags.GlobalAugmentation) !== 0));
 }
 
 function declaredIn({ body }: ts.ModuleDeclaration): readonly Partial<ts.NamedDeclaration>[] {

@@ -10,13 +10,13 @@ import { isOrIsIn, packageOfFile } from './packages.js';
  * What is declared for all files is reached from everywhere, and so is what such a declaration imports.
  */
 export class Reach {
-  private readonly program: ts.Program;
+  private readonly modules: Modules;
   private readonly leads: Leads<ts.SourceFile>;
 
   /** @param isIt whether a file itself has to do with it */
   constructor(program: ts.Program, isIt: (file: ts.SourceFile) => boolean) {
-    this.program = program;
-    this.leads = new Leads(isIt, (file) => Modules.of(program).importedBy(file));
+    this.modules = Modules.of(program);
+    this.leads = new Leads(isIt, (file) => this.modules.importedBy(file));
   }
 
   from(file: ts.SourceFile): boolean {
@@ -25,7 +25,7 @@ export class Reach {
 
   /** Whether what is declared for all files leads there. */
   get isEverywhere(): boolean {
-    return (this.everywhere ??= this.program.getSourceFiles().some((file) => declaresForAll(file) && this.leads.from(file)));
+    return (this.everywhere ??= this.modules.forAll.some((file) => this.leads.from(file)));
   }
   private everywhere: boolean | undefined;
 }
@@ -44,10 +44,4 @@ export function speaksFor(file: ts.SourceFile, name: string): boolean {
 export function mentions(file: ts.SourceFile, names: readonly string[]): boolean {
   const { identifiers } = parsed(file);
   return identifiers === undefined || names.some((name) => identifiers.has(name));
-}
-
-/** Whether what a file declares is there in all files: it is no module, says `declare global` or `export as namespace`, or what the elements of JSX are. */
-function declaresForAll(file: ts.SourceFile): boolean {
-  if (!ts.isExternalModule(file) || /\bjsx-(dev-)?runtime\b/.test(file.fileName)) return true;
-  return file.statements.some((statement) => ts.isNamespaceExportDeclaration(statement) || (ts.isModuleDeclaration(statement) && (statement.flags & ts.NodeFlags.GlobalAugmentation) !== 0));
 }
