@@ -576,11 +576,13 @@ class Asked implements Typed {
     return symbol === undefined || (symbol.flags & TYPED) === 0 || isFoundOut(symbol) ? undefined : this.types.checker.getTypeOfSymbol(symbol);
   }
 
-  /** The type of all elements of a list, for one of them by its number. */
+  /** The type of all elements of a list, for one of them by its number, and of all that is kept by name in an object that is no record. */
   private elementType({ object, property }: TSESTree.MemberExpression): ts.Type | undefined {
     const list = this.objectType(object);
     if (list === undefined || (list.flags & ts.TypeFlags.Object) === 0) return undefined;
-    return this.isNumber(property) ? this.types.checker.getIndexTypeOfType(list, ts.IndexKind.Number) : undefined;
+    if (this.isNumber(property)) return this.types.checker.getIndexTypeOfType(list, ts.IndexKind.Number);
+    // `byName[name]`: of a name that is one of some, the property is that of one of these.
+    return ((this.widestType(property)?.flags ?? 0) & ts.TypeFlags.String) !== 0 ? this.types.checker.getIndexTypeOfType(list, ts.IndexKind.String) : undefined;
   }
 
   /** The type of what a part is taken of: where it is, it is not undefined. */
@@ -597,7 +599,7 @@ class Asked implements Typed {
     if (object === undefined || index === undefined || (object.flags & ts.TypeFlags.Object) === 0) return undefined;
     const types: ts.Type[] = [];
     for (const name of index.isUnion() ? index.types : [index]) {
-      const property = name.isStringLiteral() ? object.getProperty(name.value) : undefined;
+      const property = name.isStringLiteral() || name.isNumberLiteral() ? object.getProperty(String(name.value)) : undefined;
       if (property === undefined) return undefined;
       types.push(this.types.checker.getTypeOfSymbol(property));
     }
