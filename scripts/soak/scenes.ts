@@ -71,9 +71,12 @@ function flip(part: Part): Scene {
   };
 }
 
-/** The same with many values, so that the low word does not come back while an entry is read in pieces (PAE). */
+/**
+ * The same with many values, so that the low word does not come back while an entry is read in pieces (PAE). In the kernel it cannot: who reads has interrupts off, and what is
+ * present becomes something else only after a flush that waits for them. A thread can be interrupted between two pieces; of 64 values one in 64 came back then.
+ */
 function manyValues(part: Part): Scene {
-  const list = flipped(part, 64);
+  const list = flipped(part, 2 ** 16);
   const { ops, table, arch } = part;
   const allowed = new Set<bigint>([arch.values.pte.empty, ...list]);
   return {
