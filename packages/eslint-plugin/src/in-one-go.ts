@@ -28,7 +28,7 @@ const ALWAYS = [AST_NODE_TYPES.CallExpression, AST_NODE_TYPES.BinaryExpression] 
 /** The kinds of nodes that are listed: those that some rule listens to too. All rules have said theirs before the first of them is called. */
 const wanted = new Set<string>(ALWAYS);
 
-/** The nodes of the file that was gone through last. The next file's go into the same lists: sixty new ones for each took longer than to fill them. */
+/** The nodes of the file that was gone through last. The next file's go into the same lists: sixty new ones for each file were a twentieth of what all rules allocated for small ones. */
 const lists = new Map<string, TSESTree.Node[]>();
 let listed: { readonly sourceCode: Readonly<TSESLint.SourceCode>; readonly kinds: number } | undefined;
 
