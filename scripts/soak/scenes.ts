@@ -73,7 +73,9 @@ function flip(part: Part): Scene {
 
 /**
  * The same with many values, so that the low word does not come back while an entry is read in pieces (PAE). In the kernel it cannot: who reads has interrupts off, and what is
- * present becomes something else only after a flush that waits for them. A thread can be interrupted between two pieces; of 64 values one in 64 came back then.
+ * present becomes something else only after a flush that waits for them. A thread can be interrupted between two pieces, and of 64 values one had come back by then.
+ *
+ * @see ptep_get_lockless in include/linux/pgtable.h of Linux 6.12
  */
 function manyValues(part: Part): Scene {
   const list = flipped(part, 2 ** 16);

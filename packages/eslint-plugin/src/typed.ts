@@ -2,9 +2,10 @@ import { AST_NODE_TYPES, TSESLint, type ParserServicesWithTypeInformation, type 
 import ts from 'typescript';
 import { ancestors, bare, isArithmetic, isConst } from './ast.js';
 import { ofKind } from './in-one-go.js';
+import { ANYTHING, isZeroType, May, possibleByKind, possibleByType } from './possible.js';
 import { settingsOf, type Settings } from './settings.js';
 import { Provenance, type Origin } from './types/provenance.js';
-import { PRIMITIVE, Types, UNSAID, type Handle, type Known, type TypeTest, type Value } from './types/types.js';
+import { PRIMITIVE, Types, type Handle, type Known, type TypeTest, type Value } from './types/types.js';
 
 /** What every rule that asks for types gets. */
 export interface Typed {
@@ -425,7 +426,7 @@ class Asked implements Typed {
   }
 
   private possibleOf(known: Known): number {
-    return (known.possible ??= findPossible(this.types, known.type));
+    return (known.possible ??= possibleByType(this.types, known.type));
   }
 
   mayBe(node: TSESTree.Node, test: TypeTest): boolean {
@@ -576,12 +577,11 @@ class Asked implements Typed {
     return symbol === undefined || (symbol.flags & TYPED) === 0 || isFoundOut(symbol) ? undefined : this.types.checker.getTypeOfSymbol(symbol);
   }
 
-  /** The type of all elements of a list, for one of them by its number, and of all that is kept by name in an object that is no record. */
+  /** The type of all elements of a list, for one of them by its number, or of all that an object keeps by names, for one of them by any name. */
   private elementType({ object, property }: TSESTree.MemberExpression): ts.Type | undefined {
     const list = this.objectType(object);
     if (list === undefined || (list.flags & ts.TypeFlags.Object) === 0) return undefined;
     if (this.isNumber(property)) return this.types.checker.getIndexTypeOfType(list, ts.IndexKind.Number);
-    // `byName[name]`: of a name that is one of some, the property is that of one of these.
     return ((this.widestType(property)?.flags ?? 0) & ts.TypeFlags.String) !== 0 ? this.types.checker.getIndexTypeOfType(list, ts.IndexKind.String) : undefined;
   }
 
@@ -668,63 +668,6 @@ function isFoundOut({ valueDeclaration: declaration }: ts.Symbol): boolean {
 /** What has a type by being declared. */
 const TYPED =
   ts.SymbolFlags.Variable | ts.SymbolFlags.Property | ts.SymbolFlags.Function | ts.SymbolFlags.Method | ts.SymbolFlags.Class | ts.SymbolFlags.Enum | ts.SymbolFlags.EnumMember | ts.SymbolFlags.GetAccessor;
-
-/** What an expression may be. */
-const May = {
-  Handle: 1,
-  Value: 2,
-  Any: 4,
-  /** Zero, and nothing else. */
-  Zero: 8,
-  Text: 16,
-  /** No primitive: what passes a test is one of these. */
-  Object: 32,
-} as const;
-
-const ANYTHING = -1;
-
-/** What an expression may be by its kind alone, of which nothing has to be remembered; undefined where that says nothing. */
-function possibleByKind(node: TSESTree.Node): number | undefined {
-  switch (node.type) {
-    case AST_NODE_TYPES.Literal:
-      return typeof node.value === 'string' ? May.Text : node.value === 0 || node.value === 0n ? May.Zero : 0;
-    case AST_NODE_TYPES.TemplateLiteral:
-      return May.Text;
-    case AST_NODE_TYPES.ObjectExpression:
-      return node.properties.length === 0 ? 0 : May.Object;
-    case AST_NODE_TYPES.ArrowFunctionExpression:
-    case AST_NODE_TYPES.FunctionExpression:
-    case AST_NODE_TYPES.ClassExpression:
-    case AST_NODE_TYPES.ImportExpression:
-    case AST_NODE_TYPES.MetaProperty:
-    case AST_NODE_TYPES.Super:
-      return May.Object;
-    case AST_NODE_TYPES.BinaryExpression:
-      return node.operator === '+' ? undefined : 0;
-    case AST_NODE_TYPES.UnaryExpression:
-      return node.operator === 'typeof' ? May.Text : 0;
-    case AST_NODE_TYPES.UpdateExpression:
-      return 0;
-    default:
-      return undefined;
-  }
-}
-
-/** What something of a type may be. */
-function findPossible(types: Types, type: ts.Type): number {
-  const { flags } = type;
-  if ((flags & UNSAID) !== 0) return ANYTHING;
-  if (type.isUnion()) return type.types.reduce((all, member) => all | findPossible(types, member), 0);
-  if ((flags & PRIMITIVE) !== 0) return (flags & ts.TypeFlags.StringLike) !== 0 ? May.Text : isZeroType(type) ? May.Zero : 0;
-  const isOpen = (flags & ts.TypeFlags.Instantiable) !== 0 ? May.Text | May.Zero : 0;
-  return May.Object | isOpen | (types.handle(type) === undefined ? 0 : May.Handle) | (types.value(type) === undefined ? 0 : May.Value);
-}
-
-/** Whether a type is that of zero alone. */
-function isZeroType(type: ts.Type): boolean {
-  if (type.isNumberLiteral()) return type.value === 0;
-  return (type.flags & ts.TypeFlags.BigIntLiteral) !== 0 && (type as ts.BigIntLiteralType).value.base10Value === '0';
-}
 
 /** Types that stay what they are whatever is asked of their values before, but for what a test says ({@link Asked.isGuarded}). */
 const FIXED =

@@ -41,11 +41,10 @@ export class Declarations {
 
   /** Whether anything in a file can be of a type that is made of them. */
   from(file: ts.SourceFile): boolean {
-    if (!this.files.from(file)) return false;
-    const names = this.files.isEverywhere ? undefined : this.madeOf.namesOf(file);
-    if (names === undefined) return this.files.from(file);
-    if (names.files.some((one) => this.leads.from(one))) return true;
     const mayBeHere = this.sought.mayBeIn(file);
+    if (!mayBeHere && !this.files.from(file)) return false;
+    const names = this.files.isEverywhere ? undefined : this.madeOf.namesOf(file);
+    if (names === undefined || names.files.some((one) => this.leads.from(one))) return true;
     for (const symbol of names.symbols) {
       const declarations = isImported(symbol) || mayBeHere ? this.madeOf.declarationsOf(symbol) : [];
       if (declarations.some((declaration) => (isImported(symbol) ? this.leads.from(declaration) : this.sought.is(declaration)))) return true;
