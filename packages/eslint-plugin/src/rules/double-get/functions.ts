@@ -1,9 +1,9 @@
 import { AST_NODE_TYPES, ASTUtils, TSESLint, type TSESTree } from '@typescript-eslint/utils';
-import { bare } from '../../ast.js';
+import { bare, isFunction, type FunctionNode } from '../../ast.js';
 import type { Subject } from '../../subject.js';
 
 /** The function of this file that an expression is, or that it has by its name. */
-export function functionOf(node: TSESTree.Node, sourceCode: Subject['sourceCode']): TSESTree.FunctionDeclaration | TSESTree.FunctionExpression | TSESTree.ArrowFunctionExpression | undefined {
+export function functionOf(node: TSESTree.Node, sourceCode: Subject['sourceCode']): FunctionNode | undefined {
   const inner = bare(node as TSESTree.Expression);
   if (isFunction(inner)) return inner;
   if (inner.type !== AST_NODE_TYPES.Identifier) return undefined;
@@ -15,8 +15,4 @@ export function functionOf(node: TSESTree.Node, sourceCode: Subject['sourceCode'
   if (definition.type !== AST_NODE_TYPES.VariableDeclarator || definition.id.type !== AST_NODE_TYPES.Identifier || definition.init === null) return undefined;
   const init = bare(definition.init);
   return isFunction(init) ? init : undefined;
-}
-
-function isFunction(node: TSESTree.Node): node is TSESTree.FunctionDeclaration | TSESTree.FunctionExpression | TSESTree.ArrowFunctionExpression {
-  return node.type === AST_NODE_TYPES.FunctionDeclaration || node.type === AST_NODE_TYPES.FunctionExpression || node.type === AST_NODE_TYPES.ArrowFunctionExpression;
 }
