@@ -1,9 +1,9 @@
 import { AST_NODE_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import { entryRead, type EntryRead } from '../accessors.js';
 import { createRule } from '../create-rule.js';
-import { inOneGo } from '../in-one-go.js';
+import { inOneGo, type Visitor } from '../in-one-go.js';
 import type { Subject } from '../subject.js';
-import { NO_TYPES, typed } from '../typed.js';
+import { NO_TYPES, typed, type Typed } from '../typed.js';
 import { findTwice, type Twice } from './double-get/walk.js';
 
 const MESSAGES = {
@@ -29,22 +29,31 @@ export const noDoubleGet = createRule<Messages>({
   },
   create(context) {
     const types = typed(context);
-    if (types === undefined) return {};
-    const subject: Subject = { sourceCode: context.sourceCode, types };
-    const reads = new Map<TSESTree.Node, number>();
-    return inOneGo(context.sourceCode, {
-      CallExpression(node) {
-        if (entryRead(types, node) === undefined) return;
-        let around: TSESTree.Node = node;
-        while (around.type !== AST_NODE_TYPES.Program && around.type !== AST_NODE_TYPES.StaticBlock && !ASTUtils.isFunction(around)) around = around.parent!;
-        const count = (reads.get(around) ?? 0) + 1;
-        reads.set(around, count);
-        // Only functions that read twice are gone through: most read nothing.
-        if (count === 2) for (const twice of findTwice(subject, ASTUtils.isFunction(around) ? around.body : around)) report(context, twice);
-      },
-    });
+    return types === undefined ? {} : inOneGo(context.sourceCode, new DoubleGets(context, types));
   },
 });
+
+/** The reads of entries in one file, by function. */
+class DoubleGets implements Visitor {
+  private readonly context: Context;
+  private readonly subject: Subject;
+  private readonly reads = new Map<TSESTree.Node, number>();
+
+  constructor(context: Context, types: Typed) {
+    this.context = context;
+    this.subject = { sourceCode: context.sourceCode, types };
+  }
+
+  CallExpression(node: TSESTree.CallExpression): void {
+    if (entryRead(this.subject.types, node) === undefined) return;
+    let around: TSESTree.Node = node;
+    while (around.type !== AST_NODE_TYPES.Program && around.type !== AST_NODE_TYPES.StaticBlock && !ASTUtils.isFunction(around)) around = around.parent!;
+    const count = (this.reads.get(around) ?? 0) + 1;
+    this.reads.set(around, count);
+    // Only functions that read twice are gone through: most read nothing.
+    if (count === 2) for (const twice of findTwice(this.subject, ASTUtils.isFunction(around) ? around.body : around)) report(this.context, twice);
+  }
+}
 
 function report(context: Context, { read, earlier }: Twice): void {
   const line = String(earlier.node.loc.start.line);

@@ -1,9 +1,9 @@
-import { AST_NODE_TYPES, type TSESLint } from '@typescript-eslint/utils';
+import { AST_NODE_TYPES, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import { entryRead, textOf, type EntryRead } from '../accessors.js';
 import { createRule } from '../create-rule.js';
 import { importCore } from '../fix/reach.js';
-import { inOneGo } from '../in-one-go.js';
-import { NO_TYPES, typed } from '../typed.js';
+import { inOneGo, type Visitor } from '../in-one-go.js';
+import { NO_TYPES, typed, type Typed } from '../typed.js';
 import { Locks } from './get-once/locks.js';
 import { Reasons } from './get-once/reasons.js';
 import { Subject } from './get-once/subject.js';
@@ -36,18 +36,31 @@ export const preferGetOnce = createRule<Messages>({
   },
   create(context) {
     const types = typed(context, { inArchitecture: true });
-    if (types === undefined) return {};
-    let reads: Reads | undefined;
-    return inOneGo(context.sourceCode, {
-      CallExpression(node) {
-        const read = entryRead(types, node);
-        if (read !== undefined && types.isLive(read.handle)) (reads ??= new Reads(context, new Subject(context.sourceCode, types))).check(read);
-      },
-    });
+    return types === undefined ? {} : inOneGo(context.sourceCode, new PlainReads(context, types));
   },
 });
 
-/** The reads of one file. */
+/** The reads of entries in one file. */
+class PlainReads implements Visitor {
+  private readonly context: Context;
+  private readonly types: Typed;
+  /** Made once an entry is read: in most files none is. */
+  private reads: Reads | undefined;
+
+  constructor(context: Context, types: Typed) {
+    this.context = context;
+    this.types = types;
+  }
+
+  CallExpression(node: TSESTree.CallExpression): void {
+    const read = entryRead(this.types, node);
+    if (read === undefined || !this.types.isLive(read.handle)) return;
+    this.reads ??= new Reads(this.context, new Subject(this.context.sourceCode, this.types));
+    this.reads.check(read);
+  }
+}
+
+/** What is wrong with how entries are read, and what helps. */
 class Reads {
   private readonly context: Context;
   private readonly subject: Subject;

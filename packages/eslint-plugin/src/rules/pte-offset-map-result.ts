@@ -1,8 +1,8 @@
-import { AST_NODE_TYPES, ASTUtils, type TSESTree } from '@typescript-eslint/utils';
+import { AST_NODE_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import { createRule } from '../create-rule.js';
-import { inOneGo } from '../in-one-go.js';
-import { NO_TYPES, typed } from '../typed.js';
+import { inOneGo, type Visitor } from '../in-one-go.js';
+import { NO_TYPES, typed, type Typed } from '../typed.js';
 import type { Finding } from './pte-offset-map/findings.js';
 import { mapNames, MapNames } from './pte-offset-map/names.js';
 import { findPaths } from './pte-offset-map/paths.js';
@@ -18,6 +18,7 @@ const MESSAGES = {
 } as const;
 
 type Messages = keyof typeof MESSAGES;
+type Context = Readonly<TSESLint.RuleContext<Messages, readonly []>>;
 
 /**
  * A mapped table is something that is held: it may not be had, and it must be given back. Each function that maps one is gone through way by way, and on each
@@ -33,26 +34,43 @@ export const pteOffsetMapResult = createRule<Messages>({
   create(context) {
     const types = typed(context, { inArchitecture: true, names: mapNames });
     if (types === undefined) return {};
-    const names = new MapNames(types);
-    const byFunction = new Map<TSESTree.Node, TSESTree.CallExpression[]>();
+    const maps = new Maps(context, types);
     return {
-      ...inOneGo(context.sourceCode, {
-        CallExpression(node) {
-          if (!names.isMap(node) || !mayBeMapped(types.typeOf(node))) return;
-          const made = functionOf(node);
-          byFunction.set(made, [...(byFunction.get(made) ?? []), node]);
-        },
-      }),
+      ...inOneGo(context.sourceCode, maps),
       'Program:exit'() {
-        for (const [made, calls] of byFunction) {
-          for (const { kind, node, call, line } of findPaths(new Subject(context, types, names, made, calls))) {
-            context.report({ node, messageId: kind satisfies Finding['kind'], data: { name: names.nameOf(call) ?? 'this call', line: String(line) } });
-          }
-        }
+        maps.check();
       },
     };
   },
 });
+
+/** The functions of one file that map tables. */
+class Maps implements Visitor {
+  private readonly context: Context;
+  private readonly types: Typed;
+  private readonly names: MapNames;
+  private readonly byFunction = new Map<TSESTree.Node, TSESTree.CallExpression[]>();
+
+  constructor(context: Context, types: Typed) {
+    this.context = context;
+    this.types = types;
+    this.names = new MapNames(types);
+  }
+
+  CallExpression(node: TSESTree.CallExpression): void {
+    if (!this.names.isMap(node) || !mayBeMapped(this.types.typeOf(node))) return;
+    const made = functionOf(node);
+    this.byFunction.set(made, [...(this.byFunction.get(made) ?? []), node]);
+  }
+
+  check(): void {
+    for (const [made, calls] of this.byFunction) {
+      for (const { kind, node, call, line } of findPaths(new Subject(this.context, this.types, this.names, made, calls))) {
+        this.context.report({ node, messageId: kind satisfies Finding['kind'], data: { name: this.names.nameOf(call) ?? 'this call', line: String(line) } });
+      }
+    }
+  }
+}
 
 /** Whether a type may be that of a mapped table: texts and nothing at all are none. */
 function mayBeMapped(type: ts.Type): boolean {

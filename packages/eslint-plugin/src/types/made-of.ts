@@ -1,4 +1,5 @@
 import ts from 'typescript';
+import { oncePer } from '../once-per.js';
 import { isForeign, Modules, parsed } from './modules.js';
 
 /**
@@ -8,21 +9,13 @@ import { isForeign, Modules, parsed } from './modules.js';
  * A declaration is one of a file, and not of something in it; a whole file stands for any of its own where its text does not say which.
  */
 export class MadeOf {
+  static readonly of = oncePer((program: ts.Program) => new MadeOf(program));
+
   private readonly program: ts.Program;
   private readonly checker: ts.TypeChecker;
   private readonly parts = new Map<ts.Node, readonly ts.Node[]>();
   private readonly steps = new Map<ts.SourceFile, readonly ts.Node[]>();
   private readonly named = new Map<ts.Symbol, readonly ts.Node[]>();
-
-  private static readonly made = new WeakMap<ts.Program, MadeOf>();
-
-  static of(program: ts.Program): MadeOf {
-    const known = MadeOf.made.get(program);
-    if (known !== undefined) return known;
-    const made = new MadeOf(program);
-    MadeOf.made.set(program, made);
-    return made;
-  }
 
   private constructor(program: ts.Program) {
     this.program = program;

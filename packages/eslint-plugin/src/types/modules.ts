@@ -1,22 +1,15 @@
 import ts from 'typescript';
+import { oncePer } from '../once-per.js';
 
 /** The modules of a program, and which files import which. To find where a specifier leads takes the compiler some 10 µs, so it is asked once for each folder. */
 export class Modules {
+  static readonly of = oncePer((program: ts.Program) => new Modules(program));
+
   private readonly program: ts.Program;
   private readonly checker: ts.TypeChecker;
   private readonly byFolder = new Map<string, Map<string, ts.Symbol | undefined>>();
   private lastFile: ts.SourceFile | undefined;
   private lastFolder = new Map<string, ts.Symbol | undefined>();
-
-  private static readonly made = new WeakMap<ts.Program, Modules>();
-
-  static of(program: ts.Program): Modules {
-    const known = Modules.made.get(program);
-    if (known !== undefined) return known;
-    const modules = new Modules(program);
-    Modules.made.set(program, modules);
-    return modules;
-  }
 
   private constructor(program: ts.Program) {
     this.program = program;

@@ -1,4 +1,5 @@
 import ts from 'typescript';
+import { oncePer } from '../once-per.js';
 import { NONE } from './provenance/generics.js';
 import type { Origin } from './provenance/origin.js';
 import { WHOLE, type Path } from './provenance/path.js';
@@ -12,17 +13,9 @@ export type { Origin } from './provenance/origin.js';
  * tells them apart is how it was written down: `H['pte']` is a live entry, `EntryPtr<'pte'>` a value held aside.
  */
 export class Provenance {
+  static readonly of = oncePer((types: Types) => new Provenance(types));
+
   private readonly trace: Trace;
-
-  private static readonly made = new WeakMap<Types, Provenance>();
-
-  static of(types: Types): Provenance {
-    const known = Provenance.made.get(types);
-    if (known !== undefined) return known;
-    const made = new Provenance(types);
-    Provenance.made.set(types, made);
-    return made;
-  }
 
   private constructor(types: Types) {
     this.trace = new Trace(types);

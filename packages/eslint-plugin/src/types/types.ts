@@ -235,11 +235,15 @@ export class Types {
     return is;
   }
 
+  /** Whether the language itself declares something, or what comes with it. */
+  isOfLanguage(declaration: ts.Node): boolean {
+    return this.services.program.isSourceFileDefaultLibrary(declaration.getSourceFile());
+  }
+
   private findsOfHandles(owner: ts.InterfaceDeclaration | ts.ClassLikeDeclaration): boolean {
     if (NUMBERS.has(owner.name?.text ?? '') || this.handle(this.checker.getTypeAtLocation(owner)) !== undefined) return true;
     if (ts.isClassLike(owner)) return false;
-    const file = owner.getSourceFile();
-    return !this.services.program.isSourceFileDefaultLibrary(file) && packageOfFile(file.fileName) !== CORE;
+    return !this.isOfLanguage(owner) && packageOfFile(owner.getSourceFile().fileName) !== CORE;
   }
   private readonly owners = new Map<ts.Node, boolean>();
 

@@ -1,0 +1,44 @@
+import { AST_NODE_TYPES, ASTUtils, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
+
+/** The list of statements where a variable gets its value by a statement of its own, and the place in it. What may be left by an error is none. */
+export function statementOf(id: TSESTree.Identifier): { readonly list: readonly TSESTree.Node[]; readonly at: number } | undefined {
+  const { parent } = id;
+  const statement = parent.type === AST_NODE_TYPES.VariableDeclarator || parent.type === AST_NODE_TYPES.AssignmentExpression ? parent.parent : undefined;
+  const block = statement?.parent;
+  if (statement === undefined || (block?.type !== AST_NODE_TYPES.BlockStatement && block?.type !== AST_NODE_TYPES.Program)) return undefined;
+  for (let at: TSESTree.Node = block; at.type !== AST_NODE_TYPES.Program && !ASTUtils.isFunction(at); at = at.parent!) if (at.type === AST_NODE_TYPES.TryStatement) return undefined;
+  return { list: block.body, at: block.body.findIndex((one) => one === statement) };
+}
+
+/** `list.push(promise)`, where the list has a name. */
+export function isAddition(call: TSESTree.CallExpression): call is TSESTree.CallExpression & { callee: TSESTree.MemberExpression & { object: TSESTree.Identifier } } {
+  return call.callee.type === AST_NODE_TYPES.MemberExpression && call.callee.object.type === AST_NODE_TYPES.Identifier && ADDITIONS.has(propertyName(call.callee) ?? '');
+}
+
+export function isThrownAway(node: TSESTree.Node): boolean {
+  const { parent } = node;
+  if (parent === undefined) return false;
+  if (parent.type === AST_NODE_TYPES.TSNonNullExpression || parent.type === AST_NODE_TYPES.ChainExpression) return isThrownAway(parent);
+  if (parent.type === AST_NODE_TYPES.SequenceExpression) return parent.expressions.at(-1) !== node || isThrownAway(parent);
+  return parent.type === AST_NODE_TYPES.ExpressionStatement || (parent.type === AST_NODE_TYPES.UnaryExpression && parent.operator === 'void');
+}
+
+export function isExported(variable: TSESLint.Scope.Variable): boolean {
+  return variable.defs.some(({ node }) => node.type === AST_NODE_TYPES.VariableDeclarator && node.parent.parent.type === AST_NODE_TYPES.ExportNamedDeclaration);
+}
+
+/** The function that a statement returns from. */
+export function enclosingFunction(node: TSESTree.Node): TSESTree.FunctionLike | undefined {
+  let at = node;
+  while (at.type !== AST_NODE_TYPES.Program && !ASTUtils.isFunction(at)) at = at.parent!;
+  return at.type === AST_NODE_TYPES.Program ? undefined : at;
+}
+
+/** `p.flush`, `p['flush']`. */
+export function propertyName(member: TSESTree.MemberExpression): string | undefined {
+  if (!member.computed) return member.property.type === AST_NODE_TYPES.Identifier ? member.property.name : undefined;
+  return member.property.type === AST_NODE_TYPES.Literal && typeof member.property.value === 'string' ? member.property.value : undefined;
+}
+
+/** Methods of the language that put something into a list, a set or a map. */
+const ADDITIONS: ReadonlySet<string> = new Set(['push', 'unshift', 'add', 'set']);
