@@ -8,6 +8,7 @@ import { NO_TYPES, typed, type Typed } from '../typed.js';
 import { Containers } from './raw-deref/containers.js';
 import { AccessorFixes, type AccessorChange } from './raw-deref/fix.js';
 import { Functions } from './raw-deref/functions.js';
+import { HandleTypes } from './raw-deref/handle-types.js';
 import { Parts } from './raw-deref/parts.js';
 import { Patterns } from './raw-deref/patterns.js';
 import { Places } from './raw-deref/places.js';
@@ -57,6 +58,7 @@ class RawDerefs implements Visitor {
   private readonly context: Context;
   private readonly typed: Typed;
   private readonly checker: ts.TypeChecker;
+  private readonly handles: HandleTypes;
   private readonly places: Places;
   private readonly containers: Containers;
   private readonly parts: Parts;
@@ -71,6 +73,7 @@ class RawDerefs implements Visitor {
     this.context = context;
     this.typed = typed;
     this.checker = typed.types.checker;
+    this.handles = HandleTypes.of(typed.types);
     this.places = new Places(typed);
     this.containers = new Containers(typed);
     this.parts = new Parts(typed, this.containers, this.places);
@@ -337,7 +340,7 @@ class RawDerefs implements Visitor {
     if (this.typed.isLive(right)) this.report(right, 'spread', right);
     if (type === AST_NODE_TYPES.ForOfStatement && (left.type === AST_NODE_TYPES.ObjectPattern || left.type === AST_NODE_TYPES.ArrayPattern)) {
       const list = this.typed.typeOf(right);
-      const element = list.getNumberIndexType() ?? this.containers.held(list).find(({ path }) => path.length === 1 && path[0] === '*')?.type;
+      const element = list.getNumberIndexType() ?? this.handles.heldBy(list).find(({ path }) => path.length === 1 && path[0] === '*')?.type;
       if (element !== undefined) this.patterns.checkTargets(left, element, right, ['*']);
     }
     if (type !== AST_NODE_TYPES.ForOfStatement || (left.type !== AST_NODE_TYPES.Identifier && left.type !== AST_NODE_TYPES.MemberExpression)) return;

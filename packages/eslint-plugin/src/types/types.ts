@@ -139,27 +139,18 @@ export class Types {
   }
   private readonly names = new Map<string, Named>();
 
-  /**
-   * A question about types, answered once for each type, for all files of the program.
-   *
-   * @param name of the question: whoever asks one of that name asks the same
-   */
-  remembered<T>(name: string, find: (type: ts.Type) => T): (type: ts.Type) => T {
-    const known = this.questions.get(name);
-    // Under one name is one question, whose answers are of one type.
-    if (known !== undefined) return known as (type: ts.Type) => T;
+  /** A question about types, answered once for each type, for all files of the program. */
+  remembered<T>(find: (type: ts.Type) => T): (type: ts.Type) => T {
     const answers = new Map<ts.Type, T>();
-    const question = (type: ts.Type): T => {
+    return (type) => {
       const answer = answers.get(type);
+      // What was found before may be that there is none.
       if (answer !== undefined || answers.has(type)) return answer as T;
       const found = find(type);
       answers.set(type, found);
       return found;
     };
-    this.questions.set(name, question);
-    return question;
   }
-  private readonly questions = new Map<string, (type: ts.Type) => unknown>();
 
   /** What is known of a type. */
   of(type: ts.Type): Known {
@@ -170,15 +161,11 @@ export class Types {
     return made;
   }
 
-  /** A test of that name, the same for all who ask for it. */
-  test(name: string, find: (type: ts.Type) => boolean): TypeTest {
-    const known = this.tests.get(name);
-    if (known !== undefined) return known;
-    const test = { bit: 2 ** this.tests.size, find };
-    this.tests.set(name, test);
-    return test;
+  /** A test of types. There may be some thirty. */
+  test(find: (type: ts.Type) => boolean): TypeTest {
+    return { bit: 2 ** this.tests++, find };
   }
-  private readonly tests = new Map<string, TypeTest>();
+  private tests = 0;
 
   /** Whether a type passes a test. */
   passes(type: ts.Type, test: TypeTest): boolean {
@@ -314,7 +301,7 @@ export class Types {
   }
 
   /** Whether a type is a handle family: a property for each level, each of them unknown, or a handle, or either. */
-  readonly isFamily = this.remembered('family', (type) => this.findFamily(type));
+  readonly isFamily = this.remembered((type) => this.findFamily(type));
 
   private findFamily(type: ts.Type): boolean {
     // H extends HandleFamily ? H['pte'] : never
@@ -395,10 +382,10 @@ export class Types {
   }
 
   /** What is there when something of a type was waited for. */
-  readonly awaited = this.remembered('awaited', (type) => this.checker.getAwaitedType(type));
+  readonly awaited = this.remembered((type) => this.checker.getAwaitedType(type));
 
   /** A type without undefined and null. */
-  readonly present = this.remembered('present', (type) => this.checker.getNonNullableType(type));
+  readonly present = this.remembered((type) => this.checker.getNonNullableType(type));
 
   /** What something of a type is at least: of a type parameter, what it extends. */
   bound(type: ts.Type): ts.Type {
@@ -406,7 +393,7 @@ export class Types {
   }
 
   /** The list, the map, the promise or the like of the language that a type is, extends, or adds something to. */
-  readonly container = this.remembered('container', (type) => this.findContainer(type));
+  readonly container = this.remembered((type) => this.findContainer(type));
 
   private findContainer(type: ts.Type): Container | undefined {
     const whole = this.bound(type);

@@ -13,12 +13,12 @@ export class Promises {
   readonly areHeld: TypeTest;
 
   private constructor(types: Types) {
-    this.are = types.test('flush promise', (type) => types.isCore(type, 'FlushPromise'));
-    this.areMade = types.test('function that makes a flush promise', (type) => {
+    this.are = types.test((type) => types.isCore(type, 'FlushPromise'));
+    this.areMade = types.test((type) => {
       const signatures = type.isUnion() ? [] : type.getCallSignatures();
       return signatures.length > 0 && signatures.every((signature) => types.passes(signature.getReturnType(), this.are));
     });
-    this.areHeld = types.test('list of flush promises', (type) => {
+    this.areHeld = types.test((type) => {
       const list = types.container(type);
       return list !== undefined && (list.isTuple || LISTS.has(list.name)) && list.parts.some((held) => types.passes(held, this.are));
     });

@@ -23,8 +23,8 @@ export class AnyParts {
     this.types = types;
     this.checker = types.checker;
     this.held = Held.of(types);
-    this.isHeld = types.test('holds any', (type) => this.findAny(type, 0));
-    this.isTaken = types.test('takes any', (type) => this.checker.getNonNullableType(type).getCallSignatures().some(({ parameters }) => parameters.some((one) => (this.checker.getTypeOfSymbol(one).flags & ts.TypeFlags.Any) !== 0)));
+    this.isHeld = types.test((type) => this.findAny(type, 0));
+    this.isTaken = types.test((type) => this.checker.getNonNullableType(type).getCallSignatures().some(({ parameters }) => parameters.some((one) => (this.checker.getTypeOfSymbol(one).flags & ts.TypeFlags.Any) !== 0)));
   }
 
   private findAny(type: ts.Type, depth: number): boolean {

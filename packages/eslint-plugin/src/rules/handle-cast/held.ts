@@ -35,11 +35,11 @@ export class Held {
     this.types = types;
     this.provenance = Provenance.of(types);
     this.checker = types.checker;
-    this.within = types.remembered('handle within', (type) => this.findWithin(type, 0));
-    this.isWithin = types.test('whether a handle is within', (type) => this.within(type) !== undefined);
-    this.inField = types.remembered('handle in a field', (type) => this.findInField(type, 0));
-    this.wanted = types.remembered('handle wanted', (type) => this.within(type) ?? this.inField(this.checker.getNonNullableType(type)));
-    this.areTaken = types.test('takes handles', (type) => type.getCallSignatures().some(({ parameters }) => parameters.some((one) => this.wanted(this.checker.getTypeOfSymbol(one)) !== undefined)));
+    this.within = types.remembered((type) => this.findWithin(type, 0));
+    this.isWithin = types.test((type) => this.within(type) !== undefined);
+    this.inField = types.remembered((type) => this.findInField(type, 0));
+    this.wanted = types.remembered((type) => this.within(type) ?? this.inField(this.checker.getNonNullableType(type)));
+    this.areTaken = types.test((type) => type.getCallSignatures().some(({ parameters }) => parameters.some((one) => this.wanted(this.checker.getTypeOfSymbol(one)) !== undefined)));
   }
 
   /** A type may lead back to itself: `type Json = string | Json[]`. */

@@ -1,18 +1,7 @@
 import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
-import type { Typed } from '../../typed.js';
-import { type Path, stepInto } from '../../types/provenance/path.js';
-import type { TypeTest } from '../../types/types.js';
+import type { Held } from './handle-types.js';
 import { Questions } from './questions.js';
-
-/** A part of what a container holds, and the way to it. */
-export interface Held {
-  readonly path: Path;
-  readonly type: ts.Type;
-}
-
-/** How deep a container in a container is looked into: pairs in a list are. */
-export const MAX_DEPTH = 2;
 
 /** Expressions whose values are no lists of anything. */
 export const HOLDS_NOTHING: ReadonlySet<AST_NODE_TYPES> = new Set([
@@ -22,13 +11,6 @@ export const HOLDS_NOTHING: ReadonlySet<AST_NODE_TYPES> = new Set([
 
 /** What lists, maps, sets and promises hold. */
 export class Containers extends Questions {
-  private readonly holdsHandles: TypeTest;
-
-  constructor(typed: Typed) {
-    super(typed);
-    this.holdsHandles = typed.types.test('holds handles', (type) => this.held(type).some((part) => typed.types.handle(part.type) !== undefined));
-  }
-
   /** The handles that a list, a set, a promise of live handles holds, or what it holds does, as their type. */
   liveWithin(expression: TSESTree.Expression): ts.Type | undefined {
     return this.liveParts(expression)[0]?.type;
@@ -36,26 +18,14 @@ export class Containers extends Questions {
 
   /** Whether an expression may hold handles, as far as that can be told without its type. */
   mayHoldHandles(expression: TSESTree.Expression): boolean {
-    return mayHold(expression) && this.typed.mayBe(expression, this.holdsHandles);
+    return mayHold(expression) && this.typed.mayBe(expression, this.handles.held);
   }
 
   liveParts(expression: TSESTree.Expression): readonly Held[] {
-    if (!mayHold(expression) || !this.typed.is(expression, this.holdsHandles)) return [];
-    return this.held(this.typed.typeOf(expression)).filter(({ path, type }) => {
+    if (!mayHold(expression) || !this.typed.is(expression, this.handles.held)) return [];
+    return this.handles.heldBy(this.typed.typeOf(expression)).filter(({ path, type }) => {
       const handle = this.typed.types.handle(type);
       return handle !== undefined && (handle.form !== 'alias' || this.typed.provenance.ofWay(this.ts(expression), path) !== 'aside');
-    });
-  }
-
-  /** What a container holds, and what that holds if it is one. */
-  held(type: ts.Type, around: Path = []): readonly Held[] {
-    if (type.isUnion()) return type.types.flatMap((member) => this.held(member, around));
-    const container = this.typed.types.container(type);
-    if (container === undefined) return [];
-    const { name, isTuple } = container;
-    return container.parts.slice(0, isTuple ? undefined : 2).flatMap((part, at) => {
-      const path = [...around, isTuple ? String(at) : stepInto(name, at)];
-      return path.length < MAX_DEPTH ? [{ path, type: part }, ...this.held(part, path)] : [{ path, type: part }];
     });
   }
 

@@ -1,26 +1,12 @@
 import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import { saysType } from '../../ast.js';
-import type { Typed } from '../../typed.js';
-import { PRIMITIVE, type TypeTest } from '../../types/types.js';
 import { HOLDS_NOTHING } from './containers.js';
-import { isRest, launders } from './launders.js';
+import { launders } from './launders.js';
 import { Questions } from './questions.js';
 
 /** Functions that take or bring handles, where others are expected or the other way round. */
 export class Functions extends Questions {
-  private readonly returnsHandles: TypeTest;
-  private readonly isCalled: TypeTest;
-  /** Functions that are called with handles. */
-  private readonly givesHandles: TypeTest;
-
-  constructor(typed: Typed) {
-    super(typed);
-    this.returnsHandles = typed.types.test('returns handles', (type) => type.getCallSignatures().some((signature) => typed.types.handle(signature.getReturnType()) !== undefined));
-    this.isCalled = typed.types.test('called', isCalled);
-    this.givesHandles = typed.types.test('called with handles', (type) => this.given(type.getCallSignatures()[0]).some(([, one]) => typed.types.handle(one) !== undefined));
-  }
-
   /** What a function that is passed on takes, where it will be called with live handles. */
   launderingCallback(expression: TSESTree.Expression): string | undefined {
     return this.launderingResult(expression) ?? this.launderingParameter(expression);
@@ -28,13 +14,13 @@ export class Functions extends Questions {
 
   /** What is expected to come back from a function that brings live handles. What is written where it is passed on returns to a place itself. */
   private launderingResult(expression: TSESTree.Expression): string | undefined {
-    if (HOLDS_NOTHING.has(expression.type) || expression.type === AST_NODE_TYPES.ArrayExpression || !this.typed.mayBe(expression, this.returnsHandles)) return undefined;
+    if (HOLDS_NOTHING.has(expression.type) || expression.type === AST_NODE_TYPES.ArrayExpression || !this.typed.mayBe(expression, this.handles.returned)) return undefined;
     const node = this.ts(expression);
     const expected = this.checker.getContextualType(node);
     const result = expected === undefined ? undefined : this.checker.getNonNullableType(expected).getCallSignatures()[0]?.getReturnType();
     if (result === undefined || this.typed.types.handle(result) !== undefined) return undefined;
     const what = launders(result);
-    return (what === 'a number' || what === 'a bigint') && this.typed.is(expression, this.returnsHandles) && this.typed.provenance.ofWay(node, ['()']) !== 'aside' ? what : undefined;
+    return (what === 'a number' || what === 'a bigint') && this.typed.is(expression, this.handles.returned) && this.typed.provenance.ofWay(node, ['()']) !== 'aside' ? what : undefined;
   }
 
   private launderingParameter(expression: TSESTree.Expression): string | undefined {
@@ -42,8 +28,8 @@ export class Functions extends Questions {
     const node = this.ts(expression);
     const expected = this.checker.getContextualType(node);
     const called = expected === undefined ? undefined : this.checker.getNonNullableType(expected);
-    if (called === undefined || !this.typed.types.passes(called, this.givesHandles)) return undefined;
-    for (const [at, [parameter, type]] of this.given(called.getCallSignatures()[0]).entries()) {
+    if (called === undefined || !this.typed.types.passes(called, this.handles.given)) return undefined;
+    for (const [at, [parameter, type]] of this.handles.givenTo(called.getCallSignatures()[0]).entries()) {
       const handle = this.typed.types.handle(type);
       if (handle === undefined || (handle.form === 'alias' && this.isAside(parameter, node))) continue;
       const given = this.checker.getTypeAtLocation(node).getCallSignatures();
@@ -72,7 +58,7 @@ export class Functions extends Questions {
       if (expected === undefined) return [];
       for (const base of this.above(made)) {
         const method = base.getProperty(key.name);
-        const [wanted, handle] = this.given(method === undefined ? undefined : this.checker.getTypeOfSymbol(method).getCallSignatures()[0])[at] ?? [];
+        const [wanted, handle] = this.handles.givenTo(method === undefined ? undefined : this.checker.getTypeOfSymbol(method).getCallSignatures()[0])[at] ?? [];
         const form = handle === undefined ? undefined : this.typed.types.handle(handle)?.form;
         const declared = wanted?.valueDeclaration;
         if (handle === undefined || form === undefined || (form === 'alias' && declared !== undefined && this.typed.provenance.ofDeclaration(declared) === 'aside')) continue;
@@ -93,16 +79,7 @@ export class Functions extends Questions {
     if (expression.type === AST_NODE_TYPES.ArrowFunctionExpression || expression.type === AST_NODE_TYPES.FunctionExpression) return expression.params.length > 0;
     // To find what a literal is the compiler checks all of it again.
     if (expression.type === AST_NODE_TYPES.ObjectExpression || expression.type === AST_NODE_TYPES.ArrayExpression) return false;
-    return this.typed.is(expression, this.isCalled);
-  }
-
-  /** What a function is called with, each with the parameter that says so: `(...args: [ptep: Handles['pte'], address: bigint]) => void` says it of two. */
-  private given(signature: ts.Signature | undefined): readonly (readonly [ts.Symbol, ts.Type])[] {
-    return (signature?.parameters ?? []).flatMap((parameter): (readonly [ts.Symbol, ts.Type])[] => {
-      const type = this.checker.getTypeOfSymbol(parameter);
-      if (!isRest(parameter) || !(this.checker.isTupleType(type) || this.checker.isArrayType(type))) return [[parameter, type]];
-      return this.checker.getTypeArguments(type as ts.TypeReference).map((one) => [parameter, one] as const);
-    });
+    return this.typed.is(expression, this.handles.called);
   }
 
   private taken(parameter: ts.Symbol | undefined, at: ts.Node): string | undefined {
@@ -122,11 +99,6 @@ export class Functions extends Questions {
     const { parent } = callback;
     return ts.isCallExpression(parent) && ts.isPropertyAccessExpression(parent.expression) && this.typed.provenance.ofElements(parent.expression.expression) === 'aside';
   }
-}
-
-/** Whether a type is one of functions. */
-function isCalled(type: ts.Type): boolean {
-  return (type.flags & PRIMITIVE) === 0 && type.getCallSignatures().length > 0;
 }
 
 /** Written types that a handle would go to without a word. */

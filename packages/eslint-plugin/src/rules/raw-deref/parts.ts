@@ -2,27 +2,22 @@ import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import type { Typed } from '../../typed.js';
 import { isSameWay } from '../../types/provenance/path.js';
-import { isReference, STRUCTURED, type TypeTest } from '../../types/types.js';
-import { HOLDS_NOTHING, MAX_DEPTH, type Containers } from './containers.js';
+import { isReference, STRUCTURED } from '../../types/types.js';
+import { HOLDS_NOTHING, type Containers } from './containers.js';
+import { MAX_DEPTH, MAX_FIELDS } from './handle-types.js';
 import { isRest, launders } from './launders.js';
 import type { Places } from './places.js';
 import { Questions } from './questions.js';
-
-/** What has more is no record of an entry. */
-const MAX_FIELDS = 24;
 
 /** Lists, objects and arguments with handles in them, where such with numbers are expected. */
 export class Parts extends Questions {
   private readonly containers: Containers;
   private readonly places: Places;
-  /** Objects that have handles, or are generic over them. */
-  private readonly hasHandles: TypeTest;
 
   constructor(typed: Typed, containers: Containers, places: Places) {
     super(typed);
     this.containers = containers;
     this.places = places;
-    this.hasHandles = typed.types.test('has handles', (type) => this.findHandles(type));
   }
 
   /** What is expected of the elements of a list of live handles, in words, where the place that it goes to is declared for a list of numbers; undefined where it may go. */
@@ -30,7 +25,7 @@ export class Parts extends Questions {
     if (expression.type === AST_NODE_TYPES.ArrayExpression || this.typed.handleOf(expression) !== undefined || !this.containers.mayHoldHandles(expression)) return undefined;
     const node = this.ts(expression);
     const expected = this.checker.getContextualType(node);
-    const wanted = this.places.ofApply(node) ?? (expected === undefined ? [] : this.containers.held(expected));
+    const wanted = this.places.ofApply(node) ?? (expected === undefined ? [] : this.handles.heldBy(expected));
     for (const { path } of wanted.length === 0 ? [] : this.containers.liveParts(expression)) {
       const there = wanted.filter((one) => isSameWay(one.path, path));
       if (there.some(({ type }) => this.typed.types.handle(type) !== undefined)) continue;
@@ -45,12 +40,12 @@ export class Parts extends Questions {
 
   /** The same of an object that has a live handle, or is generic over one, for a place that is declared for one with a number there. */
   launderingPart(expression: TSESTree.Expression): string | undefined {
-    if (HOLDS_NOTHING.has(expression.type) || expression.type === AST_NODE_TYPES.ArrayExpression || !this.typed.mayBe(expression, this.hasHandles)) return undefined;
+    if (HOLDS_NOTHING.has(expression.type) || expression.type === AST_NODE_TYPES.ArrayExpression || !this.typed.mayBe(expression, this.handles.had)) return undefined;
     const node = this.ts(expression);
     // What is expected is known sooner than what a choice is.
     const expected = this.checker.getContextualType(node);
     const wanted = expected === undefined ? undefined : this.checker.getNonNullableType(expected);
-    if (wanted === undefined || (wanted.flags & STRUCTURED) === 0 || !this.typed.is(expression, this.hasHandles)) return undefined;
+    if (wanted === undefined || (wanted.flags & STRUCTURED) === 0 || !this.typed.is(expression, this.handles.had)) return undefined;
     return this.lostPart(node, this.typed.types.bound(this.checker.getNonNullableType(this.typed.typeOf(expression))), wanted);
   }
 
@@ -82,34 +77,6 @@ export class Parts extends Questions {
     return undefined;
   }
 
-  /** Whether an object of a type, or an element of a list of that type, has a handle in a field, or is generic over one. */
-  private findHandles(type: ts.Type, depth = 0): boolean {
-    if (type.isUnionOrIntersection()) return type.types.some((member) => this.findHandles(member, depth));
-    if ((type.flags & ts.TypeFlags.TypeParameter) !== 0) {
-      const bound = this.typed.types.bound(type);
-      return bound !== type && this.findHandles(bound, depth);
-    }
-    if ((type.flags & ts.TypeFlags.Object) === 0) return false;
-    if (this.checker.isArrayType(type) || this.checker.isTupleType(type)) return this.findInElements(type, depth);
-    if (isReference(type)) {
-      if (this.checker.getTypeArguments(type).some((one) => this.typed.types.handle(one) !== undefined)) return true;
-      // What is not of its type arguments stands in the generic itself, which is asked once.
-      if (type.target !== type) return this.typed.types.passes(type.target, this.hasHandles);
-    }
-    const named = type.getStringIndexType();
-    if (named !== undefined && this.typed.types.handle(named) !== undefined) return true;
-    if (!this.typed.types.mayHaveHandles(type)) return false;
-    // Whether something is like a list takes a comparison of all of it.
-    if (type.getNumberIndexType() !== undefined && this.checker.isArrayLikeType(type)) return this.findInElements(type, depth);
-    const properties = type.getProperties();
-    return properties.length <= MAX_FIELDS && properties.some((property) => (property.flags & ts.SymbolFlags.Method) === 0 && this.typed.types.handle(this.checker.getTypeOfSymbol(property)) !== undefined);
-  }
-
-  private findInElements(list: ts.Type, depth: number): boolean {
-    const element = list.getNumberIndexType();
-    return element !== undefined && depth < MAX_DEPTH && this.findHandles(this.checker.getNonNullableType(element), depth + 1);
-  }
-
   /** The same of `...handles` among the arguments of a call. */
   launderingRest(spread: TSESTree.SpreadElement, call: TSESTree.CallExpression | TSESTree.NewExpression): string | undefined {
     if (!this.containers.liveParts(spread.argument).some(({ path }) => path.length === 1)) return undefined;
@@ -131,7 +98,7 @@ export class Parts extends Questions {
   launderingSpread(spread: TSESTree.SpreadElement, list: TSESTree.ArrayExpression): string | undefined {
     if (!this.containers.liveParts(spread.argument).some(({ path }) => path.length === 1)) return undefined;
     const expected = this.checker.getContextualType(this.ts(list));
-    const there = expected === undefined ? [] : this.containers.held(expected).filter(({ path }) => path.length === 1);
+    const there = expected === undefined ? [] : this.handles.heldBy(expected).filter(({ path }) => path.length === 1);
     if (there.some(({ type }) => this.typed.types.handle(type) !== undefined) || this.places.isInferred(this.ts(list))) return undefined;
     return there.map(({ type }) => launders(type)).find((words) => words === 'a number' || words === 'a bigint');
   }

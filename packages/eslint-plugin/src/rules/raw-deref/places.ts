@@ -1,6 +1,6 @@
 import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
-import type { Held } from './containers.js';
+import type { Held } from './handle-types.js';
 import { isRest, launders } from './launders.js';
 import { Questions } from './questions.js';
 

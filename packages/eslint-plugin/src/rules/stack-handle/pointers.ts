@@ -33,12 +33,12 @@ export class Pointers {
   private constructor(types: Types) {
     this.types = types;
     this.checker = types.checker;
-    this.taken = types.test('function that takes pointers', (type) => this.signatureOf(type)?.parameters.some((parameter) => this.isPointer(this.checker.getTypeOfSymbol(parameter))) === true);
-    this.returned = types.test('function that returns a pointer', (type) => {
+    this.taken = types.test((type) => this.signatureOf(type)?.parameters.some((parameter) => this.isPointer(this.checker.getTypeOfSymbol(parameter))) === true);
+    this.returned = types.test((type) => {
       const signature = this.signatureOf(type);
       return signature !== undefined && this.isPointer(signature.getReturnType());
     });
-    this.held = types.test('list or object with pointers', (type) => this.partsOf(type).length > 0);
+    this.held = types.test((type) => this.partsOf(type).length > 0);
   }
 
   /**

@@ -22,8 +22,8 @@ export class OpsTypes {
   private constructor(types: Types) {
     this.types = types;
     this.checker = types.checker;
-    this.hasCallbacks = types.remembered('callbacks of a walk', (type) => CALLBACKS.some((name) => this.mayBeCalled(type.getProperty(name))));
-    this.known = types.remembered('operations of a walk', (type) => this.findOps(type));
+    this.hasCallbacks = types.remembered((type) => CALLBACKS.some((name) => this.mayBeCalled(type.getProperty(name))));
+    this.known = types.remembered((type) => this.findOps(type));
   }
 
   /** Whether a property is a callback, and not a count of the entries of a level. */
