@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { pgtable, Scratch } from './harness.js';
-import { ARM64_FLAGS, arm64Elf, X86_FLAGS, x86Elf, x86SoundElf } from './machines.js';
+import { ARM64_FLAGS, ARM64_TCR, arm64Elf, X86_FLAGS, x86Elf, x86SoundElf, x86WholeElf } from './machines.js';
 
 const scratch = new Scratch();
 const x86 = scratch.write('x86.elf', x86Elf());
@@ -12,15 +12,37 @@ describe('writable and executable pages', () => {
     expect(lines).toEqual([
       'x86/mm: Found insecure W+X mapping at address 0xffff888000002000',
       '  0xffff888000002000-0xffff888000004000, 2 pages',
+      'Not checked: 0x0000000000400000-0x0000000000600000, the page tables are not in the dump',
       'x86/mm: Checked W+X mappings: FAILED, 2 W+X pages found.',
     ]);
     expect(code).toBe(1);
   });
 
   test('x86: none, once they are gone', async () => {
-    const { code, lines } = await pgtable(['check', scratch.write('sound.elf', x86SoundElf()), ...X86_FLAGS]);
+    const { code, lines } = await pgtable(['check', scratch.write('whole.elf', x86WholeElf()), ...X86_FLAGS]);
     expect(lines).toEqual(['x86/mm: Checked W+X mappings: passed, no W+X pages found.']);
     expect(code).toBe(0);
+  });
+
+  test('tables that are not in the dump are no reason to pass', async () => {
+    const { code, lines } = await pgtable(['check', scratch.write('sound.elf', x86SoundElf()), ...X86_FLAGS]);
+    expect(lines).toEqual([
+      'Not checked: 0x0000000000400000-0x0000000000600000, the page tables are not in the dump',
+      'Checked W+X mappings: no W+X pages found in what is in the dump, which is not all',
+    ]);
+    expect(code).toBe(3);
+  });
+
+  test.each([
+    ['x86', x86, ['--cr3', '0x99000']],
+    ['arm64', arm64, ['--ttbr1', '0x99000', '--tcr', `0x${ARM64_TCR.toString(16)}`]],
+  ])('%s: nor is a root that is not', async (_architecture, file, flags) => {
+    const { code, lines } = await pgtable(['check', file, ...flags]);
+    expect(lines.join('\n')).toContain('Not checked');
+    expect(lines.join('\n')).not.toContain('passed');
+    expect(code).toBe(3);
+    const json = (await pgtable(['check', file, ...flags, '--format', 'json'])).lines.map((line) => JSON.parse(line) as { unchecked: object[] });
+    expect(json.at(-1)?.unchecked).not.toEqual([]);
   });
 
   test('arm64: both of its findings', async () => {
@@ -40,7 +62,7 @@ describe('writable and executable pages', () => {
     expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
       { start: '0xffff000000002000', end: '0xffff000000003000', pages: 1, writableExecutable: true, userExecutable: false },
       { start: '0xffff000000003000', end: '0xffff000000004000', pages: 1, writableExecutable: false, userExecutable: true },
-      { writableExecutable: 1, userExecutable: 1, verdict: 'Checked W+X mappings: FAILED, 1 W+X pages found, 1 non-UXN pages found' },
+      { writableExecutable: 1, userExecutable: 1, unchecked: [], verdict: 'Checked W+X mappings: FAILED, 1 W+X pages found, 1 non-UXN pages found' },
     ]);
     expect(code).toBe(1);
   });

@@ -72,6 +72,12 @@ export function x86SoundElf(): Uint8Array {
   return elfCore({ machine: { elfMachine: 62, bits: 64, littleEndian: true }, segments: [memoryOf(tables)] });
 }
 
+/** The same with every table that its entries point to. */
+export function x86WholeElf(): Uint8Array {
+  const tables = { ...X86_TABLES, 0x4000: { 0: 0x5067n }, 0x7000: { 0: 0x10163n | NX, 1: 0x11121n } };
+  return elfCore({ machine: { elfMachine: 62, bits: 64, littleEndian: true }, segments: [memoryOf(tables)] });
+}
+
 const UXN = 1n << 54n;
 const PXN = 1n << 53n;
 const CONT = 1n << 52n;

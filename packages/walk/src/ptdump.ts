@@ -9,6 +9,8 @@ export interface PtdumpLine {
   readonly end: number;
   /** {@link Insecure} bits. */
   readonly insecure: number;
+  /** Whether the tables are not in the dump, so that nobody knows what is there. */
+  readonly absent: boolean;
 }
 
 export interface PtdumpOptions extends Omit<RunOptions, 'filter'> {
@@ -47,25 +49,30 @@ export interface InsecureFinding {
 /**
  * The kernel's W+X check: every stretch of insecure pages, counted as it counts them.
  *
+ * @returns `unchecked` is where tables are not in the dump: counts of 0 say nothing of those addresses
  * @see ptdump_check_wx() of each architecture (Linux 6.12)
  */
-export function checkInsecure<H extends HandleFamily>(space: Space<H>, options: Omit<RunOptions, 'filter'> = {}): { counts: InsecureCounts; findings: InsecureFinding[] } {
+export function checkInsecure<H extends HandleFamily>(space: Space<H>, options: Omit<RunOptions, 'filter'> = {}): { counts: InsecureCounts; findings: InsecureFinding[]; unchecked: VaRange[] } {
   const findings: InsecureFinding[] = [];
+  const unchecked: VaRange[] = [];
   let writableExecutable = 0;
   let userExecutable = 0;
   const page = space.arch.geometry.pageBytes;
   ptdump(
     space,
     (_text, line) => {
-      if (line === undefined || line.insecure === 0) return;
-      findings.push({ ...line });
-      const pages = (line.end - line.start) / page;
-      if ((line.insecure & Insecure.WritableExecutable) !== 0) writableExecutable += pages;
-      if ((line.insecure & Insecure.UserExecutable) !== 0) userExecutable += pages;
+      if (line === undefined) return;
+      const { start, end, insecure, absent } = line;
+      if (absent) unchecked.push({ start, end });
+      if (insecure === 0) return;
+      findings.push({ start, end, insecure });
+      const pages = (end - start) / page;
+      if ((insecure & Insecure.WritableExecutable) !== 0) writableExecutable += pages;
+      if ((insecure & Insecure.UserExecutable) !== 0) userExecutable += pages;
     },
     options,
   );
-  return { counts: { writableExecutable, userExecutable }, findings };
+  return { counts: { writableExecutable, userExecutable }, findings, unchecked };
 }
 
 /** The merging state: the line that is being collected. */
@@ -189,13 +196,13 @@ class Listing<H extends HandleFamily> {
     const { style, start, pa, level, lo, hi, effective } = this;
     if (this.absent) {
       const { addressDigits } = this.space.arch.geometry;
-      this.print(`${hexAddress(start, addressDigits)}-${hexAddress(end, addressDigits)}   page tables not in the dump`, { start, end, insecure: 0 });
+      this.print(`${hexAddress(start, addressDigits)}-${hexAddress(end, addressDigits)}   page tables not in the dump`, { start, end, insecure: 0, absent: true });
       return;
     }
     if (!style.prints(lo, hi)) return;
     const most = this.markers[this.marker]?.maxLines;
     if (most === undefined || this.linesOfMarker < most) {
-      this.print(style.line(start, end, pa, level, lo, hi, effective), { start, end, insecure: style.insecure(end, level, lo, hi, effective) });
+      this.print(style.line(start, end, pa, level, lo, hi, effective), { start, end, insecure: style.insecure(end, level, lo, hi, effective), absent: false });
     }
     this.linesOfMarker++;
   }

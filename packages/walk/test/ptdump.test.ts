@@ -256,7 +256,7 @@ describe('checkInsecure', () => {
   it('counts the pages of the ranges alone', async () => {
     const made = machine({ [ROOT]: { 0: leaf(0, TOY_W) } }, ROOT);
     await made.loader.load();
-    expect(checkInsecure(made.space, { ranges: [{ start: 0x3000, end: 0x7000 }] })).toEqual({ counts: { writableExecutable: 4, userExecutable: 0 }, findings: [{ start: 0x3000, end: 0x7000, insecure: 1 }] });
+    expect(checkInsecure(made.space, { ranges: [{ start: 0x3000, end: 0x7000 }] })).toEqual({ counts: { writableExecutable: 4, userExecutable: 0 }, findings: [{ start: 0x3000, end: 0x7000, insecure: 1 }], unchecked: [] });
   });
 
   it('finds and counts pages that are writable and executable over all levels', async () => {
@@ -272,6 +272,18 @@ describe('checkInsecure', () => {
         { start: 0x4000, end: 0x5000, insecure: 1 },
         { start: 2 ** 64 - 2 ** 23, end: 2 ** 64 - 2 ** 23 + 2 ** 20, insecure: 1 },
       ],
+      unchecked: [],
+    });
+  });
+
+  it('says what it could not look at, because the tables are missing', async () => {
+    const made = machine({ [ROOT]: { 0: leaf(0, TOY_W), 1: tableEntry(ABSENT), 2: tableEntry(ABSENT) } }, ROOT);
+    made.memory.leaveOut(ABSENT);
+    await made.loader.load();
+    expect(checkInsecure(made.space)).toEqual({
+      counts: { writableExecutable: 256, userExecutable: 0 },
+      findings: [{ start: 0, end: 0x100000, insecure: 1 }],
+      unchecked: [{ start: 0x100000, end: 0x300000 }],
     });
   });
 

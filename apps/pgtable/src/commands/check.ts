@@ -13,7 +13,7 @@ export async function check({ io, machine: options }: CommandContext, format: 't
     const opened = machine.listedRoot();
     const { arch, root } = opened.space;
     await loadTables(io, opened, arch.ptdump.ranges(root));
-    const { counts, findings } = checkInsecure(opened.space);
+    const { counts, findings, unchecked } = checkInsecure(opened.space);
     const out = new Output(io.stdout);
     const offset = machine.plugin.kernelOffset((await machine.kernelOf(opened)).vmcoreinfo);
     for (const { start, end, insecure } of findings) {
@@ -40,10 +40,18 @@ export async function check({ io, machine: options }: CommandContext, format: 't
         out.line(`  ${hexAddress(start)}-${endAddress(end)}, ${pages} page${pages === 1 ? '' : 's'}`);
       }
     }
-    if (format === 'json') out.line(JSON.stringify({ ...counts, verdict: arch.ptdump.verdict(counts) }));
-    else out.line(arch.ptdump.verdict(counts));
+    const found = counts.writableExecutable + counts.userExecutable > 0;
+    // The kernel always has all of its tables, so it has no words for this. What was not looked at has not passed.
+    const verdict = found || unchecked.length === 0 ? arch.ptdump.verdict(counts) : 'Checked W+X mappings: no W+X pages found in what is in the dump, which is not all';
+    if (format === 'json') {
+      out.line(JSON.stringify({ ...counts, unchecked: unchecked.map(({ start, end }) => ({ start: hexAddress(start), end: endAddress(end) })), verdict }));
+    } else {
+      for (const { start, end } of unchecked) out.line(`Not checked: ${hexAddress(start)}-${endAddress(end)}, the page tables are not in the dump`);
+      out.line(verdict);
+    }
     await out.flush();
-    return counts.writableExecutable + counts.userExecutable > 0 ? ExitCode.Finding : ExitCode.Done;
+    if (found) return ExitCode.Finding;
+    return unchecked.length > 0 ? ExitCode.Unreadable : ExitCode.Done;
   } finally {
     await machine.close();
   }
