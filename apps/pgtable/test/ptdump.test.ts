@@ -129,6 +129,20 @@ describe('which part', () => {
   });
 });
 
+describe('roots that nothing vouches for', () => {
+  const guess = /^pgtable: the root table at 0x0000000000001000 is a guess \(structural scan, score \d+\): pgtable roots shows what speaks for it\n$/;
+
+  test.each([['ptdump', arm64], ['check', arm64], ['vtop', arm64, 'ffff000000001234']])('%s says that it guessed', async (...args) => {
+    expect((await pgtable(args)).err).toMatch(guess);
+  });
+
+  test('no guess replaces a register that was given', async () => {
+    const { code, out, err } = await pgtable(['ptdump', arm64, '--ttbr1', '0x5000']);
+    expect(err).toContain('TTBR1_EL1 was given, but not the granule and the address size: give --tcr too');
+    expect([code, out]).toEqual([3, '']);
+  });
+});
+
 describe('--filter', () => {
   // What the hand-made entries say: w x u s by the manual, all write-back.
   const words: readonly (readonly [words: readonly string[], expected: readonly (string | undefined)[]])[] = [

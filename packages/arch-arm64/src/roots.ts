@@ -61,7 +61,9 @@ class RootFinder {
     await this.addGiven('ttbr1', kernels);
     await this.addGiven('ttbr0', kernels);
     for (const kernel of kernels) await this.addKernel(kernel);
-    if (!this.candidates.some(({ role }) => role === 'kernel')) await this.addScanned();
+    // A table of somebody else's choice does not answer for the one in TTBR1_EL1, even if that cannot be read.
+    const unreadable = this.facts.registers.has('ttbr1') && !this.candidates.some(({ registers }) => registers.ttbr1 !== undefined);
+    if (!unreadable && !this.candidates.some(({ role }) => role === 'kernel')) await this.addScanned();
     this.explainMissing(kernels);
     const order: readonly RootSource[] = ['given', 'cpu-note', 'vmcoreinfo-note', 'vmcoreinfo-scan', 'structural-scan'];
     // Sorting is stable, so what was found first stays first within a source.

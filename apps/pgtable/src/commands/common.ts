@@ -23,8 +23,16 @@ export async function loadTables(io: Io, opened: OpenedRoot, ranges: readonly Va
   } finally {
     progress.stop();
   }
+  sayIfGuessed(io, opened);
   const missing = describeMissing(opened.loader);
   if (missing !== undefined) io.stderr.write(`pgtable: ${missing}: what they translate is shown as absent\n`);
+}
+
+/** Warns of a root that was found by its looks alone: what is printed of it may be of no address space at all. */
+export function sayIfGuessed(io: Io, { candidate }: OpenedRoot): void {
+  if (candidate.source !== 'structural-scan') return;
+  const score = candidate.score === undefined ? '' : `, score ${candidate.score}`;
+  io.stderr.write(`pgtable: the root table at ${hexAddress(candidate.table)} is a guess (structural scan${score}): pgtable roots shows what speaks for it\n`);
 }
 
 /** A number as people write addresses: hexadecimal, with or without 0x. */

@@ -4,7 +4,7 @@ import { attributeWords, kernelAccess, levelTitle, nonPresentWords, size, userAc
 import { ExitCode } from '../exit-codes.js';
 import { Output } from '../io.js';
 import { Machine, type Half } from '../machine.js';
-import { parseAddress, type CommandContext } from './common.js';
+import { parseAddress, sayIfGuessed, type CommandContext } from './common.js';
 import { Lookup, type Part } from './lookup.js';
 import { stream } from './vtop-stream.js';
 
@@ -28,6 +28,7 @@ export async function vtop({ io, machine: options }: CommandContext, { addresses
   try {
     const lookup = new Lookup(machine, half);
     if (lookup.parts.length === 0) machine.requireRoot(half ?? 'kernel');
+    for (const opened of new Set(lookup.parts.map((part) => part.opened))) sayIfGuessed(io, opened);
     if (streamed) return await stream(io, lookup);
     const out = new Output(io.stdout);
     let all = true;
