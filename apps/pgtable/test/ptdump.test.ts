@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { FILTER_WORDS } from '../src/filter.js';
 import { dumpOf, jsonRows, pgtable, SAMPLE, Scratch, type JsonRow } from './harness.js';
-import { ARM64_FLAGS, arm64Elf, X86_FLAGS, x86Elf } from './machines.js';
+import { ARM64_FLAGS, arm64Elf, arm64Vmcoreinfo, vmcoreinfo, X86_FLAGS, x86Elf, x86Vmcoreinfo } from './machines.js';
 
 const scratch = new Scratch();
 const x86 = scratch.write('x86.elf', x86Elf());
@@ -106,6 +106,38 @@ describe('which part', () => {
     const kernel = await pgtable([...args, '--kernel', '--range', '1000-2000']);
     expect(kernel.err).toBe('pgtable: --range 1000-2000 lies outside of what this root translates\n  it translates 0xffff000000000000-0x10000000000000000\n');
     expect(kernel.code).toBe(2);
+  });
+
+  test('several ranges, in whatever order, are listed as if each stood alone, and nothing between them', async () => {
+    const high = (await list('--range', 'ffff888000001000-ffff888000002000')).lines;
+    const low = (await list('--range', '1000-2000')).lines;
+    expect(high).toHaveLength(2);
+    expect((await list('--range', '1000-2000', '--range', 'ffff888000001000-ffff888000002000')).lines).toEqual([...low, ...high]);
+    expect((await list('--range', 'ffff888000001000-ffff888000002000', '--range', '1000-2000')).lines).toEqual([...low, ...high]);
+    expect(await starts('--range', 'ffff888000001000+1', '--range', '1000-2000')).toEqual([USER[0], KERNEL[1]]);
+  });
+
+  test('ranges that overlap or touch are one', async () => {
+    expect(await starts('--range', '1000-3000', '--range', '2000-3000', '--range', '1000-2000')).toEqual(USER.slice(0, 2));
+    expect((await list('--range', '3000-4000', '--range', '2000-3000')).lines).toEqual((await list('--range', '2000-4000')).lines);
+  });
+
+  test('a range that the root does not translate is an error beside others too', async () => {
+    const args = ['ptdump', arm64, ...ARM64_FLAGS, '--range', 'ffff000000000000-ffff000000001000', '--range', '1000-2000'];
+    expect(await pgtable(args)).toMatchObject({ code: 2, out: '', err: 'pgtable: --range 1000-2000 lies outside of what this root translates\n  it translates 0xffff000000000000-0x10000000000000000\n' });
+  });
+
+  test('a range of user addresses needs the root of a process', async () => {
+    const file = scratch.write('kernel.elf', arm64Elf([vmcoreinfo(arm64Vmcoreinfo('6.12.0', 0x1000))]));
+    const { code, out, err } = await pgtable(['ptdump', file, '--range', '1000-2000']);
+    expect(err).toMatch(/no root table for user addresses was found in .*\n {2}no TTBR0_EL1 in this dump: give --ttbr0/);
+    expect([code, out]).toEqual([3, '']);
+  });
+
+  test('of a kernel that has user addresses in its own table too', async () => {
+    const args = ['ptdump', scratch.write('both.elf', x86Elf([vmcoreinfo(x86Vmcoreinfo('6.12.0', 0x1000, 0))])), '--format', 'json', '--range', '1000-2000'];
+    expect(await pgtable(args)).toMatchObject({ code: 3, out: '', err: expect.stringContaining('give --cr3') as string });
+    expect(jsonRows(await pgtable([...args, '--root', 'kernel'])).map(({ start }) => start)).toEqual([USER[0]]);
   });
 
   test.each(['2000', '2000-1000', '2000-2000', '2000+0', 'x-y', '0-1-2', '-', 'ffffffffffffffff+2', '1'.repeat(17) + '-0', '800000000000-900000000000'])('--range %s is an error of usage', async (range) => {

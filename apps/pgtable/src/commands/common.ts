@@ -58,6 +58,17 @@ export function parseRange(text: string): VaRange {
   return vaRange(start, end);
 }
 
+/** The same addresses in ascending ranges that neither overlap nor touch. */
+export function united(ranges: readonly VaRange[]): VaRange[] {
+  const all: VaRange[] = [];
+  for (const range of [...ranges].sort((a, b) => a.start - b.start)) {
+    const last = all.at(-1);
+    if (last !== undefined && range.start <= last.end) all[all.length - 1] = { start: last.start, end: Math.max(last.end, range.end) };
+    else all.push(range);
+  }
+  return all;
+}
+
 /** The parts of some ranges that lie in others. */
 export function intersect(a: readonly VaRange[], b: readonly VaRange[]): VaRange[] {
   return a.flatMap((one) => b.map((other) => ({ start: Math.max(one.start, other.start), end: Math.min(one.end, other.end) })).filter(({ start, end }) => start < end));

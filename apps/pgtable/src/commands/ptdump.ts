@@ -6,7 +6,7 @@ import { ExitCode } from '../exit-codes.js';
 import { parseFilter } from '../filter.js';
 import { Output } from '../io.js';
 import { Machine, type Half, type OpenedRoot } from '../machine.js';
-import { intersect, loadTables, parseRange, type CommandContext } from './common.js';
+import { intersect, loadTables, parseRange, united, type CommandContext } from './common.js';
 
 export type ListingFormat = 'kernel' | 'table' | 'json' | 'csv';
 
@@ -25,7 +25,8 @@ export async function ptdump({ io, machine: options }: CommandContext, command: 
   if (command.format === 'kernel' && (command.levels.length > 0 || command.filters.length > 0 || !command.merge)) {
     throw new PgtableError('EINVAL', 'the kernel format has no --level, --filter or --no-merge', { hint: 'add --format table, json or csv' });
   }
-  const wanted = command.ranges.map(parseRange);
+  const asked = command.ranges.map(parseRange);
+  const wanted = united(asked);
   const filter = command.filters.length === 0 ? undefined : parseFilter(command.filters);
   const machine = await Machine.open(options);
   try {
@@ -33,9 +34,12 @@ export async function ptdump({ io, machine: options }: CommandContext, command: 
     const opened = half === undefined ? machine.listedRoot() : machine.requireRoot(half);
     const { root, arch } = opened.space;
     const whole = half === undefined ? wholeSpace(root) : windowsOf(opened, half);
-    const ranges = wanted.length > 0 ? intersect(wanted, whole) : half === undefined ? arch.ptdump.ranges(root) : whole;
-    if (ranges.length === 0) {
-      throw new PgtableError('EINVAL', `--range ${command.ranges.join(' ')} lies outside of what this root translates`, {
+    // What was asked for is listed by itself: the kernel's lines go on from one of the ranges of a listing to the next.
+    const listings = wanted.length > 0 ? wanted.map((range) => intersect([range], whole)) : [half === undefined ? arch.ptdump.ranges(root) : whole];
+    const ranges = listings.flat();
+    const outside = command.ranges.filter((_, at) => intersect([asked[at]!], whole).length === 0);
+    if (outside.length > 0) {
+      throw new PgtableError('EINVAL', `--range ${outside.join(' ')} lies outside of what this root translates`, {
         hint: `it translates ${whole.map(({ start, end }) => `${hexAddress(start)}-${endAddress(end)}`).join(' and ')}`,
       });
     }
@@ -52,14 +56,16 @@ export async function ptdump({ io, machine: options }: CommandContext, command: 
     };
     if (command.format === 'kernel') {
       const all = await machine.markers(opened, ranges);
-      const markers = wanted.length === 0 && half === undefined ? all : markersFrom(all, ranges[0]!.start);
-      kernelListing(
-        opened.space,
-        (text, line) => {
-          out.line(mark(text, line !== undefined && line.insecure !== 0));
-        },
-        { ranges, markers },
-      );
+      for (const listing of listings) {
+        const markers = wanted.length === 0 && half === undefined ? all : markersFrom(all, listing[0]!.start);
+        kernelListing(
+          opened.space,
+          (text, line) => {
+            out.line(mark(text, line !== undefined && line.insecure !== 0));
+          },
+          { ranges: listing, markers },
+        );
+      }
     } else {
       listRuns(out, machine, opened, { ranges, filter, levels, merge: command.merge }, writers[command.format], mark);
     }
@@ -84,11 +90,14 @@ function markersFrom(markers: readonly Marker[], start: number): readonly Marker
 
 /** Whether ranges are of user addresses alone: then nobody means the kernel's own tables. */
 function areUser(machine: Machine, ranges: readonly VaRange[]): boolean {
-  const user = ranges.length === 0 ? undefined : machine.userRoot();
-  if (user === undefined) return false;
+  if (ranges.length === 0) return false;
+  const user = machine.userRoot();
   const kernel = machine.kernelRoot();
-  const inUser = intersect(ranges, windowsOf(user, 'user')).length;
-  return inUser > 0 && (kernel === undefined || intersect(ranges, windowsOf(kernel, 'kernel')).length === 0);
+  if (kernel !== undefined && intersect(ranges, windowsOf(kernel, 'kernel')).length > 0) return false;
+  if (user !== undefined) return intersect(ranges, windowsOf(user, 'user')).length > 0;
+  // The kernel's own table says nothing of a process, even where it has room for user addresses.
+  const room = kernel === undefined ? [] : windowsOf(kernel, 'user');
+  return room.length > 0 ? intersect(ranges, room).length > 0 : ranges.every(({ start }) => start < 2 ** 63);
 }
 
 /** What a listing row says, before it is text. */
