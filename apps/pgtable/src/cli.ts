@@ -6,7 +6,9 @@ import { run } from './program.js';
 // A reader that has seen enough (head, less) is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(ExitCode.Done);
-  throw error;
+  // Node says "ENOSPC: no space left on device, write".
+  process.stderr.write(`pgtable: the output cannot be written: ${error.message.replace(/^E\w+: |, \w+$/g, '')}\n`);
+  process.exit(ExitCode.Unreadable);
 });
 
 blocking(process.stdout);

@@ -1,4 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -183,6 +184,13 @@ describe('the program itself', () => {
     const { stdout, stderr } = spawnSync('sh', ['-c', `{ ${command}; echo "exit $?" >&2; } | head -n 1`], { encoding: 'utf8' });
     expect(stdout).toMatch(/^start,end,bytes.*\n$/);
     expect(stderr).toBe('exit 0\n');
+  });
+
+  test.skipIf(!existsSync('/dev/full'))('output that cannot be written is an error of a sentence, and no finding', () => {
+    const command = [process.execPath, ...flags, 'ptdump', SAMPLE].map((word) => `'${word}'`).join(' ');
+    const { status, stderr } = spawnSync('sh', ['-c', `${command} > /dev/full`], { encoding: 'utf8' });
+    expect(stderr).toBe('pgtable: the output cannot be written: no space left on device\n');
+    expect(status).toBe(3);
   });
 
   test('standard input, standard output and the exit code are connected', () => {
