@@ -169,6 +169,9 @@ function build(io: Io, architectures: readonly ArchPlugin[], finish: (code: Exit
     .action(async (words: string[], options: Options) => {
       const given = list(options.in);
       const { files, addresses } = given.length === 0 ? splitWords(words) : { files: given, addresses: words };
+      // A second dump cannot be meant, unless both are pieces of raw memory: FILE@ADDRESS.
+      const wrong = given.length > 0 ? undefined : files.slice(1).find((word) => !word.includes('@'));
+      if (wrong !== undefined) throw notAnAddress(wrong);
       if (addresses.length === 0) throw noAddress(files);
       finish(await vtop(context(files, options), { addresses, format: options.format as 'text' | 'json', ...half(options) }));
     });
@@ -228,6 +231,10 @@ function list(value: unknown): string[] {
 function splitWords(words: readonly string[]): { files: string[]; addresses: string[] } {
   const isAddress = (word: string): boolean => word === '-' || /^(0x[^/.@]*|[0-9a-f_]{1,20})$/i.test(word);
   return { files: words.filter((word) => !isAddress(word)), addresses: words.filter(isAddress) };
+}
+
+function notAnAddress(word: string): PgtableError {
+  return new PgtableError('EINVAL', `vtop: ${JSON.stringify(word)} is not an address`, { hint: 'give up to 16 hexadecimal digits, and no symbols; one dump stands before the addresses, or pieces of raw memory as FILE@ADDRESS' });
 }
 
 function noAddress(files: readonly string[]): PgtableError {

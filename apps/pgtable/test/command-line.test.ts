@@ -29,6 +29,8 @@ describe('exit code 2: the command line', () => {
     [['ptdump', x86, SAMPLE], 'only raw files can be put together', 'FILE@ADDRESS'],
     [['ptdump', `${x86}@fffffffffffffff`], 'is not a physical address', 'below 2^56'],
     [['vtop'], "missing required argument 'address'", ''],
+    [['vtop', x86, '1abc', '1abg'], 'vtop: "1abg" is not an address', 'one dump stands before the addresses'],
+    [['vtop', x86, 'linux_banner'], 'vtop: "linux_banner" is not an address', 'one dump stands before the addresses'],
   ])('%j', async (args, message, help) => {
     const { code, err, out } = await pgtable(args);
     expect(err).toMatch(/^pgtable: /m);
