@@ -25,6 +25,13 @@ describe.each(fixtures(''))('an extract of the extract %s', (name) => {
   });
 });
 
+test('a dump without any of its tables is an error of the dump', async () => {
+  const target = scratch.file('nothing.elf');
+  const { code, err } = await pgtable(['extract', '--tables-only', x86, '--cr3', '0x99000', '-o', target]);
+  expect(err).toContain(`none of the page tables is in ${x86}`);
+  expect(code).toBe(3);
+});
+
 describe('what is in the file', () => {
   test('tables and notes, and no other page', async () => {
     // A page of data beside the tables, which nothing but a leaf points to.

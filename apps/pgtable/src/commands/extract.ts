@@ -36,6 +36,9 @@ export async function extract({ io, machine: options }: CommandContext, output: 
     const states = new Uint8Array(pages.length);
     await memory.readBlocks(pages, PAGE, bytes, states);
     const segments = [...pages.keys()].filter((at) => states[at] === 1).map((at) => ({ address: pages[at]!, bytes: bytes.subarray(at * PAGE, (at + 1) * PAGE) }));
+    if (segments.length === 0) {
+      throw new PgtableError('ENOENT', `none of the page tables is in ${machine.title}`, { hint: 'the dump was cut short, leaves them out, or belongs at other addresses: pgtable roots says where they should be' });
+    }
 
     const { arch } = opened[0]!.space;
     const notes = memory.notes.filter(({ name }) => name !== 'PGTABLE');
