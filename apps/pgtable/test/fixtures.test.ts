@@ -118,6 +118,7 @@ describe('the root that is listed', () => {
     const given = await pgtable(['ptdump', dumpOf('guests-s390x'), '--asce', cr1!.registers.asce]);
     expect(current.out).not.toBe(kernel.out);
     expect(given.out).toBe(current.out);
+    expect([kernel.lines[0], current.lines[0]]).toEqual(['---[ Kernel Virtual Address Space ]---', '---[ User Space ]---']);
   });
 
   test("arm64: TTBR0 does not hide the kernel's", async () => {

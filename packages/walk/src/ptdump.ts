@@ -183,7 +183,8 @@ class Listing<H extends HandleFamily> {
 
   private begin(va: number): void {
     this.begun = true;
-    if (this.style.heading !== undefined) {
+    // A heading is of the kernel's addresses, and so is the first marker then.
+    if (this.style.heading !== undefined && this.space.root.windows.some(({ half }) => half === 'kernel')) {
       this.print(this.style.heading, undefined);
       if (va >= this.nextMarker) this.advance(va);
     } else if (this.markers[0] !== undefined) {
