@@ -270,12 +270,14 @@ class Search {
     const seen = await peekRoot(this.facts.memory, choice.config, choice.table);
     const evidence = [
       `${capital(info.source)} is of ${release} and puts ${facts.symbol} at ${hex(facts.address)}; ${arithmetic} that is physical address ${hexNumber(choice.table)}.`,
-      seen === undefined
-        ? 'The table is not in the dump.'
-        : `The table has ${seen.user} entries in the user half and ${seen.kernel} in the kernel half.`,
-      choice.verified
-        ? `Read as page tables it maps ${facts.symbol} to that same physical address.`
-        : `Read as page tables it does not map ${facts.symbol} to that address: it may have been overwritten, or the kernel had not set it up yet.`,
+      ...(seen === undefined
+        ? ['The table is not in the dump.']
+        : [
+            `The table has ${seen.user} entries in the user half and ${seen.kernel} in the kernel half.`,
+            choice.verified
+              ? `Read as page tables it maps ${facts.symbol} to that same physical address.`
+              : `Read as page tables it does not map ${facts.symbol} to that address: it may have been overwritten, or the kernel had not set it up yet.`,
+          ]),
     ];
     const registers: Record<string, bigint> = { cr3: BigInt(choice.table), [`SYMBOL(${facts.symbol})`]: facts.address };
     if (facts.physBase !== undefined) registers['NUMBER(phys_base)'] = facts.physBase;

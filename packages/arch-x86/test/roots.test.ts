@@ -87,6 +87,12 @@ describe('a QEMU dump of a 64-bit guest', () => {
     expect(said(found.candidates[1])).toMatch(/at 0x900000 is of Linux 6\.12\.1-crash.*does not map/);
     expect(found.missing).toEqual([expect.stringContaining('--cr3')]);
   });
+
+  it('says of a table that is not in the dump nothing but that', async () => {
+    const elsewhere = vmcoreinfo({ ...VMCOREINFO, 'NUMBER(phys_base)': String(2 ** 40) }, 'a VMCOREINFO text in memory at 0x200000');
+    const found = await find(facts(usual(), { vmcoreinfo: [elsewhere] }));
+    expect(found.candidates[0]!.evidence.slice(1)).toEqual(['The table is not in the dump.']);
+  });
 });
 
 describe('a dump that does not say which x86 it is', () => {
