@@ -40,10 +40,11 @@ export class Machine {
   readonly search: RootSearch;
   readonly symbols: Symbols | undefined;
   readonly recorded: Recorded;
-  private readonly rootChoice: string | undefined;
+  /** The root that the user chose for all addresses. */
+  readonly rootChoice: string | undefined;
   private readonly opened = new Map<RootCandidate, OpenedRoot>();
 
-  private constructor(parts: Pick<Machine, 'title' | 'memory' | 'plugin' | 'facts' | 'search' | 'symbols' | 'recorded'> & { rootChoice: string | undefined }) {
+  private constructor(parts: Pick<Machine, 'title' | 'memory' | 'plugin' | 'facts' | 'search' | 'symbols' | 'recorded' | 'rootChoice'>) {
     this.title = parts.title;
     this.memory = parts.memory;
     this.plugin = parts.plugin;

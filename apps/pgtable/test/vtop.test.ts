@@ -132,6 +132,11 @@ describe('halves and tags', () => {
     expect(await status(...ARM64_FLAGS, '--root', 'kernel', '1234', 'ffff000000001234')).toEqual(['absent', 'mapped 0x0000000000011234']);
   });
 
+  test('what the chosen root does not translate is no want of another root', async () => {
+    const { lines } = await pgtable(['vtop', arm64, ...ARM64_FLAGS, '--root', 'kernel', '1234']);
+    expect(lines).toEqual(['0x0000000000001234 absent: --root kernel translates no such address; leave it out, or give the root that does']);
+  });
+
   test('a tag in the top byte is ignored where TCR_EL1 says so', async () => {
     const [kernelTag, userTag] = ['00ff000000001234', 'ab00000000001234'];
     expect(await status(...ARM64_FLAGS, userTag, kernelTag)).toEqual(['mapped 0x0000000000030234', 'non-canonical']);

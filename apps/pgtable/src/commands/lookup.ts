@@ -57,6 +57,7 @@ export class Lookup {
 
   reasonWithout(address: bigint): string {
     if (this.statusWithout(address) === 'non-canonical') return 'not an address that this machine translates';
+    if (this.machine.rootChoice !== undefined) return `--root ${this.machine.rootChoice} translates no such address; leave it out, or give the root that does`;
     return `the root table for ${address >> 63n === 0n ? 'user' : 'kernel'} addresses is not known: ${this.machine.missingHint()}`;
   }
 }
