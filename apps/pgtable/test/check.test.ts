@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { pgtable, Scratch } from './harness.js';
-import { ARM64_FLAGS, ARM64_TCR, arm64Elf, X86_FLAGS, x86Elf, x86SoundElf, x86WholeElf } from './machines.js';
+import { ARM64_FLAGS, ARM64_TCR, arm64Elf, vmcoreinfo, X86_FLAGS, x86Elf, x86SoundElf, x86Vmcoreinfo, x86WholeElf } from './machines.js';
 
 const scratch = new Scratch();
 const x86 = scratch.write('x86.elf', x86Elf());
@@ -71,6 +71,31 @@ describe('writable and executable pages', () => {
     const map = scratch.write('System.map', 'ffff888000000000 T _text\nffff888000001ff0 t suspicious\nffff888000009000 T _end\n');
     const { lines } = await pgtable(['check', x86, ...X86_FLAGS, '--symbols', map]);
     expect(lines[0]).toContain('at address suspicious+0x10/0x7010');
+  });
+});
+
+describe('symbols', () => {
+  const moved = '6.12.0';
+  const kernel = scratch.write('moved.elf', x86Elf([vmcoreinfo(`${x86Vmcoreinfo(moved, 0x1000, 0x1fa00000)}SYMBOL(_stext)=ffff88801fa00000\n`)]));
+  const check = (map: string): ReturnType<typeof pgtable> => pgtable(['check', kernel, ...X86_FLAGS, '--symbols', scratch.write('map', map)]);
+
+  test('a System.map has where the kernel was linked, a kallsyms where it ran', async () => {
+    const linked = await check('ffff888000000000 T _stext\nffff887fe0601ff0 t suspicious\nffff888000009000 T _end\n');
+    const ran = await check('ffff88801fa00000 T _stext\nffff888000001ff0 t suspicious\nffff88801fa09000 T _end\n');
+    for (const { lines } of [linked, ran]) expect(lines[0]).toContain('at address suspicious+0x10/0x');
+  });
+
+  test('of another kernel are an error', async () => {
+    const { code, out, err } = await check('ffff888000001000 T _stext\n');
+    expect(err).toContain('is not of this kernel: it has _stext at 0xffff888000001000');
+    expect(err).toContain('give the System.map of 6.12.0');
+    expect([code, out]).toEqual([2, '']);
+  });
+
+  test('far from all of them are named by none', async () => {
+    const map = scratch.write('far.map', '0000000001000000 A phys_startup_64\nffffffff81000000 T _text\nffffffff82000000 D _end\n');
+    const { lines } = await pgtable(['check', x86, ...X86_FLAGS, '--symbols', map]);
+    expect(lines[0]).toBe('x86/mm: Found insecure W+X mapping at address 0xffff888000002000');
   });
 });
 

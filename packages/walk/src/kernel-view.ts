@@ -48,7 +48,8 @@ export function kernelView(
   plugin: ArchPlugin, space: Space, kernel: Space, memory: PhysicalMemory, vmcoreinfo: Vmcoreinfo | undefined, symbols: Symbols | undefined,
 ): KernelView {
   const reader = new VirtualReader(kernel, memory);
-  const offset = plugin.kernelOffset(vmcoreinfo);
+  const kernelOffset = plugin.kernelOffset(vmcoreinfo);
+  const offset = symbols?.movedBy(vmcoreinfo, kernelOffset) ?? kernelOffset;
   return {
     arch: space.arch,
     root: space.root,

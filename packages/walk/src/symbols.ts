@@ -1,9 +1,11 @@
-import { PgtableError } from '@pgtable/core';
+import { hexAddress, PgtableError, type Vmcoreinfo } from '@pgtable/core';
 
 /**
  * A kernel's symbol table in the format of `System.map` and `/proc/kallsyms`: `ADDRESS TYPE NAME`, hexadecimal.
  */
 export class Symbols {
+  /** Where they are from, for people. */
+  private readonly source: string;
   private readonly byName = new Map<string, bigint>();
   /** Names of weak symbols. */
   private readonly weak = new Set<string>();
@@ -12,6 +14,7 @@ export class Symbols {
 
   /** @throws PgtableError `EBADMSG` if the text holds no symbol */
   constructor(text: string, source: string) {
+    this.source = source;
     for (const line of text.split('\n')) {
       const match = /^([0-9a-f]+) ([A-Za-z?]) (\S+)/.exec(line);
       // The first of several symbols with one name is as good as any: the kernel's own are unique.
@@ -30,6 +33,26 @@ export class Symbols {
   /** The address as the table has it: where the kernel was linked, or where it ran if it is a kallsyms. */
   get(name: string): bigint | undefined {
     return this.byName.get(name);
+  }
+
+  /**
+   * What to add to an address of the table to have where it was while the kernel ran: a System.map has where the kernel
+   * was linked, a kallsyms where it ran.
+   *
+   * @param offset by how much that kernel was moved
+   * @throws PgtableError `EINVAL` if VMCOREINFO has a symbol of the table at neither address
+   */
+  movedBy(vmcoreinfo: Vmcoreinfo | undefined, offset: bigint): bigint {
+    const name = COMPARED.find((symbol) => this.byName.has(symbol) && vmcoreinfo?.symbol(symbol) !== undefined);
+    if (vmcoreinfo === undefined || name === undefined) return offset;
+    const address = this.byName.get(name)!;
+    const ran = vmcoreinfo.symbol(name)!;
+    if (address + offset === ran) return offset;
+    if (address === ran) return 0n;
+    const moved = offset === 0n ? '' : `, which the kernel moved to ${hexAddress(BigInt.asUintN(64, address + offset))},`;
+    throw new PgtableError('EINVAL', `${this.source} is not of this kernel: it has ${name} at ${hexAddress(address)}${moved} and ${vmcoreinfo.source} says ${hexAddress(ran)}`, {
+      hint: `give the System.map of ${vmcoreinfo.release ?? 'the kernel that was dumped'}, of the very same build, or its kallsyms`,
+    });
   }
 
   /**
@@ -56,6 +79,9 @@ export class Symbols {
     return (this.weak.has(name) ? 10000 : 0) + (byLinker ? 1000 : 0) + Math.min(underscores, 999);
   }
 }
+
+/** Symbols that VMCOREINFO and a System.map both have. Not swapper_pg_dir: on x86-64 that is another name for init_top_pgt. */
+const COMPARED = ['_stext', 'init_uts_ns'];
 
 /** Position of the first symbol above an address. */
 function firstAbove(sorted: readonly { readonly address: bigint }[], address: bigint): number {

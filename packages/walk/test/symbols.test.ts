@@ -1,3 +1,4 @@
+import { Vmcoreinfo } from '@pgtable/core';
 import { describe, expect, it } from 'vitest';
 import { Symbols } from '../src/index.js';
 
@@ -33,6 +34,20 @@ describe('Symbols', () => {
     expect(new Symbols('1000 T _stext\n1000 T __head_start\n1000 W start\n1000 T startup_64\n', 'x').nearest(0x1000n)?.name).toBe('startup_64');
     expect(new Symbols('1000 T a\n1000 T b\n1040 T c\n', 'x').nearest(0x1010n)).toEqual({ name: 'a', offset: 0x10n, size: 0x40n });
     expect(new Symbols('1000 T a\n', 'x').nearest(0x1010n)).toEqual({ name: 'a', offset: 0x10n, size: 0n });
+  });
+  it('tells where a kernel was linked from where it ran, and one kernel from another', () => {
+    const info = (stext: string) => new Vmcoreinfo(`OSRELEASE=6.12.0\nSYMBOL(_stext)=${stext}\n`, 'the VMCOREINFO note');
+    const linked = new Symbols('ffffffff81000000 T _text\nffffffff81000000 T _stext\n', 'System.map');
+    expect(linked.movedBy(info('ffffffffa0a00000'), 0x1fa00000n)).toBe(0x1fa00000n);
+    // A kallsyms has the addresses where the kernel ran.
+    expect(linked.movedBy(info('ffffffff81000000'), 0x1fa00000n)).toBe(0n);
+    expect(linked.movedBy(info('ffffffff81000000'), 0n)).toBe(0n);
+    // Nothing to compare with.
+    expect(linked.movedBy(undefined, 5n)).toBe(5n);
+    expect(new Symbols('1000 T a\n', 'x').movedBy(info('ffffffff81000000'), 5n)).toBe(5n);
+    expect(() => linked.movedBy(info('ffffffffa0b00000'), 0x1fa00000n)).toThrow(
+      'System.map is not of this kernel: it has _stext at 0xffffffff81000000, which the kernel moved to 0xffffffffa0a00000, and the VMCOREINFO note says 0xffffffffa0b00000',
+    );
   });
   it.each([
     ['no symbols', 'hello\nworld\n', 'holds no symbols'],

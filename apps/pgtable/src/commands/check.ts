@@ -1,5 +1,5 @@
 import { hexAddress, Insecure } from '@pgtable/core';
-import { checkInsecure } from '@pgtable/walk';
+import { checkInsecure, type Symbols } from '@pgtable/walk';
 import { endAddress } from '../describe.js';
 import { ExitCode } from '../exit-codes.js';
 import { Output } from '../io.js';
@@ -15,10 +15,11 @@ export async function check({ io, machine: options }: CommandContext, format: 't
     await loadTables(io, opened, arch.ptdump.ranges(root));
     const { counts, findings, unchecked } = checkInsecure(opened.space);
     const out = new Output(io.stdout);
-    const offset = machine.plugin.kernelOffset((await machine.kernelOf(opened)).vmcoreinfo);
+    const { vmcoreinfo } = await machine.kernelOf(opened);
+    const offset = machine.symbols?.movedBy(vmcoreinfo, machine.plugin.kernelOffset(vmcoreinfo)) ?? 0n;
     for (const { start, end, insecure } of findings) {
       const address = BigInt(start);
-      const found = machine.symbols?.nearest(address - offset);
+      const found = nearestSymbol(machine, address - offset);
       const symbol = found === undefined ? hexAddress(address) : `${found.name}+0x${found.offset.toString(16)}/0x${found.size.toString(16)}`;
       const pages = (end - start) / arch.geometry.pageBytes;
       if (format === 'json') {
@@ -55,4 +56,13 @@ export async function check({ io, machine: options }: CommandContext, format: 't
   } finally {
     await machine.close();
   }
+}
+
+/** More than any symbol: an address so far behind one is in no kernel image. */
+const LARGEST_SYMBOL = 2n ** 31n;
+
+/** The symbol that an address lies in; undefined where symbols are too far from it to say anything. */
+function nearestSymbol({ symbols }: Machine, address: bigint): ReturnType<Symbols['nearest']> {
+  const found = symbols?.nearest(address);
+  return found === undefined || found.offset >= LARGEST_SYMBOL || found.size >= LARGEST_SYMBOL ? undefined : found;
 }
