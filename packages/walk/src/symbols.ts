@@ -40,15 +40,16 @@ export class Symbols {
    * was linked, a kallsyms where it ran.
    *
    * @param offset by how much that kernel was moved
-   * @throws PgtableError `EINVAL` if VMCOREINFO has a symbol of the table at neither address
+   * @throws PgtableError `EINVAL` if VMCOREINFO has symbols of the table at neither address
    */
   movedBy(vmcoreinfo: Vmcoreinfo | undefined, offset: bigint): bigint {
-    const name = COMPARED.find((symbol) => this.byName.has(symbol) && vmcoreinfo?.symbol(symbol) !== undefined);
+    const common = COMPARED.filter((symbol) => this.byName.has(symbol) && vmcoreinfo?.symbol(symbol) !== undefined);
+    const differs = (by: bigint): string | undefined => common.find((symbol) => this.byName.get(symbol)! + by !== vmcoreinfo?.symbol(symbol));
+    const name = differs(offset);
     if (vmcoreinfo === undefined || name === undefined) return offset;
+    if (differs(0n) === undefined) return 0n;
     const address = this.byName.get(name)!;
     const ran = vmcoreinfo.symbol(name)!;
-    if (address + offset === ran) return offset;
-    if (address === ran) return 0n;
     const moved = offset === 0n ? '' : `, which the kernel moved to ${hexAddress(BigInt.asUintN(64, address + offset))},`;
     throw new PgtableError('EINVAL', `${this.source} is not of this kernel: it has ${name} at ${hexAddress(address)}${moved} and ${vmcoreinfo.source} says ${hexAddress(ran)}`, {
       hint: `give the System.map of ${vmcoreinfo.release ?? 'the kernel that was dumped'}, of the very same build, or its kallsyms`,
@@ -80,8 +81,8 @@ export class Symbols {
   }
 }
 
-/** Symbols that VMCOREINFO and a System.map both have. Not swapper_pg_dir: on x86-64 that is another name for init_top_pgt. */
-const COMPARED = ['_stext', 'init_uts_ns'];
+/** Symbols that VMCOREINFO and a System.map both have. Every build has the first at the same address, and the others elsewhere. */
+const COMPARED = ['_stext', 'init_uts_ns', 'kallsyms_names', 'swapper_pg_dir', 'init_top_pgt'];
 
 /** Position of the first symbol above an address. */
 function firstAbove(sorted: readonly { readonly address: bigint }[], address: bigint): number {

@@ -42,6 +42,10 @@ describe('Symbols', () => {
     // A kallsyms has the addresses where the kernel ran.
     expect(linked.movedBy(info('ffffffff81000000'), 0x1fa00000n)).toBe(0n);
     expect(linked.movedBy(info('ffffffff81000000'), 0n)).toBe(0n);
+    // Builds begin at one address, and have the rest elsewhere.
+    const uts = new Vmcoreinfo('SYMBOL(_stext)=ffffffff81000000\nSYMBOL(init_uts_ns)=ffffffff82000040\n', 'the VMCOREINFO note');
+    const other = new Symbols('ffffffff81000000 T _stext\nffffffff82000000 D init_uts_ns\n', 'System.map');
+    expect(() => other.movedBy(uts, 0n)).toThrow('it has init_uts_ns at 0xffffffff82000000 and the VMCOREINFO note says 0xffffffff82000040');
     // Nothing to compare with.
     expect(linked.movedBy(undefined, 5n)).toBe(5n);
     expect(new Symbols('1000 T a\n', 'x').movedBy(info('ffffffff81000000'), 5n)).toBe(5n);
