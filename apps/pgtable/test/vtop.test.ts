@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { pgtable, SAMPLE, Scratch } from './harness.js';
-import { ARM64_FLAGS, arm64Elf, arm64Vmcoreinfo, vmcoreinfo, X86_FLAGS, x86Elf } from './machines.js';
+import { ARM64_FLAGS, arm64Elf, arm64Vmcoreinfo, vmcoreinfo, X86_FLAGS, x86Elf, X86_MEMORY } from './machines.js';
 
 const scratch = new Scratch();
 const x86 = scratch.write('x86.elf', x86Elf());
@@ -19,6 +19,7 @@ interface Json {
   readonly reason?: string;
   readonly pa?: string;
   readonly pageBytes?: number;
+  readonly memory?: string;
   readonly root?: { readonly table: string; readonly role: string };
   readonly steps?: readonly { readonly level: string; readonly title: string; readonly table: string; readonly index: number; readonly entryAddress: string; readonly entry: string; readonly kernel?: string; readonly user?: string; readonly flags?: readonly string[]; readonly group?: number; readonly nonPresent?: string }[];
 }
@@ -120,6 +121,16 @@ describe('where the dump and the addresses are told apart', () => {
     expect(err).toContain(message);
     expect([code, out]).toEqual([2, '']);
   });
+});
+
+test('as JSON too it is said whether the memory is in the dump', async () => {
+  // The pages from 0x10000 on that the tables map: one of them is in the second file.
+  const bytes = new Uint8Array(0x10000);
+  bytes.set(X86_MEMORY.bytes);
+  const larger = `${scratch.write('larger.raw', bytes)}@1000`;
+  const memory = async (file: string): Promise<unknown[]> => (await pgtable(['vtop', file, ...X86_FLAGS, '--format', 'json', '1abc', '2abc', '5000'])).lines.map((line) => json(line).memory);
+  expect(await memory(x86)).toEqual(['none', 'none', undefined]);
+  expect(await memory(larger)).toEqual(['present', 'none', undefined]);
 });
 
 describe('halves and tags', () => {

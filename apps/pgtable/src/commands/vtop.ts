@@ -1,4 +1,5 @@
 import { EntryKind, hexAddress, PgtableError } from '@pgtable/core';
+import type { ByteState } from '@pgtable/memory';
 import { translateBatch, type Translation, type TranslationStatus } from '@pgtable/walk';
 import { attributeWords, kernelAccess, levelTitle, nonPresentWords, size, userAccess } from '../describe.js';
 import { ExitCode } from '../exit-codes.js';
@@ -82,7 +83,7 @@ function print(out: Output, machine: Machine, lookup: Lookup, part: Part | undef
   }
   if (translation.pageBytes !== undefined && translation.pa !== undefined) {
     const bytes = translation.pageBytes;
-    const state = machine.memory.stateOf(Number(translation.pa & ~0xfffn));
+    const state = stateOfPage(machine, translation.pa);
     // An extract has no memory but tables, which says nothing about this page.
     const where = state === 'present' || machine.recorded.isExtract ? '' : state === 'absent' ? ', not in the dump' : ', not memory that the dump knows';
     out.line(`  page of ${size(bytes)} at ${startOf(translation.pa, bytes)}${where}`);
@@ -91,6 +92,10 @@ function print(out: Output, machine: Machine, lookup: Lookup, part: Part | undef
   } else {
     out.line(`  stopped: ${translation.reason}`);
   }
+}
+
+function stateOfPage(machine: Machine, pa: bigint): ByteState {
+  return machine.memory.stateOf(Number(pa & ~0xfffn));
 }
 
 /** Where the aligned piece of memory begins that an address is in. */
@@ -105,7 +110,7 @@ function translationJson(machine: Machine, part: Part | undefined, address: bigi
     address: hexAddress(address),
     status: translation.status,
     reason: translation.reason,
-    ...(translation.pa === undefined ? {} : { pa: hexAddress(translation.pa), pageBytes: translation.pageBytes }),
+    ...(translation.pa === undefined ? {} : { pa: hexAddress(translation.pa), pageBytes: translation.pageBytes, ...(machine.recorded.isExtract ? {} : { memory: stateOfPage(machine, translation.pa) }) }),
     root: { table: hexAddress(part.opened.candidate.table), role: part.opened.candidate.role, architecture: machine.plugin.name, variant: part.opened.candidate.variant },
     steps: translation.steps.map((step) => ({
       level: step.level,
