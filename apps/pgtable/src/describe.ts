@@ -13,6 +13,12 @@ export function size(bytes: number): string {
   return `${value}${UNITS[unit] ?? ''}`;
 }
 
+/** The same with a unit always: 1000 is 1000 bytes. */
+export function amount(bytes: number): string {
+  const text = size(bytes);
+  return /\d$/.test(text) ? `${text} ${bytes === 1 ? 'byte' : 'bytes'}` : text;
+}
+
 /** Where a range ends, exclusive: the end of the address space is not written as 0. */
 export function endAddress(end: number, digits = 16): string {
   return end === 2 ** 64 ? '0x10000000000000000' : hexAddress(end, digits);

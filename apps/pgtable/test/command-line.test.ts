@@ -77,6 +77,11 @@ describe('exit code 3: the input', () => {
   });
 });
 
+test('info says in which unit memory is counted', async () => {
+  const { lines } = await pgtable(['info', `${scratch.write('odd.raw', new Uint8Array(1000))}@1000`, '--arch', 'x86']);
+  expect(lines.map((line) => line.replaceAll(/ +/g, ' '))).toEqual(expect.arrayContaining(['memory 1000 bytes in 1 range', ' 0x0000000000001000-0x00000000000013e8 1000 bytes present']));
+});
+
 describe('help', () => {
   test('of the program', async () => {
     const { code, out, err } = await pgtable(['--help']);

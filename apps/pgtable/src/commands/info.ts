@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
 import { hexAddress } from '@pgtable/core';
-import { endAddress, size } from '../describe.js';
+import { amount, endAddress } from '../describe.js';
 import { ExitCode } from '../exit-codes.js';
 import { Output } from '../io.js';
 import { Machine } from '../machine.js';
@@ -38,8 +38,8 @@ export async function info({ io, machine: options }: CommandContext, format: 'te
     const table = new Table({ style: { head: [], border: [], compact: true }, chars: BARE });
     table.push(['file', machine.title], ['format', memory.format], ['architecture', plugin.title]);
     for (const [label, value] of memory.facts) table.push([label, value]);
-    table.push(['memory', `${size(total(present))} in ${present.length} ranges${absent.length > 0 ? `, ${size(total(absent))} more not in the dump` : ''}`]);
-    for (const { start, end, state } of memory.ranges.slice(0, 16)) table.push(['', `${hexAddress(start)}-${hexAddress(end)} ${size(end - start)} ${state}`]);
+    table.push(['memory', `${amount(total(present))} in ${present.length} range${present.length === 1 ? '' : 's'}${absent.length > 0 ? `, ${amount(total(absent))} more not in the dump` : ''}`]);
+    for (const { start, end, state } of memory.ranges.slice(0, 16)) table.push(['', `${hexAddress(start)}-${hexAddress(end)} ${amount(end - start)} ${state}`]);
     if (memory.ranges.length > 16) table.push(['', `... and ${memory.ranges.length - 16} more (--format json lists all)`]);
     for (const { name, type, desc } of memory.notes) table.push(['note', `${name} type 0x${type.toString(16)}, ${desc.length} bytes`]);
     if (facts.vmcoreinfo.length === 0) table.push(['VMCOREINFO', 'none found']);
