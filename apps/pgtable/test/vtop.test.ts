@@ -148,6 +148,11 @@ describe('halves and tags', () => {
     expect(lines).toEqual(['0x0000000000001234 absent: --root kernel translates no such address; leave it out, or give the root that does']);
   });
 
+  test('an address of the other half is not said to be none of the machine', async () => {
+    const { lines } = await pgtable(['vtop', arm64, ...ARM64_FLAGS, '--user', 'ffff000000001234']);
+    expect(lines).toEqual(['0xffff000000001234 non-canonical: --user looks up user addresses alone']);
+  });
+
   test('a tag in the top byte is ignored where TCR_EL1 says so', async () => {
     const [kernelTag, userTag] = ['00ff000000001234', 'ab00000000001234'];
     expect(await status(...ARM64_FLAGS, userTag, kernelTag)).toEqual(['mapped 0x0000000000030234', 'non-canonical']);

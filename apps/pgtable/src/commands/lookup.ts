@@ -11,9 +11,11 @@ export class Lookup {
   readonly parts: readonly Part[];
   private readonly lacks: readonly Half[];
   private readonly machine: Machine;
+  private readonly half: Half | undefined;
 
   constructor(machine: Machine, half: Half | undefined) {
     this.machine = machine;
+    this.half = half;
     const parts: Part[] = [];
     const lacks: Half[] = [];
     // User addresses first: where both halves overlap (s390), the processor's own space is the one that is meant.
@@ -56,7 +58,7 @@ export class Lookup {
   }
 
   reasonWithout(address: bigint): string {
-    if (this.statusWithout(address) === 'non-canonical') return 'not an address that this machine translates';
+    if (this.statusWithout(address) === 'non-canonical') return this.half === undefined ? 'not an address that this machine translates' : `--${this.half} looks up ${this.half} addresses alone`;
     if (this.machine.rootChoice !== undefined) return `--root ${this.machine.rootChoice} translates no such address; leave it out, or give the root that does`;
     return `the root table for ${address >> 63n === 0n ? 'user' : 'kernel'} addresses is not known: ${this.machine.missingHint()}`;
   }
