@@ -154,7 +154,8 @@ export class Translator<H extends HandleFamily = HandleFamily> {
   /** Translates one address and tells every step. Tables that are not loaded count as absent. */
   explain(address: bigint): Translation {
     const steps: TranslationStep[] = [];
-    const low = address % BigInt(PAGE);
+    // Rounded down also below zero, where the remainder of a division is negative.
+    const low = address & BigInt(PAGE - 1);
     const reason = this.lookup(Number(address - low), steps);
     const mapped = this.status === 'mapped';
     return {

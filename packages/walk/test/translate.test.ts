@@ -120,6 +120,10 @@ describe('Translator.explain', () => {
     expect(translator.explain(0x30000n).steps.at(-1)).toMatchObject({ attributes: undefined, nonPresent: undefined });
     expect(translator.explain(MIBn + 0x5432n)).toMatchObject({ pa: 5n * MIBn + 0x5432n, pageBytes: MIB });
     expect(translator.explain(2n ** 64n - 1n)).toMatchObject({ status: 'unmapped', reason: 'not present' });
+    // The first page is mapped; what is below it is not an address of it.
+    expect(translator.explain(-1n)).toMatchObject({ status: 'non-canonical', pa: undefined, steps: [] });
+    expect(translator.explain(-4096n)).toMatchObject({ status: 'non-canonical', pa: undefined, steps: [] });
+    expect(translator.explain(2n ** 64n)).toMatchObject({ status: 'non-canonical', pa: undefined, steps: [] });
     expect(translator.explain(2n ** 64n - 2n ** 23n)).toMatchObject({ status: 'unmapped', reason: 'empty' });
   });
 
