@@ -1,4 +1,4 @@
-import { TableMemory, type HandleFamily, type Level, type MmContext, type WritableArch } from '@pgtable/core';
+import { TableMemory, type HandleFamily, type Level, type MmContext, type PteVal, type WritableArch } from '@pgtable/core';
 import { describe, expect, it } from 'vitest';
 import {
   changeProtection, collapseRange, mapRange, newRoot, protectRange, RunKind, splitLeaf, Translator, unmapRange, vmapRange, vunmapRange, walkRuns,
@@ -48,6 +48,36 @@ describe('mapRange', () => {
     freeAfter(space, collapseRange(space, 0x1_0000n, 'pmd', PROT.readOnly));
     protectRange(space, 0x2_4000n, 0x2000, PROT.readOnly).flush();
     expect(told).toEqual(['10000 pmd 1', '24000 pte 2']);
+  });
+
+  it('refuses physical memory that no entry can name, to its last page, and changes nothing', () => {
+    const { space, allocated } = memory(THREE);
+    const refusal = (pa: number, bytes: number, prot = PROT.readWrite) => thrownBy(() => { mapRange(space, 0n, pa, bytes, prot, { largestPage: Infinity }); });
+    for (const [pa, bytes] of [[2 ** 48, PAGE], [2 ** 48 - PAGE, 2 * PAGE], [2 ** 52, 16 * PAGE], [2 ** 60, PAGE]] as const) {
+      const { code, message, address } = refusal(pa, bytes);
+      const first = Math.max(pa, 2 ** 48);
+      expect([code, message, address]).toEqual(['EINVAL', `no pte entry can name the page at physical address 0x${first.toString(16)}`, BigInt(first)]);
+    }
+    expect(allocated).toEqual([]);
+    expect(pagesOf(space).size).toBe(0);
+    mapRange(space, 0n, 2 ** 48 - PAGE, PAGE, PROT.readWrite);
+    expect(pagesOf(space).get(0)?.pa).toBe(2 ** 48 - PAGE);
+  });
+
+  it('takes large pages where only they can name the physical memory, and where no table of small ones is in the way', () => {
+    const arch = writableToy(new TableMemory(), THREE);
+    const small = Object.create(arch.values.pte, { pfn: { value: (value: PteVal) => arch.values.pte.pfn(value) % 2 ** 20 } }) as typeof arch.values.pte;
+    const { space, allocated } = make({ ...arch, values: { ...arch.values, pte: small } });
+    const map = (va: bigint, pa: number, bytes: number, largestPage = Infinity) => { mapRange(space, va, pa, bytes, PROT.readWrite, { largestPage }); };
+    map(0n, 2 ** 32, 16 * PAGE);
+    expect(pagesOf(space).get(0)).toMatchObject({ pa: 2 ** 32, level: 'pmd' });
+    for (const refused of [() => { map(0x1_0000n, 2 ** 32, 16 * PAGE, PAGE); }, () => { map(0x1_0000n, 2 ** 32, 15 * PAGE); }]) {
+      expect(thrownBy(refused)).toMatchObject({ code: 'EINVAL', message: 'no pte entry can name the page at physical address 0x100000000' });
+    }
+    expect(allocated).toHaveLength(1);
+    map(0x1_0000n, 0, PAGE);
+    unmapRange(space, 0x1_0000n, PAGE).flush();
+    expect(thrownBy(() => { map(0x1_0000n, 2 ** 32, 16 * PAGE); })).toMatchObject({ code: 'EINVAL', address: 2n ** 32n });
   });
 
   it('refuses what makes no sense, and says what would', () => {

@@ -22,14 +22,16 @@ export interface MapOptions {
  * @param bytes a multiple of the page size, above 0
  * @param prot of `arch.vmProt` or `arch.kernelProt`
  * @throws PgtableError `EINVAL` if an address or the size is no multiple of the page size, the range is not within one of the
- *   root's windows, or part of it is mapped already: then nothing has changed; `EFAULT` if a table that the range needs is not here
+ *   root's windows, entries cannot name all of that physical memory, or part of the range is mapped already: then nothing has changed; `EFAULT` if a
+ *   table that the range needs is not here
  */
 export function mapRange<H extends HandleFamily>(space: AddressSpace<H>, va: bigint, pa: number, bytes: number, prot: Prot, options: MapOptions = {}): void {
   const editor = new TableEditor(space);
   const part = editor.part(va, bytes);
-  checkPhysical(editor, pa);
-  checkEmpty(editor, part);
-  mapPart(editor, part, { offset: pa - part.start, prot, pages: allowedPages(space.arch, options) });
+  const mapping: Mapping = { offset: pa - part.start, prot, pages: allowedPages(space.arch, options) };
+  checkPhysical(editor, part, mapping);
+  checkEmpty(editor, part, mapping);
+  mapPart(editor, part, mapping);
 }
 
 /** What a range is mapped to. */
@@ -53,20 +55,43 @@ function allowedPages(arch: WritableArch, options: MapOptions): HugePage[][] {
   });
 }
 
-function checkPhysical<H extends HandleFamily>(editor: TableEditor<H>, pa: number): void {
-  if (Number.isSafeInteger(pa) && pa >= 0 && pa % editor.page === 0) return;
-  throw new PgtableError('EINVAL', `physical address 0x${pa.toString(16)} does not begin a page`, { hint: `round it to ${editor.page} bytes` });
+/** Throws if the physical memory does not begin at a page, or no page size that can be used for all of it has entries that can name it. */
+function checkPhysical<H extends HandleFamily>(editor: TableEditor<H>, { start, end }: Part<H>, mapping: Mapping): void {
+  const pa = start + mapping.offset;
+  if (!Number.isSafeInteger(pa / editor.page) || pa < 0) {
+    throw new PgtableError('EINVAL', `physical address 0x${pa.toString(16)} does not begin a page`, { hint: `round it to ${editor.page} bytes` });
+  }
+  // Larger pages may lie higher than the smallest: those of x86's PSE-36.
+  const named = mapping.pages.flat().some((page) => [start, end, pa].every((edge) => edge % page.bytes === 0) && unnamed(editor, start, end, mapping, page) === undefined);
+  if (!named) checkNamed(editor, start, end, mapping);
 }
 
-/** Throws where something is mapped, or a table is missing. */
-function checkEmpty<H extends HandleFamily>(editor: TableEditor<H>, part: Part<H>): void {
+/** Throws if pages of the smallest size cannot name the physical memory of [start, end). */
+function checkNamed<H extends HandleFamily>(editor: TableEditor<H>, start: number, end: number, mapping: Mapping): void {
+  const pa = unnamed(editor, start, end, mapping, { bytes: editor.page, level: 'pte', count: 1 });
+  if (pa === undefined) return;
+  throw new PgtableError('EINVAL', `no pte entry can name the page at physical address 0x${hex(pa)}`, {
+    address: BigInt(pa),
+    hint: `${editor.space.arch.name} (${editor.space.arch.variant}) has no physical addresses so high there`,
+  });
+}
+
+/** The first or last physical address of [start, end) that an entry for such a page cannot hold: the frame comes back as another one. */
+function unnamed<H extends HandleFamily>(editor: TableEditor<H>, start: number, end: number, { offset, prot }: Mapping, page: HugePage): number | undefined {
+  const values = editor.valuesOf(page.level);
+  return [start, end - page.bytes].map((va) => va + offset).find((pa) => values.pfn(values.mkgroup(values.ofPfn(pa / editor.page, prot), page.count)) !== pa / editor.page);
+}
+
+/** Throws where something is mapped, or a table is missing, or a table is there whose entries cannot name the physical memory. */
+function checkEmpty<H extends HandleFamily>(editor: TableEditor<H>, part: Part<H>, mapping: Mapping): void {
+  if (part.table.level === 'pte') checkNamed(editor, part.start, part.end, mapping);
   if (part.start < part.va + part.first * editor.bytesOf(part.table.level) || part.end > part.va + part.limit * editor.bytesOf(part.table.level)) {
     throw new PgtableError('EINVAL', `the ${part.table.level} table for 0x${hex(part.va)} is too short for the range`, { address: BigInt(part.start), hint: 'take the short table out first' });
   }
   editor.eachRow(part, (kind, index, count, lo, hi) => {
     if (kind === EntryKind.None) return;
     if (kind === EntryKind.Table) {
-      checkEmpty(editor, editor.childPart(part, index, lo, hi));
+      checkEmpty(editor, editor.childPart(part, index, lo, hi), mapping);
       return;
     }
     const ops = editor.opsOf(part.table.level);
