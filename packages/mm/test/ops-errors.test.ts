@@ -1,7 +1,7 @@
 import type { PgtableError, TableHandles } from '@pgtable/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
-  exitMmap, fork, getUnmappedArea, getUserPagesFast, madvise, mmap, MmCounter, mprotect, mremap, munmap, pagemapRead, putPages, readUser, setCurrentThread, setHugePolicy, VmaFlags, writeUser, type MmapRequest,
+  exitMmap, fork, getUnmappedArea, getUserPagesFast, LockRuleError, madvise, mmap, MmCounter, mprotect, mremap, munmap, pagemapRead, putPages, readUser, setCurrentThread, setHugePolicy, VmaFlags, writeUser, type MmapRequest,
 } from '../src/index.js';
 import { FrameType } from '../src/frames/memmap.js';
 import { areas, boot, CHECKS, HUGE, map, quiet, READ, reading, shape, WRITE, type Machine, type Space } from './ops-machine.js';
@@ -140,6 +140,22 @@ it('moves nothing where there is no room for the VMAs of a move', () => {
     mm.mmput();
     quiet(kernel);
   }
+});
+
+it('makes no child where the parent cannot be locked', () => {
+  run((kernel, mm) => {
+    map(mm, 1, WRITE);
+    mm.lock.readLock();
+    expect(() => fork(mm)).toThrow(LockRuleError);
+    mm.lock.readUnlock();
+    const gone = kernel.newMm();
+    gone.mmput();
+    expect(codeOf(() => fork(gone))).toBe('EINVAL');
+    // The number that both would have taken is the next one's still, and at the end nothing is left.
+    const child = fork(mm);
+    expect(child.id).toBe(gone.id);
+    child.mmput();
+  });
 });
 
 it('leaves VMAs out of a fork, or empty', () => {

@@ -18,8 +18,9 @@ import { copyPageRange } from './copy-page-range.js';
  * @see `dup_mmap()`, kernel/fork.c, Linux 6.12
  */
 export function fork<H extends HandleFamily>(parent: Mm<H>): Mm<H> {
-  const child = parent.kernel.newMm();
+  // First: without the parent's lock there is no child to be given back.
   parent.lock.writeLock();
+  const child = newChild(parent);
   try {
     child.lock.writeLockNested();
     const flushes = new TableGather(parent);
@@ -34,6 +35,16 @@ export function fork<H extends HandleFamily>(parent: Mm<H>): Mm<H> {
   }
   parent.lock.writeUnlock();
   return child;
+}
+
+/** Locking: the parent's mmap lock, which is released if there is no memory for a child. */
+function newChild<H extends HandleFamily>(parent: Mm<H>): Mm<H> {
+  try {
+    return parent.kernel.newMm();
+  } catch (error) {
+    parent.lock.writeUnlock();
+    throw error;
+  }
 }
 
 /** The end of a fork, for some reason. Locking: the parent's mmap lock, which is released. @throws the reason; PgtableError `EBADMSG` with it as `cause` if the child does not end well: what it has then is of use to nobody */
