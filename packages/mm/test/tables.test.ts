@@ -2,7 +2,7 @@ import { geometryOf, levelNumber, LEVELS, PgtableError, VmFlags, type AliasHandl
 import { PageWalkLock, walkKernelPageTableRangeLockless, walkPageRange, type MmWalkOps } from '@pgtable/walk';
 import { describe, expect, it } from 'vitest';
 import {
-  freePgdRange, hugePmdBytes, hugePmdOrder, Kernel, mmAllocPmd, MmCounter, mmFindPmd, pageTableLock, pmdLockptr, pteAlloc, pteAllocKernel, pteFreeDefer, pteLockptr, pteOffsetMap, pteOffsetMapLock, pteOffsetMapRwNolock,
+  freePgdRange, hugePmdBytes, hugePmdOrder, Kernel, LockRuleError, mmAllocPmd, MmCounter, mmFindPmd, pageTableLock, pmdLockptr, pteAlloc, pteAllocKernel, pteFreeDefer, pteLockptr, pteOffsetMap, pteOffsetMapLock, pteOffsetMapRwNolock,
   pteUnmap, pteUnmapUnlock, setScheduler, TableGather, type Mm,
 } from '../src/index.js';
 import { RcuKind } from '../src/kernel/rcu-kinds.js';
@@ -130,7 +130,14 @@ describe.each(SHAPES)('page tables of an address space: %s', (name) => {
     if (locked === undefined) throw new Error('the table is not found');
     expect(locked.ptl.heldByMe).toBe(true);
     const { ptl } = locked;
+    // A second time this thread would wait for itself. What was refused leaves nothing behind, and the first stays.
+    expect(() => pteOffsetMapLock(mm, pmdp, address)).toThrow(LockRuleError);
+    expect(ptl.heldByMe).toBe(true);
     pteUnmapUnlock(locked);
+    expect(ptl.heldByMe).toBe(false);
+    expect(mm.kernel.rcu.readLockHeld()).toBe(false);
+    // What was given back is not locked any more: the table may be another's.
+    expect(codeOf(() => { locked.lock(); })).toBe('EINVAL');
     expect(ptl.heldByMe).toBe(false);
 
     if (hugePmdOrder(mm) !== undefined) {

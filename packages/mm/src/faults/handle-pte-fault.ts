@@ -51,11 +51,14 @@ export function handlePteFault<H extends HandleFamily>(vmf: VmFault<H>): FaultRe
     pteUnmap(table);
     return DONE;
   }
-  table.lock();
-  if (!table.unchanged()) {
-    pteUnmapUnlock(table);
-    return RETRY;
+  let unchanged = false;
+  try {
+    table.lock();
+    unchanged = table.unchanged();
+  } finally {
+    if (!unchanged) pteUnmapUnlock(table);
   }
+  if (!unchanged) return RETRY;
   if (!pteSame(arch, ptepGet(arch, table.ptep), pte)) {
     arch.updateMmuCache?.(mm.context, BigInt(address), 'pte', 1);
     pteUnmapUnlock(table);

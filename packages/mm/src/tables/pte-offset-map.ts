@@ -45,8 +45,11 @@ export class PteTable<H extends HandleFamily> implements MappedPtes<H> {
     return pteLockptr(this.mm, this.pmd);
   }
 
-  /** `spin_lock(ptl)`. Who wants to write asks {@link unchanged} next. */
+  /** `spin_lock(ptl)`. Who wants to write asks {@link unchanged} next. @throws PgtableError `EINVAL` once the table was given back */
   lock(): void {
+    if (this.state === 'given back') {
+      throw new PgtableError('EINVAL', 'a page table is locked after it was given back', { hint: 'map the table again with pteOffsetMap() or a sibling, and look whether it is there' });
+    }
     this.ptl.lock();
     this.state = 'locked';
   }
@@ -123,8 +126,13 @@ export function pteOffsetMapLock<H extends HandleFamily>(mm: Mm<H>, pmdp: H['pmd
   for (;;) {
     const table = pteOffsetMap(mm, pmdp, address);
     if (table === undefined) return undefined;
-    table.lock();
-    if (table.unchanged()) return table;
+    try {
+      table.lock();
+      if (table.unchanged()) return table;
+    } catch (error) {
+      pteUnmapUnlock(table);
+      throw error;
+    }
     pteUnmapUnlock(table);
   }
 }
