@@ -394,6 +394,7 @@ export function freeTableIn<H extends TableHandles>(context: TablesContext, tabl
   const index = indexOf<H, Level>(table.entry(0));
   fillTable(context.tables, index, table.entries, context.values[table.level].empty);
   context.tables.release(table.level, table.address, table.entries);
+  table.free();
 }
 
 function fillTable(tables: TableMemory, index: number, entries: number, empty: bigint): void {

@@ -10,7 +10,8 @@ import type { WritableOps } from './writable.js';
  *
  * Its entries are already in the architecture's form (empty entries that are not zero, contiguous groups), so they are read
  * and written by the architecture; but no translation of them is cached, so nothing needs a flush, and no address space or lock is
- * asked for. {@link WritableOps.populate} makes it live, and from then on it is used by handles alone.
+ * asked for. {@link WritableOps.populate} makes it live, and from then on it is used by handles alone. After {@link WritableArch.freeTable} it
+ * is not used at all.
  */
 export class UnlinkedTable<H extends HandleFamily, L extends Level = Level> {
   readonly level: L;
@@ -23,6 +24,7 @@ export class UnlinkedTable<H extends HandleFamily, L extends Level = Level> {
   private readonly mm: MmContext;
   private readonly bytes: bigint;
   private linked = false;
+  private freed = false;
 
   /** For architecture code: others use {@link WritableArch.newTable} and {@link WritableOps.unlink}. */
   constructor(ops: WritableOps<H, L>, first: H[L], shape: { readonly address: number; readonly entries: number; readonly shift: number; readonly user: boolean }) {
@@ -59,6 +61,9 @@ export class UnlinkedTable<H extends HandleFamily, L extends Level = Level> {
         hint: 'take handles from the entry that points to it: pteOffset(arch, pmdp, address)',
       });
     }
+    if (this.freed) {
+      throw new PgtableError('EINVAL', `the ${this.level} table at 0x${this.address.toString(16)} was given back`, { hint: 'its memory may be another table: make a new one with arch.newTable' });
+    }
     if (!Number.isInteger(index) || !Number.isInteger(count) || index < 0 || count < 1 || index + count > this.entries) {
       throw new PgtableError('EINVAL', `entries [${index}, ${index + count}) of a ${this.level} table with ${this.entries}`);
     }
@@ -69,6 +74,12 @@ export class UnlinkedTable<H extends HandleFamily, L extends Level = Level> {
   link(): void {
     this.entry(0);
     this.linked = true;
+  }
+
+  /** For architecture code: the table's memory goes back, and nobody uses this object any more. */
+  free(): void {
+    this.entry(0);
+    this.freed = true;
   }
 }
 

@@ -162,7 +162,7 @@ export interface WritableArch<H extends HandleFamily = HandleFamily> extends Arc
   /**
    * `pte_free` and its siblings: the table's memory goes back, its entries empty.
    *
-   * @throws PgtableError `EINVAL` if the table is live
+   * @throws PgtableError `EINVAL` if the table is live, or was given back before
    */
   freeTable(table: UnlinkedTable<H>): void;
   /**

@@ -131,6 +131,22 @@ describe('making a table live', () => {
     expect(again.get(7)).toBe(0n);
   });
 
+  it('is over when it was given back, though its memory is another one\'s by then', () => {
+    const { arch, mm, ptes, pmdp } = linked();
+    arch.freeTable(ptes);
+    const other = arch.newTable('pte', 0x9000, true);
+    other.set(0, pte(0x9000n | V));
+    for (const use of [
+      () => ptes.get(0), () => { ptes.set(0, pte(V)); }, () => ptes.entry(0), () => { arch.freeTable(ptes); }, () => { pmdPopulate(arch, mm, ADDRESS, pmdp, ptes); },
+    ]) expect(use).toThrow(/^the pte table at 0x2000 was given back$/);
+    expect(ptes.live).toBe(false);
+    expect(other.get(0)).toBe(0x9000n | V);
+    // What is made at the same address is another table.
+    const again = arch.newTable('pte', 0x2000, true);
+    expect(codeOf(() => ptes.get(0))).toBe('EINVAL');
+    arch.freeTable(again);
+  });
+
   it('takes nothing out of an entry that points to no table that is here', () => {
     const { arch, mm, pmdp } = linked();
     for (const bits of [0n, 0x50000n | V, 0x9000n | V | TABLE]) {
