@@ -44,7 +44,7 @@ it('refuses requests that cannot be', () => {
   run((kernel, mm, page) => {
     const start = map(mm, 4, WRITE);
     const bad: readonly [Partial<MmapRequest<TableHandles>>, string][] = [
-      [{ bytes: 0 }, 'EINVAL'], [{ prot: 64 }, 'EINVAL'], [{ sharing: 'shared' }, 'EINVAL'], [{ fixed: true }, 'EINVAL'], [{ fixed: true, address: start + 1 }, 'EINVAL'],
+      [{ bytes: 0 }, 'EINVAL'], [{ prot: 64 }, 'EINVAL'], [{ flags: VmaFlags.Shared }, 'EINVAL'], [{ flags: VmaFlags.DontCopy | VmaFlags.Write }, 'EINVAL'], [{ flags: VmaFlags.MayShare }, 'EINVAL'], [{ sharing: 'shared' }, 'EINVAL'], [{ fixed: true }, 'EINVAL'], [{ fixed: true, address: start + 1 }, 'EINVAL'],
       [{ fixed: 'noReplace', address: start }, 'EINVAL'], [{ fixed: true, address: 0 }, 'ENOMEM'], [{ bytes: 2 ** 50 }, 'ENOMEM'],
     ];
     for (const [request, code] of bad) expect([request, codeOf(() => mmap(mm, { bytes: page, prot: READ, ...request }))]).toEqual([request, code]);

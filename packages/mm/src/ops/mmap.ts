@@ -22,7 +22,7 @@ export interface MmapRequest<H extends HandleFamily = HandleFamily> {
   readonly mapping?: Mapping<H>;
   /** The first page of the file. Default 0. */
   readonly pgoff?: number;
-  /** More {@link VmaFlags}: Locked, DontCopy and the like. */
+  /** More {@link VmaFlags}: Locked, DontCopy and the like. Rights are `prot`'s, and what is shared is `sharing`'s. */
   readonly flags?: number;
   /** Where to look for addresses. Default `topDown`. */
   readonly layout?: MmapLayout;
@@ -43,6 +43,8 @@ const MAY_RIGHTS = VmaFlags.MayRead | VmaFlags.MayWrite | VmaFlags.MayExec;
 export function mmap<H extends HandleFamily>(mm: Mm<H>, request: MmapRequest<H>): number {
   const { bytes, prot, mapping, fixed = false, sharing = 'private', flags = 0 } = request;
   if ((prot & ~RIGHTS) !== 0) throw new PgtableError('EINVAL', `0x${prot.toString(16)} are no rights of pages`, { hint: 'give VmaFlags.Read, Write and Exec, or 0' });
+  const said = flags & (RIGHTS | MAY_RIGHTS | VmaFlags.Shared | VmaFlags.MayShare);
+  if (said !== 0) throw new PgtableError('EINVAL', `0x${said.toString(16)} cannot be asked for in \`flags\``, { hint: 'rights are `prot`, and shared memory is `sharing`' });
   if (sharing === 'shared' && mapping === undefined) {
     throw new PgtableError('EINVAL', 'anonymous memory cannot be shared without a file', { hint: 'give kernel.newMapping(pages) as `mapping`, as the kernel does with shmem behind the scenes' });
   }
