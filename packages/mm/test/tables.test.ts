@@ -136,6 +136,11 @@ describe.each(SHAPES)('page tables of an address space: %s', (name) => {
     pteUnmapUnlock(locked);
     expect(ptl.heldByMe).toBe(false);
     expect(mm.kernel.rcu.readLockHeld()).toBe(false);
+    {
+      using used = pteOffsetMapLock(mm, pmdp, address);
+      expect([used?.ptl.heldByMe, mm.kernel.rcu.readLockHeld()]).toEqual([true, true]);
+    }
+    expect([ptl.heldByMe, mm.kernel.rcu.readLockHeld()]).toEqual([false, false]);
     // What was given back is not locked any more: the table may be another's.
     expect(codeOf(() => { locked.lock(); })).toBe('EINVAL');
     expect(ptl.heldByMe).toBe(false);

@@ -15,6 +15,10 @@ import { pteLockptr, type Ptl } from './table-locks.js';
  * mm/pgtable-generic.c of Linux 6.12; the two `nolock` forms are those that 6.13 has in the place of pte_offset_map_nolock().
  */
 
+/** What a `using` declaration needs, where the compiler's library knows of it: these types ask for no more than ES2023. */
+type Using = SymbolConstructor extends { readonly dispose: infer K extends symbol } ? Readonly<Record<K, () => void>> : object;
+type MappedTable<H extends HandleFamily> = PteTable<H> & Using;
+
 /** The entries of a PTE table for as long as it is mapped. `using` gives it back by itself. Locking: as {@link pteOffsetMap}, until it is given back. */
 export class PteTable<H extends HandleFamily> implements MappedPtes<H> {
   readonly mm: Mm<H>;
@@ -23,6 +27,12 @@ export class PteTable<H extends HandleFamily> implements MappedPtes<H> {
   private readonly pmdp: H['pmd'];
   private readonly first: H['pte'];
   private state: 'mapped' | 'locked' | 'given back' = 'mapped';
+
+  static {
+    // Where there is no such symbol there is no `using`, and its type asks for nothing.
+    const { dispose } = Symbol as { readonly dispose?: symbol };
+    if (dispose !== undefined) Object.defineProperty(this.prototype, dispose, { value(this: PteTable<HandleFamily>) { this.unlock(); } });
+  }
 
   /** For {@link pteOffsetMap} and its siblings, in an RCU read section that is this object's to end. */
   constructor(mm: Mm<H>, pmdp: H['pmd'], pmd: PmdVal, first: H['pte']) {
@@ -79,13 +89,17 @@ export class PteTable<H extends HandleFamily> implements MappedPtes<H> {
  * @returns undefined if there is no table: the pmd entry is empty, a huge page, or not present. What to do then is up to who asked: nothing, or to look again
  * @throws PgtableError `EBADMSG` if the pmd entry is bad; the kernel clears such an entry and goes on
  */
-export function pteOffsetMap<H extends HandleFamily>(mm: Mm<H>, pmdp: H['pmd'], address: number): PteTable<H> | undefined {
+export function pteOffsetMap<H extends HandleFamily>(mm: Mm<H>, pmdp: H['pmd'], address: number): MappedTable<H> | undefined {
   const { arch, kernel: { rcu } } = mm;
   rcu.readLock();
   try {
     const pmd = pmdpGetLockless(arch, pmdp);
     const ptep = pmdNone(arch, pmd) || !pmdPresent(arch, pmd) || pmdLeaf(arch, pmd) ? undefined : pteOffsetLockless(arch, pmdp, checked(mm, pmd, address), BigInt(address));
-    if (ptep !== undefined) return new PteTable(mm, pmdp, pmd, ptep);
+    if (ptep !== undefined) {
+      const table: object = new PteTable(mm, pmdp, pmd, ptep);
+      // The compiler does not know what the static block gave the class.
+      return table as MappedTable<H>;
+    }
   } catch (error) {
     rcu.readUnlock();
     throw error;
@@ -99,7 +113,7 @@ export function pteOffsetMap<H extends HandleFamily>(mm: Mm<H>, pmdp: H['pmd'], 
  *
  * Locking: as {@link pteOffsetMap}.
  */
-export function pteOffsetMapRoNolock<H extends HandleFamily>(mm: Mm<H>, pmdp: H['pmd'], address: number): PteTable<H> | undefined {
+export function pteOffsetMapRoNolock<H extends HandleFamily>(mm: Mm<H>, pmdp: H['pmd'], address: number): MappedTable<H> | undefined {
   return pteOffsetMap(mm, pmdp, address);
 }
 
@@ -108,7 +122,7 @@ export function pteOffsetMapRoNolock<H extends HandleFamily>(mm: Mm<H>, pmdp: H[
  *
  * Locking: as {@link pteOffsetMap}.
  */
-export function pteOffsetMapRwNolock<H extends HandleFamily>(mm: Mm<H>, pmdp: H['pmd'], address: number): PteTable<H> | undefined {
+export function pteOffsetMapRwNolock<H extends HandleFamily>(mm: Mm<H>, pmdp: H['pmd'], address: number): MappedTable<H> | undefined {
   return pteOffsetMap(mm, pmdp, address);
 }
 
@@ -122,7 +136,7 @@ export function pteOffsetMapRwNolock<H extends HandleFamily>(mm: Mm<H>, pmdp: H[
  *
  * @returns undefined if there is no table: as {@link pteOffsetMap}
  */
-export function pteOffsetMapLock<H extends HandleFamily>(mm: Mm<H>, pmdp: H['pmd'], address: number): PteTable<H> | undefined {
+export function pteOffsetMapLock<H extends HandleFamily>(mm: Mm<H>, pmdp: H['pmd'], address: number): MappedTable<H> | undefined {
   for (;;) {
     const table = pteOffsetMap(mm, pmdp, address);
     if (table === undefined) return undefined;
