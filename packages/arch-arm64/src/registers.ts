@@ -129,11 +129,11 @@ export function arm64Root(config: Arm64Config, table: number): Root {
  * The address without its tag: where the top byte of this half is ignored, the address that is translated.
  *
  * Bit 55 chooses the table, so it is copied upwards. An address of the other half, or any address where TBI is off, comes
- * back as it is.
+ * back as it is, and so does what has more than 64 bits.
  */
 export function untag(config: Pick<ResolvedConfig, 'half' | 'topByteIgnore'>, address: bigint): bigint {
   const upper = ((address >> 55n) & 1n) === 1n;
-  if (!config.topByteIgnore || upper !== (config.half === 'ttbr1')) return address;
+  if (!config.topByteIgnore || upper !== (config.half === 'ttbr1') || address !== BigInt.asUintN(64, address)) return address;
   const low = address & ((1n << 56n) - 1n);
   return upper ? low | (0xffn << 56n) : low;
 }

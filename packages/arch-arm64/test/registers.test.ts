@@ -112,6 +112,9 @@ describe('the top byte', () => {
   it('stays for the other half, and without TBI', () => {
     expect(untag(kernel, 0xb400_7fff_1234_5678n)).toBe(0xb400_7fff_1234_5678n);
     expect(untag(user, 0xf4ff_8000_1234_5678n)).toBe(0xf4ff_8000_1234_5678n);
+    // What is no address of 64 bits has no tag that could be taken off: it would become another address.
+    for (const none of [2n ** 64n, 2n ** 70n + 0x1234_5678n, -(2n ** 56n)]) expect(untag(user, none)).toBe(none);
+    for (const none of [-1n, 2n ** 64n + 0xffff_8000_1234_5678n]) expect(untag(kernel, none)).toBe(none);
     expect(untag({ ...kernel, topByteIgnore: false }, 0xf4ff_8000_1234_5678n)).toBe(0xf4ff_8000_1234_5678n);
   });
 
