@@ -147,8 +147,10 @@ export class TableMemory {
    *
    * @param address physical address of the table on its machine; the pair of level and address must be new
    * @returns the index of the table's first entry
+   * @throws PgtableError `EINVAL` for a pair that is here already, or no entries; `ENOMEM` as {@link reserve}
    */
   allocate(level: Level, address: number, entries: number): number {
+    if (!Number.isInteger(entries) || entries < 1) throw new PgtableError('EINVAL', `a ${level} table cannot have ${entries} entries`, { hint: 'give a whole number from 1 on' });
     const map = this.baseMap(level);
     if (map.has(address)) throw new PgtableError('EINVAL', `there is already a ${level} table at physical address ${hex(address)}`, { address: BigInt(address) });
     const base = this.free.get(entries)?.pop() ?? this.place(entries);

@@ -12,6 +12,13 @@ function codeOf(action: () => unknown): string | undefined {
 }
 
 describe('TableMemory', () => {
+  it.each([0, -1, 0.5, Number.NaN])('has no table of %d entries, and goes on as before', (entries) => {
+    const tables = new TableMemory();
+    expect(() => tables.allocate('pte', 0x1000, entries)).toThrow(`a pte table cannot have ${entries} entries`);
+    expect([tables.tables, tables.entries, tables.find('pte', 0x1000)]).toEqual([0, 0, -1]);
+    expect([tables.allocate('pte', 0x1000, 8), tables.allocate('pte', 0x2000, 8)]).toEqual([0, 8]);
+  });
+
   it('keeps entries, handles and the three views while it grows', () => {
     const tables = new TableMemory();
     const bases: number[] = [];
