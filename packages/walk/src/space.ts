@@ -1,4 +1,4 @@
-import type { Arch, HandleFamily, Level, LevelOps, Root, ScanBuffer, ScanFilter, TableOf } from '@pgtable/core';
+import { PgtableError, type Arch, type HandleFamily, type Level, type LevelOps, type Root, type ScanBuffer, type ScanFilter, type TableOf } from '@pgtable/core';
 
 /** An architecture in one configuration and a root: one address space that can be walked. */
 export interface Space<H extends HandleFamily = HandleFamily> {
@@ -21,8 +21,12 @@ export function wholeSpace(root: Root): readonly VaRange[] {
  * A range of addresses from the edge of the API: rounded outwards to pages, because tables know nothing smaller.
  *
  * @param end exclusive; may be 2n ** 64n
+ * @throws PgtableError `EINVAL` if the end is before the start, or one of them is no address of 64 bits
  */
 export function vaRange(start: bigint, end: bigint): VaRange {
+  if (start < 0n || end < start || end > 2n ** 64n) {
+    throw new PgtableError('EINVAL', `there are no addresses from 0x${start.toString(16)} to 0x${end.toString(16)}`, { hint: 'give an end that is not below the start, and at most 2n ** 64n' });
+  }
   const page = 4096n;
   return { start: Number(start - (start % page)), end: Number(end + ((page - (end % page)) % page)) };
 }

@@ -170,6 +170,10 @@ describe('ranges', () => {
   it('are rounded outwards to pages', () => {
     expect(vaRange(0x1234n, 0x5001n)).toEqual({ start: 0x1000, end: 0x6000 });
     expect(vaRange(0x1000n, 0x5000n)).toEqual({ start: 0x1000, end: 0x5000 });
+    expect(vaRange(0x5000n, 0x5000n)).toEqual({ start: 0x5000, end: 0x5000 });
+    for (const [start, end] of [[-1n, 0x5000n], [0n, 2n ** 64n + 1n], [0x5000n, 0x4fffn]] as const) {
+      expect(() => vaRange(start, end)).toThrow(/^there are no addresses from /);
+    }
     expect(vaRange(0xffff_ffff_ffff_f001n, 2n ** 64n)).toEqual({ start: 2 ** 64 - 4096, end: 2 ** 64 });
   });
   it('cover what a root translates', () => {
