@@ -74,6 +74,8 @@ describe('mapRange', () => {
     for (const refused of [() => { map(0x1_0000n, 2 ** 32, 16 * PAGE, PAGE); }, () => { map(0x1_0000n, 2 ** 32, 15 * PAGE); }]) {
       expect(thrownBy(refused)).toMatchObject({ code: 'EINVAL', message: 'no pte entry can name the page at physical address 0x100000000' });
     }
+    expect(thrownBy(() => { splitLeaf(space, 0x3000n, PROT.readWrite); })).toMatchObject({ code: 'EINVAL', message: 'the page at 0x3000 cannot be split: no pte entry can name its physical memory' });
+    expect(pagesOf(space).get(0)).toMatchObject({ pa: 2 ** 32, level: 'pmd' });
     expect(allocated).toHaveLength(1);
     map(0x1_0000n, 0, PAGE);
     unmapRange(space, 0x1_0000n, PAGE).flush();

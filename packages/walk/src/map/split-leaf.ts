@@ -11,7 +11,7 @@ import { TableEditor, type Place } from './table-editor.js';
  *
  * @param prot permissions of the new leaves, whether they are writable excepted. Levels may say the same in different bits, so it
  *   cannot be had from the old leaf
- * @throws PgtableError `EINVAL` if the address is not mapped, or by the smallest page, or by a group of entries
+ * @throws PgtableError `EINVAL` if the address is not mapped, or by the smallest page, or by a group of entries, or lies higher than smaller pages can (x86's PSE-36): nothing has changed
  */
 export function splitLeaf<H extends HandleFamily>(space: AddressSpace<H>, va: bigint, prot: Prot): void {
   const editor = new TableEditor(space);
@@ -32,8 +32,14 @@ export function splitLeaf<H extends HandleFamily>(space: AddressSpace<H>, va: bi
   const ops = editor.opsOf(level);
   const entry = ops.advance(place.table.table, place.index);
   const address = BigInt(place.va);
-  const table = arch.newTable(below, space.alloc(below), mm.user);
   const value = valueAt(editor, place);
+  const first = editor.valuesOf(level).pfn(value);
+  const small = editor.valuesOf(below);
+  const pages = (editor.bytesOf(level) - editor.bytesOf(below)) / editor.page;
+  if ([first, first + pages].some((pfn) => small.pfn(small.mkhuge(small.ofPfn(pfn, prot))) !== pfn)) {
+    throw new PgtableError('EINVAL', `the page at 0x${va.toString(16)} cannot be split: no ${below} entry can name its physical memory`, { address: va });
+  }
+  const table = arch.newTable(below, space.alloc(below), mm.user);
   fillLike(editor, table, level, value, prot);
   const old = ops.getAndClear(mm, address, entry).flush();
   // What the hardware noted since the table was filled.
