@@ -64,6 +64,20 @@ describe('mapRange', () => {
     expect(pagesOf(space).get(0)?.pa).toBe(2 ** 48 - PAGE);
   });
 
+  it('refuses physical memory on whose address bits the processor faults, whatever the page size', () => {
+    const arch = writableToy(new TableMemory(), THREE);
+    const small = Object.create(arch.values.pte, { bad: { value: (value: PteVal) => arch.values.pte.pfn(value) >= 2 ** 20 } }) as typeof arch.values.pte;
+    const { space, allocated } = make({ ...arch, values: { ...arch.values, pte: small } });
+    for (const [pa, pages] of [[2 ** 32, 16], [2 ** 32 - 16 * PAGE, 32]] as const) {
+      expect(thrownBy(() => { mapRange(space, 0n, pa, pages * PAGE, PROT.readWrite, { largestPage: Infinity }); })).toMatchObject({
+        code: 'EINVAL', message: `no pte entry can name the page at physical address 0x${pa === 2 ** 32 ? '100000000' : '10000f000'}`,
+      });
+    }
+    expect(allocated).toEqual([]);
+    mapRange(space, 0n, 2 ** 32 - 16 * PAGE, 16 * PAGE, PROT.readWrite, { largestPage: Infinity });
+    expect(pagesOf(space).get(0)).toMatchObject({ pa: 2 ** 32 - 16 * PAGE, level: 'pmd' });
+  });
+
   it('takes large pages where only they can name the physical memory, and where no table of small ones is in the way', () => {
     const arch = writableToy(new TableMemory(), THREE);
     const small = Object.create(arch.values.pte, { pfn: { value: (value: PteVal) => arch.values.pte.pfn(value) % 2 ** 20 } }) as typeof arch.values.pte;

@@ -61,6 +61,10 @@ function checkPhysical<H extends HandleFamily>(editor: TableEditor<H>, { start, 
   if (!Number.isSafeInteger(pa / editor.page) || pa < 0) {
     throw new PgtableError('EINVAL', `physical address 0x${pa.toString(16)} does not begin a page`, { hint: `round it to ${editor.page} bytes` });
   }
+  const values = editor.valuesOf('pte');
+  const frames = [pa, pa + (end - start) - editor.page].map((address) => address / editor.page);
+  const reserved = frames.find((frame) => values.bad(values.ofPfn(frame, mapping.prot)) && !values.bad(values.ofPfn(0, mapping.prot)));
+  if (reserved !== undefined) throw tooHigh(editor, reserved * editor.page);
   // Larger pages may lie higher than the smallest: those of x86's PSE-36.
   const named = mapping.pages.flat().some((page) => [start, end, pa].every((edge) => edge % page.bytes === 0) && unnamed(editor, start, end, mapping, page) === undefined);
   if (!named) checkNamed(editor, start, end, mapping);
@@ -69,8 +73,11 @@ function checkPhysical<H extends HandleFamily>(editor: TableEditor<H>, { start, 
 /** Throws if pages of the smallest size cannot name the physical memory of [start, end). */
 function checkNamed<H extends HandleFamily>(editor: TableEditor<H>, start: number, end: number, mapping: Mapping): void {
   const pa = unnamed(editor, start, end, mapping, { bytes: editor.page, level: 'pte', count: 1 });
-  if (pa === undefined) return;
-  throw new PgtableError('EINVAL', `no pte entry can name the page at physical address 0x${hex(pa)}`, {
+  if (pa !== undefined) throw tooHigh(editor, pa);
+}
+
+function tooHigh<H extends HandleFamily>(editor: TableEditor<H>, pa: number): PgtableError {
+  return new PgtableError('EINVAL', `no pte entry can name the page at physical address 0x${hex(pa)}`, {
     address: BigInt(pa),
     hint: `${editor.space.arch.name} (${editor.space.arch.variant}) has no physical addresses so high there`,
   });
