@@ -142,8 +142,14 @@ const marksCommute = law(
   },
 );
 
-const same = law('same', 'an entry is the same as itself, and as no entry of another frame', ['same'], (subject, options) => {
+const same = law('same', 'an entry is the same as itself, and as no entry of another frame or with another mark', ['same'], (subject, options) => {
   eachLeafLevel(subject, (machine, level, values) => {
+    forAll(options, fc.tuple(leaves(machine, level), fc.constantFrom(...MARKS)), ([{ value }, mark]) => {
+      if (!hasMark(values, mark)) return;
+      const marked = mark.set(values, value);
+      const cleared = mark.clear === undefined ? value : mark.clear(values, value);
+      if (mark.is(values, marked) !== mark.is(values, cleared)) must(!values.same(marked, cleared), level, `an entry is the same with ${mark.name} and without`, { value, marked, cleared });
+    });
     forAll(options, fc.tuple(leaves(machine, level), machine.frames(level)), ([{ pfn, prot, value }, other]) => {
       must(values.same(value, value), level, 'an entry is not the same as itself', { value });
       if (other !== pfn) must(!values.same(machine.leaf(level, pfn, prot), machine.leaf(level, other, prot)), level, 'entries of two frames are the same', { value, frame: pfn, other });
@@ -225,6 +231,18 @@ const protnone = law('protnone', 'PROT_NONE is present and nobody may use it; no
         must(!values.swap(value) && !values.none(value), level, 'a PROT_NONE entry is swap or empty too', { value });
         const back = values.modify(value, machine.arch.vmProt(VmFlags.Read));
         must(!values.protnone(back) && values.pfn(back) === pfn, level, 'an entry does not come back from PROT_NONE', { value, back });
+      });
+      forAll(options, fc.tuple(leaves(machine, level, machine.userProts()), fc.constantFrom(...machine.userProts())), ([{ pfn, value }, prot]) => {
+        const nobody = values.modify(value, machine.arch.vmProt(0));
+        const seen = { value, nobody };
+        must(values.present(nobody) && values.leaf(nobody) && values.protnone(nobody), level, 'modify does not make an entry PROT_NONE', seen);
+        must(values.valid(nobody) === (subject.protnoneValid === true), level, 'whether the hardware can use what modify made PROT_NONE is not as of one that vmProt made', seen);
+        must((machine.access(level, nobody) & USER) === 0, level, 'users can use an entry that modify made PROT_NONE', seen);
+        must(values.pfn(nobody) === pfn, level, 'modify to PROT_NONE changes the frame', { ...seen, frame: pfn, now: values.pfn(nobody) });
+        const back = values.modify(nobody, prot);
+        const access = machine.access(level, values.mkyoung(values.mkdirty(back)));
+        const expected = machine.access(level, machine.usable(level, pfn, prot));
+        must(!values.protnone(back) && access === expected, level, 'modify from PROT_NONE gives other access than the protection', { ...seen, back, access, expected });
       });
     }
     forAll(options, leaves(machine, level), ({ value }) => {
@@ -387,6 +405,8 @@ const protections = law(
           const access = machine.access(level, value);
           const writable = (flags & VmFlags.Write) !== 0 && (flags & VmFlags.Shared) !== 0;
           const seen = { value, flags, access };
+          const { lo, hi } = machine.look(level, value);
+          must(!machine.arch.describe(level, lo, hi, machine.root.inherited).global, level, 'a page of a user is global: other address spaces find it in the TLB', seen);
           if ((flags & VmFlags.Read) !== 0) must((access & Access.UserRead) !== 0, level, 'a readable page cannot be read', seen);
           must(((access & Access.UserWrite) !== 0) === writable, level, writable ? 'a shared writable page cannot be written to' : 'a read-only or private page can be written to', seen);
           must(values.write(machine.leaf(level, pfn, machine.arch.vmProt(flags))) === writable, level, 'write() disagrees with the protection', seen);
@@ -398,6 +418,7 @@ const protections = law(
           const value = machine.usable(level, pfn, machine.arch.kernelProt(flags));
           const access = machine.access(level, value);
           const seen = { value, flags, access };
+          must(values.young(machine.leaf(level, pfn, machine.arch.kernelProt(flags))), level, 'a page of the kernel is not young, and nobody would make it so', seen);
           if (machine.user && subject.oneSpace !== true) continue;
           must((access & Access.KernelRead) !== 0, level, 'the kernel cannot read its page', seen);
           must(((access & Access.KernelWrite) !== 0) === ((flags & VmFlags.Write) !== 0), level, 'whether the kernel can write to its page is not as asked', seen);
@@ -432,6 +453,12 @@ const marksAndAccess = law(
         const { accessed, dirty } = machine.arch.describe(level, lo, hi, machine.root.inherited);
         must(accessed !== false, level, 'a young entry is described as old', { value });
         must(dirty !== false, level, 'a dirty entry is described as clean', { value });
+        for (const [what, without] of [['accessed', values.mkold(value)], ['dirty', values.mkclean(value)]] as const) {
+          const look = machine.look(level, without);
+          if (look.kind !== EntryKind.Leaf) continue;
+          const said = machine.arch.describe(level, look.lo, look.hi, machine.root.inherited)[what];
+          must(said !== true, level, what === 'accessed' ? 'an old entry is described as young' : 'a clean entry is described as dirty', { value: without });
+        }
       });
     });
   },

@@ -20,6 +20,7 @@ const TABLE = 2n;
 const W = 4n;
 const U = 8n;
 const NX = 16n;
+const YOUNG = 32n;
 const PROTNONE = 1n << 58n;
 const INVALID = 1n << 59n;
 const GROUP = 1n << 60n;
@@ -57,7 +58,7 @@ function valuesOf(level: Level): ValueFormat {
   const table = level !== 'pte';
   return valueFormat({
     empty: 1n << 62n, validMask: VALID, validValue: VALID, presentInvalid: PROTNONE | INVALID, protnone: PROTNONE, tableMask: table ? VALID | TABLE : 0n, tableValue: VALID | TABLE,
-    pfnMask: ADDRESS & ~((1n << BigInt(SHIFT[level])) - 1n), pfnShift: 12, orderShift: SHIFT[level] - 12, young: 1n << 5n, dirty: 1n << 6n, write: W, special: 1n << 7n, devmap: 1n << 8n,
+    pfnMask: ADDRESS & ~((1n << BigInt(SHIFT[level])) - 1n), pfnShift: 12, orderShift: SHIFT[level] - 12, young: YOUNG, dirty: 1n << 6n, write: W, special: 1n << 7n, devmap: 1n << 8n,
     softDirty: 1n << 9n, uffdWp: 1n << 10n, leafClears: table ? TABLE : 0n, invalidClears: VALID, invalidSets: INVALID, modifyKeeps: 0x7e0n, tableAddress: ADDRESS,
     userTable: VALID | TABLE | W | U, kernelTable: VALID | TABLE | W,
     swap: leaf ? { typeShift: 1, offsetShift: 12, offsetBits: 46, base: 0n, softDirty: 1n << 6n, exclusive: 1n << 7n, uffdWp: 1n << 8n } : undefined,
@@ -106,13 +107,16 @@ function parts(): ReferenceParts {
       const access = !has(U) ? all : (inherited & NO_USER) === 0 ? all << 3 : 0;
       return { access, accessed: has(32n), dirty: has(64n), global: false, memoryType: '', group: (hi & Number(GROUP >> 32n)) === 0 ? 1 : 4, flags: [] };
     },
-    decodeNonPresent: () => ({ kind: 'unknown', flags: [] }),
+    decodeNonPresent: (level, value) =>
+      (value & (PROTNONE | INVALID)) !== 0n
+        ? { kind: 'protected', pa: value & ADDRESS & ~((1n << BigInt(SHIFT[level])) - 1n), flags: [] }
+        : { kind: 'swap', type: Number((value >> 1n) & 31n), offset: value >> 12n, flags: [] },
     ptdump: {
       source: 'a test', ranges: (root) => root.windows, maskLo: new Int32Array(5), maskHi: new Int32Array(5), attributes: (_kind, _level, _lo, _hi, out) => out.fill(0), effective: () => 0,
       heading: undefined, markerAdvance: 'line', prints: () => false, line: () => '', insecure: () => 0, finding: () => '', verdict: () => '',
     },
     vmProt: (flags) => prot((flags & 7) === 0 ? PROTNONE | U | NX : VALID | U | (VmFlags.Write & flags && VmFlags.Shared & flags ? W : 0n) | (NX ^ flag(flags, VmFlags.Exec, NX))),
-    kernelProt: (flags) => prot(VALID | flag(flags, VmFlags.Write, W) | (NX ^ flag(flags, VmFlags.Exec, NX))),
+    kernelProt: (flags) => prot(VALID | YOUNG | flag(flags, VmFlags.Write, W) | (NX ^ flag(flags, VmFlags.Exec, NX))),
     newTable: (level, address, user) => newTableIn<StrongHandles, typeof level>(context, ops, level, address, user),
     freeTable: (table) => { freeTableIn(context, table); },
     liveChange: (level, old, value) => {
