@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { Access, EntryKind, VmFlags, type Feature, type HandleFamily, type Level, type Prot } from '@pgtable/core';
+import { Access, EntryKind, entryVal, VmFlags, type Feature, type HandleFamily, type Level, type Prot } from '@pgtable/core';
 import { forAll, law, must, NotApplicable, type Law, type LawOptions, type Subject } from './law.js';
 import { Machine, type AnyVal, type AnyValues } from './machine.js';
 
@@ -392,6 +392,70 @@ const kinds = law(
   },
 );
 
+const oneBit = law(
+  'one bit', 'if one bit of an entry is another, a scan and the values still agree: whether it is empty, whether the hardware may use it, and where it leads', ['none', 'valid', 'pfn', 'table', 'scan'],
+  (subject) => {
+    const machine = new Machine(subject);
+    const { pageBytes, entryBytes } = machine.arch.geometry;
+    if (entryBytes > 8) throw new NotApplicable('an entry of 128 bits may hold the lock of its accessors in one of them');
+    // What the hardware notes by itself may stand in an empty entry too (x86: an erratum of Knights Landing).
+    const page = machine.leaf('pte', 0, machine.arch.kernelProt(VmFlags.Read | VmFlags.Write));
+    const on = machine.values('pte');
+    const marks = on.mkyoung(on.mkdirty(page)) ^ on.mkold(on.mkclean(page));
+    for (const level of machine.levels) {
+      const values = machine.values(level);
+      const bases: AnyVal[] = [values.empty];
+      // Two bits of the frame: with one of them gone it is still none of the first two, which s390 may move (prefixing).
+      const frame = 10 * machine.pages(level);
+      if (values.features.has('leaf')) bases.push(...machine.prots().map((prot) => machine.usable(level, frame < 2 ** machine.frameBits(level) ? frame : 0, prot)));
+      if (values.features.has('table') && level !== 'pte') bases.push(values.ofTable(10 * 65536, machine.user));
+      for (const base of bases) {
+        for (let bit = 0; bit < entryBytes * 8; bit++) {
+          const value = entryVal(level, base ^ (1n << BigInt(bit)));
+          const { kind, pa } = machine.look(level, value);
+          const seen = { base, bit, value, kind };
+          const mark = ((marks >> BigInt(bit)) & 1n) !== 0n;
+          must(!values.none(value) || kind === EntryKind.None || mark, level, 'none() calls an entry empty, and a scan does not', seen);
+          must(values.valid(value) === (kind !== EntryKind.None && kind !== EntryKind.NonPresent), level, 'a scan and valid() disagree about what the hardware may use', seen);
+          if (kind === EntryKind.Leaf && values.leaf(value) && base !== values.empty && pa < 2 ** 52) must(values.pfn(value) * pageBytes === pa, level, 'a scan sees another address in a leaf than pfn()', { ...seen, pa, pfn: values.pfn(value) });
+          if (kind === EntryKind.Table && !values.leaf(value) && base !== values.empty && pa < 2 ** 52) must(values.table(value) === pa, level, 'a scan sees another address in a table entry than table()', { ...seen, pa, table: values.table(value) });
+        }
+      }
+    }
+  },
+);
+
+const nonPresent = law('not present', 'decodeNonPresent finds in an entry what the constructors put there', ['decodeNonPresent', 'ofSwap', 'mkinvalid'], (subject, options) => {
+  const machine = new Machine(subject);
+  const { arch } = machine;
+  for (const level of machine.levels) {
+    const values = machine.values(level);
+    // Entries of the kernel are never swapped.
+    if (machine.user && values.features.has('swap')) {
+      // The types above are those that hold no swap.
+      forAll(options, fc.record({ type: fc.nat(15), offset: fc.bigInt(1n, 1000n) }), ({ type, offset }) => {
+        const value = values.ofSwap(type, offset);
+        const found = arch.decodeNonPresent(level, value);
+        must(found.kind === 'swap', level, `a swap entry is decoded as ${found.kind}`, { value, type, offset });
+        must(found.type === type && found.offset === offset, level, 'a swap entry is decoded as of another type or offset', { value, type, offset, 'type now': found.type, 'offset now': found.offset });
+      });
+    }
+    if (!values.features.has('leaf')) continue;
+    forAll(options, leaves(machine, level, machine.prots()), ({ pfn, value }) => {
+      const made: readonly (readonly [string, AnyVal])[] = [
+        ...(values.features.has('protnone') && machine.user && subject.protnoneValid !== true ? [['PROT_NONE', machine.leaf(level, pfn, arch.vmProt(0))] as const] : []),
+        ...(level === 'pte' ? [] : [['an entry that mkinvalid made', values.mkinvalid(value)] as const]),
+      ];
+      for (const [what, entry] of made) {
+        const found = arch.decodeNonPresent(level, entry);
+        must(found.kind === 'protected', level, `${what} is decoded as ${found.kind}`, { value: entry });
+        const pa = BigInt(pfn) * BigInt(arch.geometry.pageBytes);
+        must(found.pa === pa, level, `${what} is decoded as of another page`, { value: entry, pa: found.pa, expected: pa });
+      }
+    });
+  }
+});
+
 const USER = Access.UserRead | Access.UserWrite | Access.UserExecute;
 
 const protections = law(
@@ -510,5 +574,5 @@ const empty = law('empty', 'the empty entry of every level is empty and nothing 
 });
 
 export const VALUE_LAWS: readonly Law[] = [
-  empty, same, frames, ...MARKS.map(markLaw), marksCommute, advance, modify, protections, marksAndAccess, protnone, mkinvalid, huge, groups, tables, swap, kinds,
+  empty, same, frames, ...MARKS.map(markLaw), marksCommute, advance, modify, protections, marksAndAccess, protnone, mkinvalid, huge, groups, tables, swap, nonPresent, kinds, oneBit,
 ];

@@ -119,7 +119,10 @@ function highArch(without: Overridden | undefined): WritableArch<StrongHandles> 
         global: false, memoryType: '', group: 1, flags: [],
       };
     },
-    decodeNonPresent: () => ({ kind: 'unknown', flags: [] }),
+    decodeNonPresent: (level, value) =>
+      (value & (INVALID | NONE)) !== 0n
+        ? { kind: 'protected', pa: value & ADDRESS & -(1n << BigInt(shiftOf(level))), flags: [] }
+        : { kind: 'swap', type: Number((value >> 1n) & 31n), offset: value >> 12n, flags: [] },
     ptdump, vmProt, kernelProt,
     newTable: (level, address, user) => newTableIn(context, ops, level, address, user),
     freeTable: (table) => {

@@ -149,7 +149,8 @@ class CellOps<L extends Level> extends BasicLevelOps<CellHandles, L> {
       if (out.count === out.capacity) return index;
       const value = this.cells.load(table.table, index);
       const kind = classifyEntry(this.level, value);
-      const address = kind === EntryKind.Leaf || kind === EntryKind.Table ? this.values.table(entryVal(this.level, value)) : 0;
+      const entry = entryVal(this.level, value);
+      const address = kind === EntryKind.Leaf ? this.values.pfn(entry) * this.geometry.pageBytes : kind === EntryKind.Table ? this.values.table(entry) : 0;
       out.push(kind, index, 1, Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)), address);
     }
     return end;

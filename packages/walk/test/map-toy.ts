@@ -80,7 +80,7 @@ function toyValues<L extends Level>(geometry: Geometry, level: L): ToyValues<L> 
     level,
     valueFormat({
       empty: EMPTY, validMask: VALID, validValue: VALID, presentInvalid: PROTNONE, protnone: PROTNONE, tableMask: pte ? 0n : TABLE, tableValue: TABLE,
-      pfnMask: ADDRESS, pfnShift: 12, orderShift: geometryOf(geometry, level).shift - 12,
+      pfnMask: ADDRESS & -(1n << BigInt(geometryOf(geometry, level).shift)), pfnShift: 12, orderShift: geometryOf(geometry, level).shift - 12,
       young: ACCESSED, dirty: DIRTY, write: W, special: SPECIAL, softDirty: SOFT_DIRTY, leafClears: pte ? 0n : TABLE, invalidClears: VALID, invalidSets: PROTNONE,
       modifyKeeps: ACCESSED | DIRTY | SOFT_DIRTY | SPECIAL, userTable: VALID | TABLE | W | U, kernelTable: VALID | TABLE | W, tableAddress: ADDRESS,
       swap: pte ? { typeShift: 50, offsetShift: 12, offsetBits: 36, base: 1n << 56n, softDirty: 0n, exclusive: 0n, uffdWp: 0n } : undefined,
@@ -142,7 +142,10 @@ export function writableCommon(geometry: Geometry): Omit<WritableArch, 'handles'
     littleEndian: true,
     inherit: () => 0,
     describe,
-    decodeNonPresent: (_level, value) => ({ kind: 'swap', type: Number((value >> 50n) & 31n), offset: (value & ADDRESS) >> 12n, flags: [] }),
+    decodeNonPresent: (level, value) =>
+      (value & PROTNONE) !== 0n
+        ? { kind: 'protected', pa: value & ADDRESS & -(1n << BigInt(geometryOf(geometry, level).shift)), flags: [] }
+        : { kind: 'swap', type: Number((value >> 50n) & 31n), offset: (value & ADDRESS) >> 12n, flags: [] },
     ptdump: toyStyle,
     hugePages: hugePagesOf(geometry),
     vmProt: (flags) => {
