@@ -1,4 +1,4 @@
-import { FlushPromise, type MmContext, type PteVal } from '@pgtable/core';
+import { FlushPromise, type EntryValues, type Feature, type Level, type MmContext, type PteVal } from '@pgtable/core';
 import type { ReferenceParts } from './reference.js';
 
 /** A mistake of one line, and the law that must find it. */
@@ -14,6 +14,14 @@ const bits = (value: bigint): PteVal => value as PteVal;
 function wrap<T extends object, K extends keyof T>(on: T, name: K, by: (was: T[K]) => T[K]): void {
   const was = on[name];
   on[name] = by((typeof was === 'function' ? was.bind(on) : was) as T[K]);
+}
+
+/** Changes the shape of one level of an instance. */
+function reshape(parts: ReferenceParts, level: Level, by: { readonly shift?: number; readonly entries?: number }): void {
+  const { geometry } = parts.arch;
+  // The cast: as many levels as there were.
+  const levels = geometry.levels.map((was) => (was.level === level ? { ...was, ...by } : was)) as unknown as typeof geometry.levels;
+  parts.arch = { ...parts.arch, geometry: { ...geometry, levels } };
 }
 
 export const FAULTS: readonly Fault[] = [
@@ -93,10 +101,24 @@ export const FAULTS: readonly Fault[] = [
   { law: 'address space', name: 'a frame is lost on the way', fault: ({ ops: { pte } }) => { wrap(pte, 'modifyProtCommit', (was) => (mm, address, entry, old, value) => was(mm, address, entry, old, bits(value & ~0x1000n))); } },
   { law: 'address space', name: 'the entry of a table forbids users', fault: ({ values: { pgd } }) => { wrap(pgd, 'ofTable', (was) => (address) => was(address, false)); } },
   { law: 'address space', name: 'an accessor drops a promise of its own', fault: ({ ops: { pte } }) => { wrap(pte, 'wrprotect', (was) => (mm, address, entry, count) => { was(mm, address, entry, 1); return was(mm, address, entry, count); }); } },
+  { law: 'shape', name: 'a table of half the entries', fault: (parts) => { reshape(parts, 'pmd', { entries: 8 }); } },
+  { law: 'shape', name: 'a folded level has the shift of the level below', fault: (parts) => { reshape(parts, 'pud', { shift: 16 }); } },
+  { law: 'shape', name: 'the lowest level maps nothing', fault: ({ values: { pte } }) => { without(pte, 'leaf'); } },
+  { law: 'shape', name: 'the top level has no tables', fault: ({ values: { pgd } }) => { without(pgd, 'table'); } },
+  { law: 'shape', name: 'a huge page is of a level without leaves', fault: (parts) => { parts.arch = { ...parts.arch, hugePages: [{ bytes: 2 ** 20, level: 'pgd', count: 1 }] }; } },
+  { law: 'shape', name: 'huge pages descend', fault: (parts) => { parts.arch = { ...parts.arch, hugePages: [...parts.arch.hugePages].reverse() }; } },
+  { law: 'shape', name: 'pgdOffset is always the first', fault: ({ arch }) => { wrap(arch, 'pgdOffset', (was) => (root) => was(root, 0n)); } },
+  { law: 'what stands above', name: 'the nearest table alone counts', fault: ({ arch }) => { wrap(arch, 'inherit', (was) => (_inherited, level, lo, hi) => was(0, level, lo, hi)); } },
+  { law: 'what stands above', name: 'a table of users gives back what stands above', fault: ({ arch }) => { wrap(arch, 'inherit', (was) => (inherited, level, lo, hi) => was(inherited, level, lo, hi) & ((lo & 8) === 0 ? -1 : ~2)); } },
 ];
 
 /** Makes an accessor owe nothing. */
 function forget(on: object, name: string): void {
   const ops = on as Record<string, (mm: MmContext, ...rest: readonly unknown[]) => FlushPromise<unknown>>;
   wrap(ops, name, (was) => (mm, ...rest) => new FlushPromise(mm, was(mm, ...rest).ignore('a fault'), undefined));
+}
+
+/** Takes a feature from the values of a level. */
+function without(on: EntryValues, feature: Feature): void {
+  (on as { features: EntryValues['features'] }).features = new Set([...on.features].filter((other) => other !== feature));
 }

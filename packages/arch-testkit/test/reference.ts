@@ -29,14 +29,14 @@ const ADDRESS = 0xffff_ffff_f000n;
 const BITS = 4;
 
 function geometry(): Geometry {
-  const top = { shift: 12 + 2 * BITS, entries: 2 ** BITS };
+  const shift = 12 + 2 * BITS;
   return {
     levels: [
       { level: 'pte', title: 'PTE', shift: 12, entries: 2 ** BITS, folded: false },
       { level: 'pmd', title: 'PMD', shift: 12 + BITS, entries: 2 ** BITS, folded: false },
-      { level: 'pud', title: 'PUD', ...top, folded: true },
-      { level: 'p4d', title: 'P4D', ...top, folded: true },
-      { level: 'pgd', title: 'PGD', ...top, folded: false },
+      { level: 'pud', title: 'PUD', shift, entries: 1, folded: true },
+      { level: 'p4d', title: 'P4D', shift, entries: 1, folded: true },
+      { level: 'pgd', title: 'PGD', shift, entries: 2 ** BITS, folded: false },
     ],
     pageBytes: 4096,
     entryBytes: 8,

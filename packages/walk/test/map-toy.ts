@@ -52,7 +52,7 @@ export function geometryWith(bits: LevelBits): Geometry {
   const shape = (level: Level) => {
     const number = LEVELS.indexOf(level);
     const stands = real.has(level) ? level : (LEVELS.slice(number).find((above) => real.has(above)) ?? LEVELS.findLast((below) => real.has(below))!);
-    return { level, title: level.toUpperCase(), ...real.get(stands)!, folded: stands !== level };
+    return { level, title: level.toUpperCase(), ...real.get(stands)!, ...(stands === level ? {} : { entries: 1 }), folded: stands !== level };
   };
   return { levels: [shape('pte'), shape('pmd'), shape('pud'), shape('p4d'), shape('pgd')], pageBytes: 4096, entryBytes: 8, addressDigits: 16 };
 }
