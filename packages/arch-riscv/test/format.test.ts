@@ -108,11 +108,11 @@ describe('classification', () => {
 
   const scanOne = (config: RiscvConfig, level: Level, entry: bigint, index = 0): Decoded => {
     const tables = new TableMemory({ entryBytes: config.mode === 'Sv32' ? 4 : 8 });
-    tables.allocate(level, 0, 1024);
+    const base = tables.allocate(level, 0, 1024);
     put(tables, level, 0, index, entry);
     const out = new ScanBuffer(1);
     const ops: WritableOps<HandleFamily, Level> = riscvArch(config, tables).ops[level];
-    ops.scan(handleAt<RiscvHandles, Level>(level, 0), index, index + 1, scanFilter(true), out);
+    ops.scan(handleAt<RiscvHandles, Level>(level, base), index, index + 1, scanFilter(true), out);
     return [out.kind[0]!, BigInt(out.pa[0]!)];
   };
 
@@ -151,10 +151,10 @@ describe('classification', () => {
 
   it('reports a Svnapot group as one run, and cuts it where it ends', () => {
     const tables = new TableMemory();
-    tables.allocate('pte', 0, 512);
+    const base = tables.allocate('pte', 0, 512);
     for (let i = 16; i < 48; i++) put(tables, 'pte', 0, i, pte('VRWUAD', i < 32 ? 0x8000_8000n : 0x8001_8000n, 1n << 63n));
     const out = new ScanBuffer(8);
-    riscvArch({ mode: 'Sv39' }, tables).ops.pte.scan(handleAt<RiscvHandles, 'pte'>('pte', 0), 20, 48, scanFilter(true), out);
+    riscvArch({ mode: 'Sv39' }, tables).ops.pte.scan(handleAt<RiscvHandles, 'pte'>('pte', base), 20, 48, scanFilter(true), out);
     expect([...out.index.slice(0, out.count)]).toEqual([20, 32]);
     expect([...out.length.slice(0, out.count)]).toEqual([12, 16]);
     expect([...out.pa.slice(0, out.count)]).toEqual([0x8000_4000, 0x8001_0000]);

@@ -22,7 +22,7 @@ export type EntryPtr<L extends Level> = number & { readonly [ptr]: L };
  * An opaque handle to a live entry. It has no property, no arithmetic and no order, it is no index, and a handle of one
  * level is none of another.
  *
- * What may be missing is compared with `undefined`: at run time a handle may be 0, which `if (ptep)` and `ptep && ...` take for none.
+ * At run time a handle into table memory is a number, and not 0: `if (ptep)` asks whether there is one. A pointer to a value held aside may be 0.
  */
 export interface HwHandle<L extends Level> {
   readonly [hw]: L;

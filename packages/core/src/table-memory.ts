@@ -11,6 +11,9 @@ export const HIGH_WORD = LITTLE_ENDIAN_HOST ? 1 : 0;
 /** Entries are numbered by handles, and a handle stays below this so that V8 keeps it unboxed. */
 const MAX_ENTRIES = 2 ** 31 - 1;
 
+/** Entries of the largest tables that there are: arm64's with granules of 64K, powerpc's roots. */
+const LARGEST_TABLE = 8192;
+
 export interface TableMemoryOptions {
   /** Bytes of one entry. Default 8. */
   readonly entryBytes?: 4 | 8 | 16;
@@ -28,6 +31,7 @@ export interface TableMemoryOptions {
 export interface SharedTables {
   readonly buffer: SharedArrayBuffer;
   readonly entryBytes: 4 | 8 | 16;
+  readonly first: number;
   readonly used: number;
   /** By level number: physical address and first entry of each table. */
   readonly tables: readonly ReadonlyMap<number, number>[];
@@ -44,7 +48,7 @@ export interface SharedTables {
  * tables here.
  *
  * As on the machine, a table of `2 ** n` entries begins at a multiple of `2 ** n`, so that an entry's index says where in
- * its table it is, and architectures find its neighbours.
+ * its table it is, and architectures find its neighbours. None begins at 0, so that a handle is never taken for none by `if (ptep)`.
  */
 export class TableMemory {
   readonly entryBytes: 4 | 8 | 16;
@@ -55,7 +59,11 @@ export class TableMemory {
   elements: BigUint64Array;
   /** The same memory as bytes. */
   bytes: Uint8Array;
+  /** Where the first table begins, and where the last one ends. */
+  private first = 0;
   private used = 0;
+  /** Entries that room was asked for, before the first table came. */
+  private readonly room: number;
   private readonly bases: readonly Map<number, number>[] = [new Map(), new Map(), new Map(), new Map(), new Map()];
   /** First entries of all tables, ascending, and the tables' addresses: made when {@link addressOf} is asked, as good as the tables stay what they are. */
   private inverse: { readonly bases: Float64Array; readonly addresses: Float64Array } | undefined;
@@ -65,7 +73,8 @@ export class TableMemory {
   constructor(options: TableMemoryOptions = {}) {
     this.entryBytes = options.entryBytes ?? 8;
     this.shared = options.shared ?? false;
-    const buffer = this.newBuffer((options.entries ?? 0) * this.entryBytes);
+    this.room = options.entries ?? 0;
+    const buffer = this.newBuffer((this.room + gapBefore(this.room)) * this.entryBytes);
     this.words = new Int32Array(buffer);
     this.elements = new BigUint64Array(buffer);
     this.bytes = new Uint8Array(buffer);
@@ -83,7 +92,7 @@ export class TableMemory {
 
   /** Entries in use by tables. */
   get entries(): number {
-    return this.used;
+    return this.used - this.first;
   }
 
   /** Tables that are here. */
@@ -98,6 +107,7 @@ export class TableMemory {
   static attach(image: SharedTables): TableMemory {
     const memory = new TableMemory({ entryBytes: image.entryBytes, shared: true });
     memory.use(image.buffer);
+    memory.first = image.first;
     memory.used = image.used;
     image.tables.forEach((tables, number) => {
       for (const [address, base] of tables) memory.bases[number]!.set(address, base);
@@ -115,17 +125,17 @@ export class TableMemory {
     if (buffer instanceof ArrayBuffer) {
       throw new PgtableError('EINVAL', 'this table memory is not shared', { hint: 'make it with `shared: true`' });
     }
-    return { buffer, entryBytes: this.entryBytes, used: this.used, tables: this.bases };
+    return { buffer, entryBytes: this.entryBytes, first: this.first, used: this.used, tables: this.bases };
   }
 
   /**
    * Makes room for `entries` more entries in one step, so that a batch of {@link allocate} moves the memory once.
    *
-   * @param alignment entries of the tables to come, so that the gap before the first one is counted
+   * @param alignment entries of the tables to come, so that the gap before the first one is counted. Default: 1, or what any table may need if none is here yet
    * @throws PgtableError `ENOMEM` when handles would no longer be small integers or the host refuses the memory.
    */
-  reserve(entries: number, alignment = 1): void {
-    const needed = Math.ceil(this.used / alignment) * alignment + entries;
+  reserve(entries: number, alignment = this.used === 0 ? gapBefore(entries) : 1): void {
+    const needed = this.next(alignment) + entries;
     if (needed * this.entryBytes <= this.bytes.length) return;
     if (needed > MAX_ENTRIES) {
       throw new PgtableError('ENOMEM', `page tables with ${needed} entries do not fit in one table memory (at most ${MAX_ENTRIES})`, {
@@ -174,12 +184,19 @@ export class TableMemory {
   private place(entries: number): number {
     // Whole powers of two are aligned to themselves; a root table that is cut short is aligned as if it were whole.
     const alignment = 2 ** Math.ceil(Math.log2(entries));
-    const base = Math.ceil(this.used / alignment) * alignment;
+    if (this.used === 0) this.reserve(this.room, alignment);
+    const base = this.next(alignment);
+    if (this.used === 0) this.first = base;
     const more = base + entries - this.used;
     // Doubling keeps single allocations cheap; a loader reserves exactly instead.
     if ((base + entries) * this.entryBytes > this.bytes.length) this.reserve(Math.max(more, Math.min(this.used, MAX_ENTRIES - this.used)));
     this.used = base + entries;
     return base;
+  }
+
+  /** Where the next table can begin. */
+  private next(alignment: number): number {
+    return Math.ceil(Math.max(this.used, 1) / alignment) * alignment;
   }
 
   /** The index of the first entry of a table, or -1 if there is no such table here. */
@@ -261,6 +278,11 @@ export class TableMemory {
       throw new PgtableError('ENOMEM', `no memory for ${rounded} bytes of page tables`, { hint: 'look at a smaller range', cause });
     }
   }
+}
+
+/** Entries before the first of tables that have so many in all: as many as the largest of them may have. */
+function gapBefore(entries: number): number {
+  return Math.max(1, Math.min(entries, LARGEST_TABLE));
 }
 
 function swapBytes(word: number): number {

@@ -64,6 +64,14 @@ function insert(mm: Mm<AliasHandles>, start: number, end: number, flags: number 
   return writing(mm, () => mm.insertVma({ start: start * PAGE, end: end * PAGE, flags }));
 }
 
+describe('the first frame', () => {
+  it('is the zero page, so that no table begins there: a handle of 0 would be taken for none', () => {
+    const kernel = boot();
+    expect(kernel.zeroPfn).toBe(kernel.frames.firstPfn);
+    expect(kernel.frames.read(kernel.zeroPfn, FrameWord.Type)).toBe(FrameType.Reserved);
+  });
+});
+
 describe('a kernel', () => {
   it('needs memory that threads share', () => {
     vi.stubGlobal('SharedArrayBuffer', undefined);

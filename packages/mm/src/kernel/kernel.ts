@@ -213,6 +213,7 @@ export class Kernel<H extends HandleFamily = HandleFamily> {
       const frames = Frames.create({ bytes, base, pageBytes });
       const fixed = mms * (MM_WORDS + journal * RECORD_WORDS) + (vmas + 1) * 16 + mappings * MAPPING_WORDS + PAGE_TABLE_COUNTER_WORDS;
       const words = new SharedWords(small + fixed + 16);
+      // The first frame of all: so no table begins there, and no handle is 0.
       const zeroPfn = frames.allocPages(0);
       frames.markReserved(zeroPfn);
       const layout: Layout = {
