@@ -91,6 +91,8 @@ typedTester().run('no-handle-arithmetic, what a fix leaves alone', noHandleArith
     // No architecture in reach has these handles, or gives back such handles.
     { code: alias(`function f(arch: WritableArch<import('@pgtable/core').StrongHandles>) { ptep++; void arch; }`), errors: [{ messageId: 'step' }], output: null },
     { code: alias(`function f(arch: WritableArch) { ptep++; void arch; }`), errors: [{ messageId: 'step' }], output: null },
+    // The entry is one of another machine than the one in reach.
+    { code: alias(`function f(arch: WritableArch<Handles>, guest: { arch: WritableArch<Handles>; ptep: Handles['pte'] }) { guest.ptep++; void arch; }`), errors: [{ messageId: 'step' }], output: null },
     { code: alias(`function f(hwPteNext: number) { ptep++; void hwPteNext; }`), errors: [{ messageId: 'step' }] },
   ],
 });

@@ -100,6 +100,47 @@ typedTester().run('no-raw-deref, fixes of writes', noRawDeref, {
     { code: write(`let elements = tables.elements; elements[ptep] = pte;`), errors: [{ messageId: 'deref' }] },
     // The name of the accessor means something else here.
     { code: write(`function f(setPte: number) { tables.elements[ptep] = pte; void setPte; }`), errors: [{ messageId: 'deref' }] },
+    // One entry after the other, and one address.
+    { code: write(`import { hwPteNext } from '@pgtable/core'; tables.elements[hwPteNext(arch, ptep)] = pte;`), errors: [{ messageId: 'deref' }] },
+    { code: write(`declare const list: Handles['pte'][]; for (const at of list) tables.elements[at] = pte;`), errors: [{ messageId: 'deref' }] },
+    { code: write(`declare const list: Handles['pte'][]; list.forEach((at) => { tables.elements[at] = pte; });`), errors: [{ messageId: 'deref' }] },
+    { code: write(`let at = ptep; while (arch.ops.pte.get(at) === pte) { at = arch.ops.pte.advance(at, 1); tables.elements[at] = pte; }`), errors: [{ messageId: 'deref' }] },
+    { code: write(`function f(address: bigint, ptep: Handles['pte']) { address += 4096n; tables.elements[ptep] = pte; }`), errors: [{ messageId: 'deref' }] },
+    // Both go on.
+    {
+      code: write(`function f(address: bigint, ptep: Handles['pte']) { address += 4096n; ptep = arch.ops.pte.advance(ptep, 1); tables.elements[ptep] = pte; }`),
+      errors: [{ messageId: 'deref' }],
+      output: write(`function f(address: bigint, ptep: Handles['pte']) { address += 4096n; ptep = arch.ops.pte.advance(ptep, 1); setPte(arch, mm, address, ptep, pte); }`),
+    },
+    // Found by the address.
+    {
+      code: write(`import { pteOffset } from '@pgtable/core'; declare const pmdp: Handles['pmd']; tables.elements[pteOffset(arch, pmdp, address)!] = pte;`),
+      errors: [{ messageId: 'deref' }],
+      output: write(`import { pteOffset } from '@pgtable/core'; declare const pmdp: Handles['pmd']; setPte(arch, mm, address, pteOffset(arch, pmdp, address)!, pte);`),
+    },
+    // Found by the address, which goes on after it.
+    {
+      code: write(`import { pteOffset } from '@pgtable/core'; declare const pmdp: Handles['pmd']; for (let address = 0n; address < 8n * 4096n; address += 4096n) { const found = pteOffset(arch, pmdp, address)!; tables.elements[found] = pte; }`),
+      errors: [{ messageId: 'deref' }],
+      output: write(`import { pteOffset } from '@pgtable/core'; declare const pmdp: Handles['pmd']; for (let address = 0n; address < 8n * 4096n; address += 4096n) { const found = pteOffset(arch, pmdp, address)!; setPte(arch, mm, address, found, pte); }`),
+    },
+    // ... and before it is used.
+    { code: write(`import { pteOffset } from '@pgtable/core'; declare const pmdp: Handles['pmd']; function f(address: bigint) { const found = pteOffset(arch, pmdp, address); address += 4096n; if (found !== undefined) tables.elements[found] = pte; }`), errors: [{ messageId: 'deref' }] },
+    // The two are stepped together.
+    {
+      code: write(`let address = 0n; for (let at = ptep; address < 4096n; at = arch.ops.pte.advance(at, 1), address += 4096n) tables.elements[at] = pte;`),
+      errors: [{ messageId: 'deref' }],
+      output: write(`let address = 0n; for (let at = ptep; address < 4096n; at = arch.ops.pte.advance(at, 1), address += 4096n) setPte(arch, mm, address, at, pte);`),
+    },
+    // As many pages on as entries, and not.
+    {
+      code: write(`import { hwPteAdvance } from '@pgtable/core'; declare const start: bigint; for (let index = 0; index < 8; index++) { const address = start + BigInt(index) * 4096n; tables.elements[hwPteAdvance(arch, ptep, index)] = pte; }`),
+      errors: [{ messageId: 'deref' }],
+      output: write(`import { hwPteAdvance } from '@pgtable/core'; declare const start: bigint; for (let index = 0; index < 8; index++) { const address = start + BigInt(index) * 4096n; setPte(arch, mm, address, hwPteAdvance(arch, ptep, index), pte); }`),
+    },
+    { code: write(`import { hwPteAdvance } from '@pgtable/core'; for (let index = 0; index < 8; index++) tables.elements[hwPteAdvance(arch, ptep, index)] = pte;`), errors: [{ messageId: 'deref' }] },
+    // The tables of another machine.
+    { code: write(`declare const from: { arch: WritableArch<Handles>; tables: TableMemory }; from.tables.elements[ptep] = pte;`), errors: [{ messageId: 'deref' }] },
     // Nothing is in reach that is of this family, or it may not be there.
     { code: write(`function f(arch: WritableArch<import('@pgtable/core').StrongHandles>) { tables.elements[ptep] = pte; void arch; }`), errors: [{ messageId: 'deref' }] },
     { code: write(`function f(arch?: WritableArch<Handles>) { tables.elements[ptep] = pte; void arch; }`), errors: [{ messageId: 'deref' }] },
@@ -131,6 +172,17 @@ typedTester().run('no-raw-deref, fixes of reads', noRawDeref, {
     { code: read(`const list = [tables.elements[ptep]!];`), errors: [{ messageId: 'deref', suggestions: suggested(`const list = [ptepGet(arch, ptep)];`) }] },
     { code: read(`const value = tables.elements[/* the hole */ ptep]!;`), errors: [{ messageId: 'deref', suggestions: suggested(`const value: bigint = ptepGet(arch, ptep);`) }] },
     { code: read(`const value = generations[ptep]!;`), errors: [{ messageId: 'deref', suggestions: suggested(`const value: bigint = ptepGet(arch, ptep);`) }] },
+    // The tables of another machine than the one in reach, and of that one.
+    { code: read(`declare const from: { arch: Arch<Handles>; tables: TableMemory }; const value = from.tables.elements[ptep]!;`), errors: [{ messageId: 'deref' }] },
+    { code: read(`declare const from: { arch: Arch<Handles>; tables: TableMemory }; const { elements } = from.tables; const value = elements[ptep]!;`), errors: [{ messageId: 'deref' }] },
+    { code: read(`declare const from: Arch<Handles>; function f(arch: Arch<Handles>) { return 1n + from.tables!.elements[ptep]!; }`), errors: [{ messageId: 'deref' }] },
+    { code: read(`class Guest { constructor(readonly arch: Arch<Handles>, readonly tables: TableMemory) {} } class Host { constructor(readonly arch: Arch<Handles>, readonly guest: Guest) {} read() { return 1n + this.guest.tables.elements[ptep]!; } }`), errors: [{ messageId: 'deref' }] },
+    {
+      code: read(`function f(space: { arch: Arch<Handles>; tables: TableMemory }) { const { arch, tables } = space; return 1n + tables.elements[ptep]!; }`),
+      errors: [{ messageId: 'deref' }],
+      output: read(`function f(space: { arch: Arch<Handles>; tables: TableMemory }) { const { arch, tables } = space; return 1n + ptepGet(arch, ptep); }`),
+    },
+    { code: read(`const value = arch.tables!.elements[ptep]!;`), errors: [{ messageId: 'deref' }], output: read(`const value: bigint = ptepGet(arch, ptep);`) },
     // A pointer that is added is no count.
     { code: read(`declare const held: EntryPtr<'pte'>; const value = tables.elements[ptep + held];`), errors: [{ messageId: 'deref' }] },
     // Not whole entries.

@@ -51,6 +51,10 @@ for (const [mode, family] of [['alias', ALIAS], ['strong', STRONG]] as const) {
       { code: code(`switch (pte) { case 0n: break; }`), errors: [{ messageId: 'compare' }] },
       { code: code(`const empty = entryVal('pte', 0n);`), errors: [{ messageId: 'write' }], output: code(`const empty = arch.values.pte.empty;`) },
       { code: code(`const empty = 0n as PteVal;`), errors: [{ messageId: 'write' }], output: code(`const empty = arch.values.pte.empty;`) },
+      // The architecture in reach is not the one whose entry it is.
+      { code: code(`declare const from: { arch: WritableArch<Handles> }; const seen = from.arch.ops.pte.get(ptep); if (seen === 0n) console.log(count);`), errors: [{ messageId: 'compare' }] },
+      { code: code(`declare const from: { arch: WritableArch<Handles> }; function f(mm: MmContext) { from.arch.ops.pte.set(mm, 0n, ptep, 0n as PteVal, 1); }`), errors: [{ messageId: 'write' }] },
+      { code: code(`const seen = arch.ops.pte.get(ptep); if (seen === 0n) console.log(count);`), errors: [{ messageId: 'compare' }], output: fixed(`const seen = arch.ops.pte.get(ptep); if (pteNone(arch, seen)) console.log(count);`) },
       { code: code(`tables.elements[ptep] = 0n;`), errors: [{ messageId: 'write' }] },
       { code: code(`Atomics.store(tables.elements, ptep, 0n);`), errors: [{ messageId: 'write' }] },
       { code: code(`tables.elements.fill(0n, 0, 512);`), errors: [{ messageId: 'write' }] },

@@ -3,6 +3,7 @@ import ts from 'typescript';
 import { ancestors } from '../ast.js';
 import type { Typed } from '../typed.js';
 import { CORE } from '../types/types.js';
+import { isArchOf } from './belongs.js';
 
 /*
  * What a fix can use where it stands: the architecture, the address space and the address that accessors take. A fix is only offered where all that
@@ -15,15 +16,23 @@ type Context = Readonly<TSESLint.RuleContext<string, readonly unknown[]>>;
  * The name of the architecture to use at a node; undefined if there is none, or several and nothing says which.
  *
  * @param options.handle an expression: only an architecture whose accessors take it as a handle fits @param options.steps the accessor returns a handle, which has to
- * be of the same type
+ * be of the same type @param options.part what has to be of that architecture where the code says of which it is; the handle, where it is left out
  */
 export function archInReach(
-  context: Context, typed: Typed, node: TSESTree.Node, { writable = false, handle, steps = false }: { readonly writable?: boolean; readonly handle?: TSESTree.Node; readonly steps?: boolean } = {},
+  context: Context, typed: Typed, node: TSESTree.Node, { writable = false, handle, steps = false, part = handle }: ArchWanted = {},
 ): string | undefined {
-  return inReach(
+  const arch = inReach(
     context, typed, node,
     (type) => typed.types.isCore(type, ...(writable ? WRITABLE : EITHER)) && (handle === undefined || takesHandle(typed, type, handle, steps)),
   );
+  return arch === undefined || (part !== undefined && !isArchOf(context, typed, arch, part)) ? undefined : arch;
+}
+
+interface ArchWanted {
+  readonly writable?: boolean;
+  readonly handle?: TSESTree.Node;
+  readonly steps?: boolean;
+  readonly part?: TSESTree.Node;
 }
 
 /** Whether the accessors of an architecture take a handle, by what `advance` of that level takes and returns. */
@@ -160,9 +169,19 @@ export function importCore(
     const last = open.specifiers.at(-1)!;
     return [fixer.insertTextAfter(last, `, ${missing.join(', ')}`)];
   }
+  if (!takesImport(context)) return undefined;
   const line = `import { ${missing.join(', ')} } from '${CORE}';\n`;
   const first = imports[0] ?? ast.body[0];
   return [first === undefined ? fixer.insertTextBeforeRange([0, 0], line) : fixer.insertTextBefore(first, line)];
+}
+
+/** Whether an import may be written into a file: it would make a module of a script, and compilers that keep modules as they are written have none in CommonJS. */
+function takesImport(context: Context): boolean {
+  const { program } = context.sourceCode.parserServices ?? {};
+  const file = program?.getSourceFile(context.filename);
+  if (program == null || file === undefined) return false;
+  const { module, verbatimModuleSyntax = false } = program.getCompilerOptions();
+  return ts.isExternalModule(file) && !(verbatimModuleSyntax && (module === ts.ModuleKind.CommonJS || file.impliedNodeFormat === ts.ModuleKind.CommonJS));
 }
 
 function isImportOfCore(definition: TSESLint.Scope.Definition): boolean {

@@ -194,7 +194,7 @@ class ZeroEntries implements Visitor {
 
   /** `pteNone(arch, pte)` in the place of a question about zero. */
   private asksNone(place: TSESTree.Node, value: TSESTree.Node, { level, isValue }: Entry, negated: boolean): TSESLint.ReportFixFunction | undefined {
-    const arch = archInReach(this.context, this.types, place, { writable: true });
+    const arch = archInReach(this.context, this.types, place, { writable: true, part: value });
     const type = this.types.typeOf(value);
     // Predicates take entries of their level, and neither undefined nor bare bits.
     const isEntry = (type.isUnion() ? type.types : [type]).every((member) => this.types.types.value(member) !== undefined) && this.checker.isTypeAssignableTo(type, this.checker.getBigIntType());
@@ -237,7 +237,7 @@ class ZeroEntries implements Visitor {
   /** A zero in the place of an entry's value. */
   private checkWrite(node: TSESTree.Node, zero: TSESTree.Node, entry: Entry): void {
     if (!this.zeros.isZero(zero)) return;
-    const arch = archInReach(this.context, this.types, node, { writable: true });
+    const arch = archInReach(this.context, this.types, node, { writable: true, ...(node.parent?.type === AST_NODE_TYPES.CallExpression ? { part: node.parent } : {}) });
     const { level } = entry;
     const isExpression = node.type === AST_NODE_TYPES.CallExpression || node.type === AST_NODE_TYPES.TSAsExpression;
     const canFix = arch !== undefined && level !== undefined && isExpression && entry.isValue && this.context.sourceCode.getCommentsInside(node).length === 0;

@@ -2,6 +2,7 @@ import { AST_NODE_TYPES, type TSESLint, type TSESTree } from '@typescript-eslint
 import ts from 'typescript';
 import { bare, withNonNull } from '../../ast.js';
 import { accessorName } from '../../fix/names.js';
+import { goTogether, isArchOf } from '../../fix/belongs.js';
 import { addressInReach, archInReach, importCore, mmInReach } from '../../fix/reach.js';
 import type { Level } from '../../levels.js';
 import type { Typed } from '../../typed.js';
@@ -35,7 +36,7 @@ export class AccessorFixes {
     const parts = this.stepped(index);
     if (parts === undefined || !isRead(place) || !this.isElements(array)) return undefined;
     const arch = archInReach(this.context, this.typed, read, { handle: parts.handle });
-    if (arch === undefined) return undefined;
+    if (arch === undefined || !isArchOf(this.context, this.typed, arch, array)) return undefined;
     const { level, handle, count } = parts;
     const step = count === undefined ? [] : [count === '1' ? accessorName.next(level) : accessorName.advance(level)];
     return {
@@ -68,8 +69,9 @@ export class AccessorFixes {
     const arch = archInReach(this.context, this.typed, target, { writable: true, handle: parts.handle });
     const mm = mmInReach(this.context, this.typed, target);
     const address = addressInReach(this.context, this.typed, target);
-    if (arch === undefined || mm === undefined || address === undefined) return undefined;
+    if (arch === undefined || mm === undefined || address === undefined || !isArchOf(this.context, this.typed, arch, target.object)) return undefined;
     const { level, handle } = parts;
+    if (!goTogether(this.context, target, handle, address)) return undefined;
     if (!this.keepsComments(assignment, [handle, assignment.right]) || /^(&&|\|\||\?\?|>>>)=$/.test(assignment.operator)) return undefined;
     const { sourceCode } = this.context;
     const entry = sourceCode.getText(handle);
