@@ -13,6 +13,7 @@ import { Conversions, isNumber } from './handle-cast/conversions.js';
 import { Generics } from './handle-cast/generics.js';
 import { Held, type HandleWithin } from './handle-cast/held.js';
 import { MESSAGES, type Messages, type Problem } from './handle-cast/messages.js';
+import { Others } from './handle-cast/others.js';
 
 type Context = Readonly<TSESLint.RuleContext<Messages, readonly []>>;
 
@@ -41,6 +42,7 @@ class HandleCasts implements Visitor {
   private readonly casts: Casts;
   private readonly generics: Generics;
   private readonly anything: Anything;
+  private readonly others: Others;
   /** Casts that were reported: what stands inside of them is not told again. */
   private readonly castNodes = new Set<Cast>();
 
@@ -53,9 +55,15 @@ class HandleCasts implements Visitor {
     this.parts = Conversions.of(types.types);
     this.casts = new Casts(types);
     this.generics = new Generics(types);
+    this.others = new Others(types);
     this.anything = new Anything(types, this.casts, this.generics, (node, handle) => {
       this.report(node, { messageId: 'any', data: handle });
     });
+  }
+
+  // Listed first, because what stands in what is generic over a family is looked at for that.
+  TSTypeParameter(node: TSESTree.TSTypeParameter): void {
+    this.others.enter(node);
   }
 
   TSAsExpression(node: TSESTree.TSAsExpression): void {
@@ -83,27 +91,27 @@ class HandleCasts implements Visitor {
   }
 
   VariableDeclarator(node: TSESTree.VariableDeclarator): void {
-    if (node.id.typeAnnotation !== undefined) this.anything.checkAny(node.init);
+    if (node.id.typeAnnotation !== undefined) this.checkPlace(node.init);
   }
 
   AssignmentExpression(node: TSESTree.AssignmentExpression): void {
-    if (node.operator === '=' || node.operator === '??=' || node.operator === '||=' || node.operator === '&&=') this.anything.checkAny(node.right);
+    if (node.operator === '=' || node.operator === '??=' || node.operator === '||=' || node.operator === '&&=') this.checkPlace(node.right);
   }
 
   ReturnStatement(node: TSESTree.ReturnStatement): void {
-    this.anything.checkAny(node.argument);
+    this.checkPlace(node.argument);
   }
 
   ArrowFunctionExpression(node: TSESTree.ArrowFunctionExpression): void {
-    if (node.body.type !== AST_NODE_TYPES.BlockStatement) this.anything.checkAny(node.body);
+    if (node.body.type !== AST_NODE_TYPES.BlockStatement) this.checkPlace(node.body);
   }
 
   Property(node: TSESTree.Property): void {
-    if (node.parent.type === AST_NODE_TYPES.ObjectExpression) this.anything.checkAny(node.value as TSESTree.Expression);
+    if (node.parent.type === AST_NODE_TYPES.ObjectExpression) this.checkPlace(node.value as TSESTree.Expression);
   }
 
   ArrayExpression(node: TSESTree.ArrayExpression): void {
-    for (const element of node.elements) if (element !== null && element.type !== AST_NODE_TYPES.SpreadElement) this.anything.checkAny(element);
+    for (const element of node.elements) if (element !== null && element.type !== AST_NODE_TYPES.SpreadElement) this.checkPlace(element);
   }
 
   SpreadElement(node: TSESTree.SpreadElement): void {
@@ -111,27 +119,27 @@ class HandleCasts implements Visitor {
   }
 
   PropertyDefinition(node: TSESTree.PropertyDefinition): void {
-    this.anything.checkAny(node.value);
+    this.checkPlace(node.value);
   }
 
   AccessorProperty(node: TSESTree.AccessorProperty): void {
-    this.anything.checkAny(node.value);
+    this.checkPlace(node.value);
   }
 
   AssignmentPattern(node: TSESTree.AssignmentPattern): void {
-    this.anything.checkAny(node.right);
+    this.checkPlace(node.right);
   }
 
   YieldExpression(node: TSESTree.YieldExpression): void {
-    this.anything.checkAny(node.argument);
+    this.checkPlace(node.argument);
   }
 
   TaggedTemplateExpression(node: TSESTree.TaggedTemplateExpression): void {
-    for (const part of node.quasi.expressions) this.anything.checkAny(part);
+    for (const part of node.quasi.expressions) this.checkPlace(part);
   }
 
   JSXExpressionContainer(node: TSESTree.JSXExpressionContainer): void {
-    if (node.expression.type !== AST_NODE_TYPES.JSXEmptyExpression) this.anything.checkAny(node.expression);
+    if (node.expression.type !== AST_NODE_TYPES.JSXEmptyExpression) this.checkPlace(node.expression);
   }
 
   TSTypePredicate(node: TSESTree.TSTypePredicate): void {
@@ -164,10 +172,17 @@ class HandleCasts implements Visitor {
     this.report(node, problem);
   }
 
+  /** Looks at what stands at a place that may be one of a handle. */
+  private checkPlace(node: TSESTree.Expression | null | undefined): void {
+    const other = node === null || node === undefined ? undefined : this.others.in(node);
+    if (other !== undefined) this.report(node!, { messageId: 'other', data: other });
+    else this.anything.checkAny(node);
+  }
+
   private checkCall(node: TSESTree.CallExpression | TSESTree.NewExpression): void {
     for (const argument of node.arguments) {
       if (argument.type === AST_NODE_TYPES.SpreadElement) this.anything.checkSpread(argument, node);
-      else if (!this.anything.checkCallback(argument, node)) this.anything.checkAny(argument);
+      else if (!this.anything.checkCallback(argument, node)) this.checkPlace(argument);
     }
     const problem = node.type === AST_NODE_TYPES.CallExpression ? this.generics.genericOf(node) : undefined;
     if (problem !== undefined) this.report(node, problem);
