@@ -266,8 +266,8 @@ class RawDerefs implements Visitor {
     if (expression === null || expression === undefined || isPrimitive(expression)) return;
     const handle = this.places.live(expression);
     const expected = handle === undefined ? (this.parts.launderingWithin(expression) ?? this.functions.launderingFunction(expression) ?? this.parts.launderingPart(expression)) : this.places.laundering(handle);
-    if (expected === undefined) return;
-    this.report(handle ?? expression, 'launder', handle ?? this.containers.liveWithin(expression) ?? expression, { data: { expected } });
+    if (expected !== undefined) this.report(handle ?? expression, 'launder', handle ?? this.containers.liveWithin(expression) ?? expression, { data: { expected } });
+    else if (handle === undefined) for (const side of sidesOf(expression)) this.checkPlace(side);
   }
 
   private checkCall(node: TSESTree.CallExpression | TSESTree.NewExpression): void {
@@ -363,6 +363,12 @@ function nameOf(node: TSESTree.Expression | TSESTree.PrivateIdentifier): string 
   if (node.type === AST_NODE_TYPES.Identifier) return node.name;
   if (node.type !== AST_NODE_TYPES.MemberExpression || node.computed || node.object.type !== AST_NODE_TYPES.Identifier || node.property.type !== AST_NODE_TYPES.Identifier) return '';
   return `${node.object.name}.${node.property.name}`;
+}
+
+/** What a choice may come out as. Of a list of handles and one of numbers the compiler makes one of numbers under the alias. */
+function sidesOf(node: TSESTree.Expression): readonly TSESTree.Expression[] {
+  if (node.type === AST_NODE_TYPES.ConditionalExpression) return [node.consequent, node.alternate];
+  return node.type === AST_NODE_TYPES.LogicalExpression ? (node.operator === '&&' ? [node.right] : [node.left, node.right]) : [];
 }
 
 /** Whether the compiler finds the type of an expression from more than one. */
