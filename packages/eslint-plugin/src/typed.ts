@@ -23,6 +23,8 @@ export interface Typed {
   mayBeAny(node: TSESTree.Node): boolean;
   /** Whether one of the arguments of a call may be a handle, as far as that can be told without their types. What is `any` may be. */
   mayGiveHandle(call: TSESTree.CallExpression | TSESTree.NewExpression): boolean;
+  /** Whether an expression may be a number, a text or a handle, as far as that can be told without its type. */
+  mayBePlain(node: TSESTree.Node): boolean;
   /** Whether an expression's type passes a test. */
   is(node: TSESTree.Node, test: TypeTest): boolean;
   /** Whether an expression's type may pass a test, as far as that can be told without it. */
@@ -340,6 +342,11 @@ class Asked implements Typed {
 
   isAny(node: TSESTree.Node): boolean {
     return this.mayBeAny(node) && (this.typeOf(node).flags & ts.TypeFlags.Any) !== 0;
+  }
+
+  mayBePlain(node: TSESTree.Node): boolean {
+    const may = this.may(node);
+    return (may & May.Object) === 0 || (may & (May.Handle | May.Text)) !== 0;
   }
 
   mayGiveHandle(call: TSESTree.CallExpression | TSESTree.NewExpression): boolean {

@@ -1,6 +1,6 @@
 import { AST_NODE_TYPES, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
-import { isConst, isPrimitive } from '../ast.js';
+import { ancestors, isConst, isFunction, isPrimitive } from '../ast.js';
 import { createRule } from '../create-rule.js';
 import { firstOf } from '../first-of.js';
 import { inOneGo, type Visitor } from '../in-one-go.js';
@@ -91,19 +91,20 @@ class HandleCasts implements Visitor {
   }
 
   VariableDeclarator(node: TSESTree.VariableDeclarator): void {
-    if (node.id.typeAnnotation !== undefined) this.checkPlace(node.init);
+    const { id: { typeAnnotation }, init } = node;
+    if (typeAnnotation !== undefined && init !== null) this.checkPlace(init, this.others.ofDeclared(init, typeAnnotation));
   }
 
   AssignmentExpression(node: TSESTree.AssignmentExpression): void {
-    if (node.operator === '=' || node.operator === '??=' || node.operator === '||=' || node.operator === '&&=') this.checkPlace(node.right);
+    if (node.operator === '=' || node.operator === '??=' || node.operator === '||=' || node.operator === '&&=') this.checkPlace(node.right, this.others.ofSame(node.right, node.left));
   }
 
   ReturnStatement(node: TSESTree.ReturnStatement): void {
-    this.checkPlace(node.argument);
+    if (node.argument !== null) this.checkPlace(node.argument, this.others.ofDeclared(node.argument, [...ancestors(node)].find(isFunction)?.returnType));
   }
 
   ArrowFunctionExpression(node: TSESTree.ArrowFunctionExpression): void {
-    if (node.body.type !== AST_NODE_TYPES.BlockStatement) this.checkPlace(node.body);
+    if (node.body.type !== AST_NODE_TYPES.BlockStatement) this.checkPlace(node.body, this.others.ofDeclared(node.body, node.returnType));
   }
 
   Property(node: TSESTree.Property): void {
@@ -111,7 +112,8 @@ class HandleCasts implements Visitor {
   }
 
   ArrayExpression(node: TSESTree.ArrayExpression): void {
-    for (const element of node.elements) if (element !== null && element.type !== AST_NODE_TYPES.SpreadElement) this.checkPlace(element);
+    const elements = node.elements.filter((element) => element !== null && element.type !== AST_NODE_TYPES.SpreadElement);
+    for (const element of elements) this.checkPlace(element, this.others.ofSame(element, elements.find((one) => one !== element)));
   }
 
   SpreadElement(node: TSESTree.SpreadElement): void {
@@ -119,7 +121,7 @@ class HandleCasts implements Visitor {
   }
 
   PropertyDefinition(node: TSESTree.PropertyDefinition): void {
-    this.checkPlace(node.value);
+    if (node.value !== null) this.checkPlace(node.value, this.others.ofDeclared(node.value, node.typeAnnotation));
   }
 
   AccessorProperty(node: TSESTree.AccessorProperty): void {
@@ -127,7 +129,7 @@ class HandleCasts implements Visitor {
   }
 
   AssignmentPattern(node: TSESTree.AssignmentPattern): void {
-    this.checkPlace(node.right);
+    this.checkPlace(node.right, this.others.ofDeclared(node.right, 'typeAnnotation' in node.left ? node.left.typeAnnotation : undefined));
   }
 
   YieldExpression(node: TSESTree.YieldExpression): void {
@@ -172,9 +174,8 @@ class HandleCasts implements Visitor {
     this.report(node, problem);
   }
 
-  /** Looks at what stands at a place that may be one of a handle. */
-  private checkPlace(node: TSESTree.Expression | null | undefined): void {
-    const other = node === null || node === undefined ? undefined : this.others.in(node);
+  /** Looks at what stands at a place that may be one of a handle. @param other the handle that it is taken for and is not */
+  private checkPlace(node: TSESTree.Expression | null | undefined, other?: HandleWithin): void {
     if (other !== undefined) this.report(node!, { messageId: 'other', data: other });
     else this.anything.checkAny(node);
   }
@@ -182,7 +183,7 @@ class HandleCasts implements Visitor {
   private checkCall(node: TSESTree.CallExpression | TSESTree.NewExpression): void {
     for (const argument of node.arguments) {
       if (argument.type === AST_NODE_TYPES.SpreadElement) this.anything.checkSpread(argument, node);
-      else if (!this.anything.checkCallback(argument, node)) this.checkPlace(argument);
+      else if (!this.anything.checkCallback(argument, node)) this.checkPlace(argument, this.others.ofArgument(argument, node));
     }
     const problem = node.type === AST_NODE_TYPES.CallExpression ? this.generics.genericOf(node) : undefined;
     if (problem !== undefined) this.report(node, problem);
