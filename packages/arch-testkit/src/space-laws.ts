@@ -155,6 +155,13 @@ function hugePage<H extends HandleFamily>(machine: Machine<H>, { level, count, b
   const probe = [address, address + BigInt(bytes) / 2n, address + BigInt(bytes - pageBytes)];
   const use = (): void => { for (let index = 0; index < count; index++) tlb.use(address + BigInt(index) * machine.bytes(level)); };
 
+  for (const marked of [value, values.mkold(value), values.mkclean(value), values.mkold(values.mkclean(value))]) {
+    ops.hugeSet(mm, address, entry, marked, count);
+    const got = ops.hugeGet(entry, count);
+    must(values.young(got) === values.young(marked) && values.dirty(got) === values.dirty(marked), level, 'hugeGet reads another young or dirty than hugeSet wrote', { value: marked, got });
+    ops.hugeGetAndClear(mm, address, entry, count).flush();
+  }
+
   ops.hugeSet(mm, address, entry, value, count);
   for (const where of probe) {
     const found = machine.translate(where);

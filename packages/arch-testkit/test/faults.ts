@@ -98,6 +98,7 @@ export const FAULTS: readonly Fault[] = [
   { law: 'flush after setAccessFlags', name: 'it write-protects and owes nothing', fault: ({ ops: { pte } }) => { wrap(pte, 'setAccessFlags', (was) => (mm, address, entry, value) => { const made = was(mm, address, entry, value).ignore('a fault'); pte.wrprotect(mm, address, entry, 1).ignore('a fault'); return new FlushPromise(mm, made, undefined); }); } },
   { law: 'huge pages', name: 'the last entry of a group stays writable', fault: ({ ops: { pte } }) => { wrap(pte, 'hugeWrprotect', (was) => (mm, address, entry, count) => was(mm, address, entry, Math.max(1, count - 1))); } },
   { law: 'huge pages', name: 'a page of one leaf is changed twice', fault: ({ ops: { pmd } }) => { wrap(pmd, 'hugeSetAccessFlags', (was) => (mm, address, entry, value, count) => was(mm, address, entry, value, count).map(() => true)); } },
+  { law: 'huge pages', name: 'hugeGet is always young', fault: ({ ops: { pmd }, values }) => { wrap(pmd, 'hugeGet', (was) => (entry, count) => values.pmd.mkyoung(was(entry, count))); } },
   { law: 'address space', name: 'unlink owes nothing', fault: ({ ops: { pmd } }) => { forget(pmd, 'unlink'); } },
   { law: 'address space', name: 'a frame is lost on the way', fault: ({ ops: { pte } }) => { wrap(pte, 'modifyProtCommit', (was) => (mm, address, entry, old, value) => was(mm, address, entry, old, bits(value & ~0x1000n))); } },
   { law: 'address space', name: 'the entry of a table forbids users', fault: ({ values: { pgd } }) => { wrap(pgd, 'ofTable', (was) => (address) => was(address, false)); } },

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Prot, StrongHandles } from '@pgtable/core';
 import { formatReport, LAWS, LawBroken, parseKnownFailures, runLaws, type Subject } from '../src/index.js';
+import { ALL, subjectOf } from './configurations.js';
 import { FAULTS } from './faults.js';
 import { reference } from './reference.js';
 
@@ -17,6 +18,22 @@ describe('a fault', () => {
     expect(law, name).toBeDefined();
     const report = runLaws(reference(true, fault), { laws: law === undefined ? [] : [law], runs: 100 });
     expect(report.results[0]?.outcome, formatReport(report)).toBe('failed');
+  });
+
+  it('is found at the end of a table that is longer than what batches are tried on', () => {
+    const sound = subjectOf<StrongHandles>(ALL[0]!, 'user');
+    const subject: Subject<StrongHandles> = {
+      ...sound,
+      make() {
+        const made = sound.make();
+        const { pte } = made.arch.ops;
+        const was = pte.clear.bind(pte);
+        // The last of 512 stays.
+        Object.assign(pte, { clear: ((mm, address, entry, count) => was(mm, address, entry, count > 1 && ((address >> 12n) & 511n) + BigInt(count) === 512n ? count - 1 : count)) satisfies typeof pte.clear });
+        return made;
+      },
+    };
+    expect(runLaws(subject, { laws: LAWS.filter(({ name }) => name === 'clear many'), runs: 40 }).results[0]?.outcome).toBe('failed');
   });
 
   it('stands in every law: each has a fault that it finds', () => {
