@@ -110,6 +110,18 @@ function pagesOf({ start, bytes, pageBytes, pa, kernel, user, memoryType, level 
 }
 
 describe('the root that is listed', () => {
+  test('x86: of user addresses beside those of the kernel there is no one table', async () => {
+    const ranges = ['--range', '401000+1000', '--range', 'ffffffffa2622000+1000'];
+    const { code, out, err } = await pgtable(['ptdump', dumpOf('guests-x86_64-4level'), ...ranges]);
+    expect(err).toContain('have root tables of their own here, and a listing is of one');
+    expect([code, out]).toEqual([2, '']);
+    expect((await pgtable(['ptdump', dumpOf('guests-x86_64-4level'), ...ranges, '--root', 'current'])).lines.filter((line) => line.startsWith("0x"))).toHaveLength(2);
+  });
+
+  test('s390: the kernel has the same addresses', async () => {
+    expect(await pgtable(['ptdump', dumpOf('guests-s390x'), '--range', '0+1000', '--range', '100000+1000'])).toMatchObject({ code: 0, err: '' });
+  });
+
   test('s390: a process has an address space of its own, by --root and by --asce', async () => {
     const kernel = await pgtable(['ptdump', dumpOf('guests-s390x')]);
     const current = await pgtable(['ptdump', dumpOf('guests-s390x'), '--root', 'current']);

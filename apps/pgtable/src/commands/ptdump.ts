@@ -31,6 +31,7 @@ export async function ptdump({ io, machine: options }: CommandContext, command: 
   const machine = await Machine.open(options);
   try {
     const half = command.half ?? (options.root === undefined && areUser(machine, wanted) ? 'user' : undefined);
+    if (half === undefined && options.root === undefined) checkOneTable(machine, wanted, command.ranges);
     const opened = half === undefined ? machine.listedRoot() : machine.requireRoot(half);
     const { root, arch } = opened.space;
     const whole = half === undefined ? wholeSpace(root) : windowsOf(opened, half);
@@ -98,6 +99,20 @@ function areUser(machine: Machine, ranges: readonly VaRange[]): boolean {
   // The kernel's own table says nothing of a process, even where it has room for user addresses.
   const room = kernel === undefined ? [] : windowsOf(kernel, 'user');
   return room.length > 0 ? intersect(ranges, room).length > 0 : ranges.every(({ start }) => start < 2 ** 63);
+}
+
+/** Throws where ranges are of both halves, each of which has a root table of its own: a listing is of one. */
+function checkOneTable(machine: Machine, ranges: readonly VaRange[], texts: readonly string[]): void {
+  const user = machine.userRoot();
+  const listed = machine.listedRoot();
+  if (user === undefined || user.candidate.table === listed.candidate.table) return;
+  const isIn = (range: VaRange, opened: OpenedRoot, half: Half): boolean => intersect([range], windowsOf(opened, half)).length > 0;
+  // On s390 the kernel has the same addresses.
+  const others = ranges.filter((range) => !isIn(range, listed, 'kernel'));
+  if (others.length === ranges.length || !others.some((range) => isIn(range, user, 'user'))) return;
+  throw new PgtableError('EINVAL', `--range ${texts.join(' ')}: user addresses and the kernel's have root tables of their own here, and a listing is of one`, {
+    hint: 'list them one after the other, or choose the table for all by --root',
+  });
 }
 
 /** What a listing row says, before it is text. */
