@@ -109,6 +109,13 @@ function pagesOf({ start, bytes, pageBytes, pa, kernel, user, memoryType, level 
   return Array.from({ length: bytes / pageBytes }, (_, i) => `${(from + BigInt(i * pageBytes)).toString(16)} ${(at + BigInt(i * pageBytes)).toString(16)} ${level} ${kernel} ${user} ${memoryType}`);
 }
 
+test('riscv: a check of the root of a process says that it is of the addresses of the kernel', async () => {
+  const kernel = await pgtable(['check', dumpOf('guests-riscv64-sv57')]);
+  const current = await pgtable(['check', dumpOf('guests-riscv64-sv57'), '--root', 'current']);
+  expect([kernel.err, current.out]).toEqual(['', kernel.out]);
+  expect(current.err).toBe("pgtable: as the kernel's, this check is of 0xff00000000000000-0x10000000000000000 alone: pgtable ptdump --user --filter w x --format table lists the pages of a process\n");
+});
+
 describe('the root that is listed', () => {
   test('x86: of user addresses beside those of the kernel there is no one table', async () => {
     const ranges = ['--range', '401000+1000', '--range', 'ffffffffa2622000+1000'];

@@ -4,7 +4,7 @@ import { endAddress } from '../describe.js';
 import { ExitCode } from '../exit-codes.js';
 import { Output } from '../io.js';
 import { Machine } from '../machine.js';
-import { loadTables, type CommandContext } from './common.js';
+import { intersect, loadTables, type CommandContext } from './common.js';
 
 /** `pgtable check`: the kernel's check for writable and executable mappings, with its words and its counts. */
 export async function check({ io, machine: options }: CommandContext, format: 'text' | 'json'): Promise<ExitCode> {
@@ -12,7 +12,12 @@ export async function check({ io, machine: options }: CommandContext, format: 't
   try {
     const opened = machine.listedRoot();
     const { arch, root } = opened.space;
-    await loadTables(io, opened, arch.ptdump.ranges(root));
+    const ranges = arch.ptdump.ranges(root);
+    await loadTables(io, opened, ranges);
+    // Who chose the root of a process may think that its pages are looked at too.
+    if (machine.rootChoice !== undefined && root.windows.some((window) => intersect([window], ranges).length === 0)) {
+      io.stderr.write(`pgtable: as the kernel's, this check is of ${ranges.map(({ start, end }) => `${hexAddress(start)}-${endAddress(end)}`).join(' and ')} alone: pgtable ptdump --user --filter w x --format table lists the pages of a process\n`);
+    }
     const { counts, findings, unchecked } = checkInsecure(opened.space);
     const out = new Output(io.stdout);
     const { vmcoreinfo } = await machine.kernelOf(opened);
