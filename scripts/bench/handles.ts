@@ -344,9 +344,10 @@ export const handles: Case = {
       const entries = TABLES * each;
       const { value } = raw;
       const step = Number(raw.arch.values.pte.advancePfn(value, 1) - value) | 0;
-      // The tables follow each other from index 0 on.
+      // The tables follow each other.
+      const base = memories[2].find('pte', raw.tables[0]!.address);
       const overTables = (work: (first: number) => unknown): void => {
-        for (let table = 0; table < TABLES; table++) work(table * each);
+        for (let table = 0; table < TABLES; table++) work(base + table * each);
       };
       const full = words.slice();
       const prepares = memories.map((memory) => () => { memory.words.set(full); });

@@ -97,11 +97,12 @@ function tornReader(part: Part): Scene {
   const inner = flip(part);
   const [a, b] = flipped(part, 2) as [EntryVal<'pte'>, EntryVal<'pte'>];
   const { words } = part.memory;
+  const base = part.memory.find('pte', TABLE_ADDRESS);
   const { empty } = part.arch.values.pte;
   return {
     write: (step) => { inner.write(step); },
     read(step) {
-      const at = (step % ENTRIES) * 2;
+      const at = (base + (step % ENTRIES)) * 2;
       const first = words[at]!;
       // A processor that loads both at once would not be caught in between; one that is interrupted is.
       let wait = first;
