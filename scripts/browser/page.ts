@@ -77,7 +77,8 @@ function codeOf(error: unknown): string {
 function sharedTables(): string {
   try {
     const tables = new TableMemory({ shared: true, entries: 512 });
-    return `${tables.bytes.length} bytes`;
+    tables.allocate('pte', 0, 512);
+    return tables.words.buffer instanceof SharedArrayBuffer ? `${tables.entries * tables.entryBytes} bytes` : 'not shared';
   } catch (error) {
     return codeOf(error) || String(error);
   }
