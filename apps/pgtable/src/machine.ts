@@ -22,6 +22,8 @@ export interface MachineOptions {
   readonly symbols?: string;
   /** What an ELF segment has in memory beyond its bytes in the file is not in the dump, instead of zero. */
   readonly beyondFileIsAbsent?: boolean;
+  /** Told what is amiss and is no reason to stop: a line without its end. */
+  readonly warn?: (text: string) => void;
   /** Look for VMCOREINFO in memory even where a note has one. */
   readonly scanAlways?: boolean;
 }
@@ -57,7 +59,13 @@ export class Machine {
 
   static async open(options: MachineOptions): Promise<Machine> {
     const files = options.files.length === 0 ? [SAMPLE_PATH] : options.files;
-    const memory = await openMemoryFiles(files, { beyondFileSize: options.beyondFileIsAbsent === true ? 'absent' : 'zeros' });
+    let isTold = false;
+    const onDamage = ({ message }: PgtableError): void => {
+      // One page tells of the file.
+      if (!isTold) options.warn?.(`${message}: damaged pages are taken as not in the dump`);
+      isTold = true;
+    };
+    const memory = await openMemoryFiles(files, { beyondFileSize: options.beyondFileIsAbsent === true ? 'absent' : 'zeros', onDamage });
     try {
       return await Machine.of(memory, options);
     } catch (error) {

@@ -93,6 +93,7 @@ function build(io: Io, architectures: readonly ArchPlugin[], finish: (code: Exit
         architectures,
         registers,
         beyondFileIsAbsent: options.zeroFill === false,
+        warn: (text: string) => void io.stderr.write(`pgtable: ${text}\n`),
         ...(typeof options.arch === 'string' ? { arch: options.arch } : {}),
         ...(typeof options.root === 'string' ? { root: options.root } : {}),
         ...(typeof options.symbols === 'string' ? { symbols: options.symbols } : {}),

@@ -54,6 +54,30 @@ describe.each(Object.keys(containers))('%s', (name) => {
   });
 });
 
+describe('a kdump with a damaged page', () => {
+  /** The listing of a dump in which the page at an address is damaged. */
+  const withDamage = async (at: number): ReturnType<typeof pgtable> => {
+    const encode = (_page: Uint8Array, pfn: number): { data: Uint8Array; flags: number } | undefined => (pfn * 4096 === at ? { data: new Uint8Array(64).fill(0x5a), flags: 1 } : undefined);
+    return pgtable(['ptdump', scratch.write(`damaged-${at}.kdump`, kdumpImage([...blocks, { address: 0x20000, bytes: new Uint8Array(4096).fill(7) }], abi, { encode })), ...X86_FLAGS]);
+  };
+  const warning = (address: string): RegExp => new RegExp(`the page at ${address} does not decompress to 4096 bytes: damaged pages are taken as not in the dump\n`);
+
+  test('that is none of its tables is listed as if it were whole', async () => {
+    const whole = await pgtable(['ptdump', scratch.write('reference.elf', x86Elf()), ...X86_FLAGS]);
+    const { out, err, code } = await withDamage(0x20000);
+    expect([out, code]).toEqual([whole.out, 0]);
+    // Nobody has read it, or somebody who looked through all memory.
+    expect(err === whole.err || warning('0x20000').test(err)).toBe(true);
+  });
+
+  test('that is one of them says so, and is listed without it', async () => {
+    const { out, err, code } = await withDamage(0x7000);
+    expect(err).toMatch(warning('0x7000'));
+    expect(out).toContain('page tables not in the dump');
+    expect(code).toBe(0);
+  });
+});
+
 describe('info', () => {
   test.each([
     ['x86_64', true, 'x86'], ['i686', true, 'x86'], ['aarch64', true, 'arm64'], ['riscv64', true, 'riscv'], ['s390x', false, 's390'],

@@ -77,6 +77,7 @@ export async function openKdump(source: ByteSource, options: OpenOptions = {}): 
     machine: { ...machineOfVmcoreinfo(notes), ...header.machine },
     notes,
     facts: factsOf(source, header, memory, dumped, descOffset, damage),
+    onDamage: options.onDamage,
   });
 }
 
@@ -152,6 +153,7 @@ interface KdumpParts {
   readonly machine: DumpMachine;
   readonly notes: readonly Note[];
   readonly facts: readonly (readonly [string, string])[];
+  readonly onDamage: OpenOptions['onDamage'];
 }
 
 /** The part of one page that one block asks for. */
@@ -314,7 +316,7 @@ class KdumpMemory implements PhysicalMemory {
     return state;
   }
 
-  /** Reads pieces, given in the order of their frames; calls `lost` for those that the file is too short for. */
+  /** Reads pieces, given in the order of their frames; calls `lost` for those that the file is too short for, and for damaged ones if damage is told. */
   async #readGroup(pieces: Pieces, order: Uint32Array, target: Uint8Array, lost: (piece: number) => void): Promise<void> {
     const { source, blockSize, littleEndian, descOffset, dumped } = this.#parts;
     const descs = new ReadBatch(source, order.length);
@@ -333,7 +335,11 @@ class KdumpMemory implements PhysicalMemory {
       }
       const compression = COMPRESSION_OF_FLAG.get(flags);
       const sound = compression === undefined ? flags === 0 && size === blockSize : size > 0 && size <= blockSize;
-      if (!sound) throw this.#damaged(pieces, piece, `has ${size} bytes and flags ${hex(flags)}`);
+      if (!sound) {
+        this.#tell(pieces, piece, `has ${size} bytes and flags ${hex(flags)}`);
+        lost(piece);
+        return;
+      }
       used.add(flags);
       pieces.flags[piece] = flags;
       pages.add(offset, size, piece);
@@ -359,7 +365,11 @@ class KdumpMemory implements PhysicalMemory {
       }
       if (held !== from || heldIn !== bytes) {
         if (!decompress(bytes.subarray(from, from + size), page)) {
-          throw this.#damaged(pieces, piece, `does not decompress to ${blockSize} bytes`);
+          this.#tell(pieces, piece, `does not decompress to ${blockSize} bytes`);
+          lost(piece);
+          // The page has what came before the damage.
+          held = -1;
+          return;
         }
         held = from;
         heldIn = bytes;
@@ -381,12 +391,15 @@ class KdumpMemory implements PhysicalMemory {
     return hex((pieces.pfn[piece] ?? 0) * this.#parts.blockSize);
   }
 
-  #damaged(pieces: Pieces, piece: number, how: string): PgtableError {
-    const { source, blockSize } = this.#parts;
-    return new PgtableError('EBADMSG', `${source.name}: the page at ${this.#addressOf(pieces, piece)} ${how}`, {
+  /** Says that a page is damaged: to who wants to know, and otherwise by throwing. */
+  #tell(pieces: Pieces, piece: number, how: string): void {
+    const { source, blockSize, onDamage } = this.#parts;
+    const error = new PgtableError('EBADMSG', `${source.name}: the page at ${this.#addressOf(pieces, piece)} ${how}`, {
       address: BigInt((pieces.pfn[piece] ?? 0) * blockSize),
       hint: 'The file is damaged; copy or make it again.',
     });
+    if (onDamage === undefined) throw error;
+    onDamage(error);
   }
 
   #listRanges(): MemoryRange[] {

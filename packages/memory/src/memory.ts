@@ -161,6 +161,11 @@ export interface OpenOptions {
    * segment in this way: with `absent` they are not in the dump.
    */
   readonly beyondFileSize?: 'zeros' | 'absent';
+  /**
+   * Called with the error that reading a page would throw, if the page itself is damaged in the file: a kdump's compressed page, or its descriptor. The page is absent
+   * then, and everything else can be read. Each read of it calls again. Without this, reading it throws.
+   */
+  readonly onDamage?: (error: PgtableError) => void;
 }
 
 const DEFAULT_LIMITS: MemoryLimits = {

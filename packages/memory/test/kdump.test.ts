@@ -133,6 +133,18 @@ describe('refuses', () => {
     const error = await expectFailure(memory.read(0x4000, 8), 'EBADMSG');
     expect(error.address).toBe(0x4000n);
     expect(await memory.read(0x3000, 4096)).toEqual(texturedPage(1));
+
+    // Where damage is told, the page is absent, and all else is there.
+    const told: (bigint | undefined)[] = [];
+    const image = kdumpImage(BLOCKS, LE64, { excluded: EXCLUDED, encode: (_page, pfn) => (pfn === 4 ? encoded : undefined) });
+    const other = await openMemory(bytesSource(image), { onDamage: ({ address }) => told.push(address) });
+    expect([await other.read(0x4000, 8), told]).toEqual([undefined, [0x4000n]]);
+    const [first, ...rest] = BLOCKS;
+    const present = [{ address: 0x3000, bytes: first!.bytes.subarray(0, 4096) }, { address: 0x5000, bytes: first!.bytes.subarray(8192) }, ...rest];
+    await expectBlocks(other, { present, absent: [{ start: 0x4000, end: 0x5000 }, ...MODEL.absent] }, [0x3000, 0x4000, 0x5000, 0x8_0000, 700 * 4096], 4096);
+    let bytes = 0;
+    for await (const chunk of other.chunks()) bytes += chunk.bytes.length;
+    expect(bytes).toBe(13 * 4096);
   });
 
   test('a stream that is sound but for its checksum', async () => {
