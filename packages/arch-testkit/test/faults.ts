@@ -1,4 +1,4 @@
-import { FlushPromise, type EntryValues, type Feature, type Level, type MmContext, type PteVal } from '@pgtable/core';
+import { FlushPromise, geometryOf, type EntryValues, type Feature, type Level, type MmContext, type PteVal } from '@pgtable/core';
 import type { ReferenceParts } from './reference.js';
 
 /** A mistake of one line, and the law that must find it. */
@@ -18,10 +18,9 @@ function wrap<T extends object, K extends keyof T>(on: T, name: K, by: (was: T[K
 
 /** Changes the shape of one level of an instance. */
 function reshape(parts: ReferenceParts, level: Level, by: { readonly shift?: number; readonly entries?: number }): void {
-  const { geometry } = parts.arch;
-  // The cast: as many levels as there were.
-  const levels = geometry.levels.map((was) => (was.level === level ? { ...was, ...by } : was)) as unknown as typeof geometry.levels;
-  parts.arch = { ...parts.arch, geometry: { ...geometry, levels } };
+  const geometry = structuredClone(parts.arch.geometry);
+  Object.assign(geometryOf(geometry, level), by);
+  parts.arch = { ...parts.arch, geometry };
 }
 
 export const FAULTS: readonly Fault[] = [

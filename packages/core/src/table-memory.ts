@@ -189,7 +189,7 @@ export class TableMemory {
     if (this.used === 0) this.first = base;
     const more = base + entries - this.used;
     // Doubling keeps single allocations cheap; a loader reserves exactly instead.
-    if ((base + entries) * this.entryBytes > this.bytes.length) this.reserve(Math.max(more, Math.min(this.used, MAX_ENTRIES - this.used)));
+    if ((base + entries) * this.entryBytes > this.bytes.length) this.reserve(Math.max(more, Math.min(this.used, MAX_ENTRIES - this.used)), 1);
     this.used = base + entries;
     return base;
   }

@@ -95,7 +95,8 @@ function isFoundBy(context: Context, found: TSESTree.Expression | TSESTree.Priva
 function isSteppedBy(context: Context, { arguments: given }: TSESTree.CallExpression, address: TSESLint.Scope.Variable): boolean {
   const count = given.at(-1);
   const init = isAssigned(address) ? undefined : beginningOf(address)?.init;
-  return count?.type === AST_NODE_TYPES.Identifier && init != null && new RegExp(`\\b${count.name}\\b`).test(context.sourceCode.getText(init));
+  if (count?.type !== AST_NODE_TYPES.Identifier || init == null) return false;
+  return variableAt(context, count, count.name)?.references.some(({ identifier: { range } }) => init.range[0] <= range[0] && range[1] <= init.range[1]) === true;
 }
 
 function isBetween(node: TSESTree.Node, first: TSESTree.Node, last: TSESTree.Node): boolean {

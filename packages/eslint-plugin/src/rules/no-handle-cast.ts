@@ -1,6 +1,6 @@
 import { AST_NODE_TYPES, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
-import { ancestors, isConst, isFunction, isPrimitive } from '../ast.js';
+import { isConst, isPrimitive } from '../ast.js';
 import { createRule } from '../create-rule.js';
 import { firstOf } from '../first-of.js';
 import { inOneGo, type Visitor } from '../in-one-go.js';
@@ -100,7 +100,7 @@ class HandleCasts implements Visitor {
   }
 
   ReturnStatement(node: TSESTree.ReturnStatement): void {
-    if (node.argument !== null) this.checkPlace(node.argument, this.others.ofDeclared(node.argument, [...ancestors(node)].find(isFunction)?.returnType));
+    if (node.argument !== null) this.checkPlace(node.argument, this.others.ofReturned(node.argument));
   }
 
   ArrowFunctionExpression(node: TSESTree.ArrowFunctionExpression): void {

@@ -1,5 +1,6 @@
 import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
+import { ancestors, isFunction } from '../../ast.js';
 import { oncePer } from '../../once-per.js';
 import type { Typed } from '../../typed.js';
 import type { Handle, Types } from '../../types/types.js';
@@ -37,9 +38,14 @@ export class Others {
     return parameter === undefined ? undefined : this.found(argument, this.declared.handle(parameter));
   }
 
-  /** The same of what is declared with a written type, and of what is returned where one is written. */
+  /** The same of what is declared with a written type. */
   ofDeclared(expression: TSESTree.Expression, written: TSESTree.TSTypeAnnotation | undefined): HandleWithin | undefined {
     return written === undefined || !this.isGeneric(expression) ? undefined : this.found(expression, this.types.types.handle(this.types.typeOf(written.typeAnnotation)));
+  }
+
+  /** The same of what a function returns that says what. */
+  ofReturned(expression: TSESTree.Expression): HandleWithin | undefined {
+    return this.generics.length === 0 ? undefined : this.ofDeclared(expression, [...ancestors(expression)].find(isFunction)?.returnType);
   }
 
   /** The same of what is assigned to something that is a handle, or stands beside one in a list. */

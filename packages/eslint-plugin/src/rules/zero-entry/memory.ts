@@ -79,6 +79,6 @@ export class Memory {
 const VIEWS = /^(Big)?(Uint|Int)\d+Array$|^DataView$/;
 
 /** Whether a call is `Array.from`, or that of a typed array. */
-export function isFrom({ callee }: TSESTree.CallExpression): boolean {
+function isFrom({ callee }: TSESTree.CallExpression): boolean {
   return callee.type === AST_NODE_TYPES.MemberExpression && callee.object.type === AST_NODE_TYPES.Identifier && callee.object.name.endsWith('Array') && ASTUtils.getPropertyName(callee) === 'from';
 }
