@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import plugin from '@pgtable/eslint-plugin';
-import { ESLint } from 'eslint';
+import { ESLint, type Linter } from 'eslint';
 import tseslint from 'typescript-eslint';
 import { readCorpus } from '../lint-corpus/parse.js';
 import { Compiled, COMPILER_OPTIONS } from '../lint-corpus/program.js';
@@ -21,18 +21,34 @@ interface Measured {
   readonly rules: ReadonlyMap<string, number>;
 }
 
-/** The sources of the repository, those of the example that is wrong on purpose among them. */
-function repository(): Map<string, string> {
+/** What is linted, and how the rules are set for it. */
+interface Linted {
+  readonly texts: ReadonlyMap<string, string>;
+  readonly configs: readonly Linter.Config[];
+}
+
+/** The sources of the repository as it lints itself: with the settings and the rules of its own eslint.config.js, but for the rules of others. */
+async function repository(): Promise<Linted> {
+  const { default: configs } = (await import(pathToFileURL(`${ROOT}/eslint.config.js`).href)) as { readonly default: readonly Linter.Config[] };
+  const isOurs = ({ rules = {} }: Linter.Config): boolean => Object.keys(rules).some((name) => name.startsWith('pgtable/'));
+  return { texts: sources(), configs: configs.filter(isOurs) };
+}
+
+/** But for the example that is wrong on purpose, which the repository's lint leaves to a command of its own. */
+function sources(): Map<string, string> {
   const listed = execFileSync('git', ['ls-files', '--', 'packages', 'apps', 'examples', 'scripts'], { cwd: ROOT, encoding: 'utf8' }).split('\n');
-  const paths = listed.filter((path) => /(?<!\.d)\.ts$/.test(path) && !/template\/|tsup\.config|vitest\.config/.test(path)).map((path) => `${ROOT}/${path}`);
+  const paths = listed.filter((path) => /(?<!\.d)\.ts$/.test(path) && !/downstream-emulator\/|template\/|tsup\.config|vitest\.config/.test(path)).map((path) => `${ROOT}/${path}`);
   return new Map(paths.filter(existsSync).map((path) => [path, readFileSync(path, 'utf8')]));
 }
 
-/** The labelled snippets, each in a file of its own that is nowhere on the disk. */
-function corpus(): Map<string, string> {
+/** The labelled snippets under all rules, each in a file of its own that is nowhere on the disk. */
+function corpus(): Linted {
   const folder = `${ROOT}/packages/eslint-plugin`;
-  return new Map(readCorpus(`${folder}/corpus`).map(({ lines, mode, extension }, at) => [`${folder}/.corpus/${mode}/${at}.${extension}`, lines.map(({ text }) => `${text}\n`).join('')]));
+  const texts = new Map(readCorpus(`${folder}/corpus`).map(({ lines, mode, extension }, at) => [`${folder}/.corpus/${mode}/${at}.${extension}`, lines.map(({ text }) => `${text}\n`).join('')]));
+  return { texts, configs: [{ ...plugin.configs.strict, files: TYPESCRIPT }] };
 }
+
+const TYPESCRIPT = ['**/*.{ts,mts,cts,tsx}'];
 
 /** Frees what was measured before: half a second to mark what is left of one program would fall on whichever rule of the next one runs then. */
 function collectGarbage(): void {
@@ -41,7 +57,7 @@ function collectGarbage(): void {
 }
 
 /** Compiles, checks all types as the compiler would, and then lints, so that no rule pays for types that any user of types would have paid for. */
-async function measure(texts: ReadonlyMap<string, string>): Promise<Measured> {
+async function measure({ texts, configs }: Linted): Promise<Measured> {
   collectGarbage();
   const start = performance.now();
   const compiled = new Compiled(texts, COMPILER_OPTIONS, ROOT);
@@ -51,7 +67,7 @@ async function measure(texts: ReadonlyMap<string, string>): Promise<Measured> {
     cwd: ROOT,
     stats: true,
     overrideConfigFile: true,
-    overrideConfig: [{ ...plugin.configs.strict, files: ['**/*.{ts,mts,cts,tsx}'], languageOptions: { parser: tseslint.parser, parserOptions: { programs: [compiled.program] } } }],
+    overrideConfig: [{ files: TYPESCRIPT, languageOptions: { parser: tseslint.parser, parserOptions: { programs: [compiled.program] } } }, ...configs],
   });
   const rules = new Map<string, number>(Object.keys(plugin.rules).map((name) => [name, 0]));
   let parse = 0;
@@ -83,9 +99,9 @@ export const lint: Case = {
   name: 'lint',
   title: 'Lint',
   about:
-    'The rules of `@pgtable/eslint-plugin`, all of them: how long each takes beside parsing and type-checking the same files, the best of three runs in one process. Types are checked first, whole, so that what is left is the rules.',
+    'The rules of `@pgtable/eslint-plugin`: how long each takes beside parsing and type-checking the same files, the best of three runs in one process. This repository is linted as it lints itself, with its own settings; the corpus by all rules. Types are checked first, whole, so that what is left is the rules.',
   async run() {
-    const [ours, snippets] = [repository(), corpus()];
+    const [ours, snippets] = [await repository(), corpus()];
     let [repositoryTimes, corpusTimes] = [await measure(ours), await measure(snippets)];
     for (let time = 1; time < RUNS; time++) {
       repositoryTimes = bestOf(repositoryTimes, await measure(ours));
