@@ -23,6 +23,7 @@ export { EntryKind, ScanBuffer, scanFilter, type ScanFilter } from './scan.js';
 export type { SwapOptions } from './swap.js';
 export { HIGH_WORD, LOW_WORD, TableMemory, type SharedTables, type TableMemoryOptions } from './table-memory.js';
 export { UnlinkedTable } from './unlinked-table.js';
+export { withDispose, type Using } from './using.js';
 export { entryVal, type EntryVal, type P4dVal, type PgdVal, type PmdVal, type Prot, type PteVal, type PudVal } from './values.js';
 export { releaseAtLeast, Vmcoreinfo } from './vmcoreinfo.js';
 export type { BatchIgnore, HugePage, WritableArch, WritableOps } from './writable.js';

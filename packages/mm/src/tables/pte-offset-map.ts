@@ -1,4 +1,4 @@
-import { PgtableError, pmdBad, pmdLeaf, pmdNone, pmdpGetLockless, pmdPresent, pmdSame, pteOffsetLockless, type HandleFamily, type PmdVal } from '@pgtable/core';
+import { PgtableError, pmdBad, pmdLeaf, pmdNone, pmdpGetLockless, pmdPresent, pmdSame, pteOffsetLockless, withDispose, type HandleFamily, type PmdVal, type Using } from '@pgtable/core';
 import type { MappedPtes } from '@pgtable/walk';
 import type { Mm } from '../kernel/mm.js';
 import { pteLockptr, type Ptl } from './table-locks.js';
@@ -15,8 +15,6 @@ import { pteLockptr, type Ptl } from './table-locks.js';
  * mm/pgtable-generic.c of Linux 6.12; the two `nolock` forms are those that 6.13 has in the place of pte_offset_map_nolock().
  */
 
-/** What a `using` declaration needs, where the compiler's library knows of it: these types ask for no more than ES2023. */
-type Using = SymbolConstructor extends { readonly dispose: infer K extends symbol } ? Readonly<Record<K, () => void>> : object;
 type MappedTable<H extends HandleFamily> = PteTable<H> & Using;
 
 /** The entries of a PTE table for as long as it is mapped. `using` gives it back by itself. Locking: as {@link pteOffsetMap}, until it is given back. */
@@ -29,9 +27,7 @@ export class PteTable<H extends HandleFamily> implements MappedPtes<H> {
   private state: 'mapped' | 'locked' | 'given back' = 'mapped';
 
   static {
-    // Where there is no such symbol there is no `using`, and its type asks for nothing.
-    const { dispose } = Symbol as { readonly dispose?: symbol };
-    if (dispose !== undefined) Object.defineProperty(this.prototype, dispose, { value(this: PteTable<HandleFamily>) { this.unlock(); } });
+    withDispose(this.prototype as PteTable<HandleFamily>, (table) => { table.unlock(); });
   }
 
   /** For {@link pteOffsetMap} and its siblings, in an RCU read section that is this object's to end. */

@@ -1,4 +1,4 @@
-import { EntryKind, PgtableError, type EntryVal, type HandleFamily, type Level } from '@pgtable/core';
+import { EntryKind, PgtableError, withDispose, type EntryVal, type HandleFamily, type Level, type Using } from '@pgtable/core';
 import { opsOf } from '../space.js';
 import type { EntryAt, TableLock, WalkMm, WalkVma } from './mm.js';
 import { hex, pmdName, Tables, type Found } from './tables.js';
@@ -10,9 +10,6 @@ export interface FolioWalkFlags {
   /** `FW_ZEROPAGE`: the shared zero pages, too. */
   readonly zeropage?: boolean;
 }
-
-/** What a `using` declaration needs, where the compiler's library knows of it: these types ask for no more than ES2023. */
-type Using = SymbolConstructor extends { readonly dispose: infer K extends symbol } ? Readonly<Record<K, () => void>> : object;
 
 /** `struct folio_walk`: the entry that maps an address, with the lock of its table held until {@link folioWalkEnd}. A `using` declaration ends it too. */
 export type FolioWalk<H extends HandleFamily = HandleFamily> = FoundFolio<H> & Using;
@@ -58,9 +55,7 @@ export function folioWalkStart<H extends HandleFamily>(vma: WalkVma<H>, address:
       shared?.unlock();
       return undefined;
     }
-    const { dispose } = Symbol as { readonly dispose?: symbol };
-    // Where there is no such symbol there is no `using`, and its type asks for nothing.
-    const walk = { ...found, ...(dispose !== undefined && { [dispose]: () => { folioWalkEnd(walk); } }) } as FolioWalk<H>;
+    const walk: FolioWalk<H> = withDispose(found, folioWalkEnd);
     ends.set(walk, () => {
       held?.unlock();
       shared?.unlock();
