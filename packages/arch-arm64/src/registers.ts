@@ -119,9 +119,19 @@ export function rootAlign(config: ResolvedConfig): number {
   return Math.max(rootBytes(config), config.paBits === 52 ? 64 : 8);
 }
 
-/** The root of a configuration whose top table is at a physical address. */
+/**
+ * The root of a configuration whose top table is at a physical address.
+ *
+ * @throws PgtableError `EINVAL` if no TTBR could hold the address: it is not aligned as {@link rootAlign} says, or too big
+ */
 export function arm64Root(config: Arm64Config, table: number): Root {
   const resolved = resolveConfig(config);
+  const align = rootAlign(resolved);
+  if (!Number.isSafeInteger(table) || table < 0 || table % align !== 0 || table >= 2 ** resolved.paBits) {
+    throw new PgtableError('EINVAL', `0x${table.toString(16)} is no address of a top table of ${rootBytes(resolved)} bytes (${resolved.granule / 1024}K granule, ${resolved.vaBits}-bit)`, {
+      hint: `give a multiple of ${align} below 2^${resolved.paBits}`,
+    });
+  }
   return { table, top: 'pgd', first: 0, end: arm64Geometry(resolved).levels[4].entries, windows: [windowOf(resolved)], inherited: 0 };
 }
 

@@ -82,3 +82,23 @@ describe('configurations', () => {
     expect(isPgtableError(caught) && caught.code).toBe(code);
   });
 });
+
+describe('a root table', () => {
+  const config = { half: 'ttbr0', granule: 4096 } as const;
+
+  it.each([
+    ['within a page', { ...config, vaBits: 48 }, 0x1010],
+    ['of 16 entries, at 64 bytes', { ...config, vaBits: 52 }, 0x1040],
+    ['below 0', { ...config, vaBits: 48 }, -4096],
+    ['no whole number', { ...config, vaBits: 48 }, 0.5],
+    ['beyond 48 bits', { ...config, vaBits: 48 }, 2 ** 48],
+    ['beyond all numbers', { ...config, vaBits: 48 }, NaN],
+  ] as const)('that no register can hold is refused: %s', (_what, shape, table) => {
+    expect(() => arm64Root(shape, table)).toThrow(/no address of a top table/);
+  });
+
+  it('is as small as it may be', () => {
+    expect(arm64Root({ ...config, vaBits: 36 }, 0x1200).end).toBe(64);
+    expect(arm64Root({ ...config, vaBits: 52 }, 0x1080).end).toBe(16);
+  });
+});

@@ -1,4 +1,4 @@
-import type { Geometry, Level, LevelGeometry, Root, VaWindow } from '@pgtable/core';
+import { PgtableError, type Geometry, type Level, type LevelGeometry, type Root, type VaWindow } from '@pgtable/core';
 
 /** The translation schemes: bits of virtual addresses. */
 export type RiscvMode = 'Sv32' | 'Sv39' | 'Sv48' | 'Sv57';
@@ -62,8 +62,13 @@ export function riscvWindows(mode: RiscvMode): readonly VaWindow[] {
  * The root of an address space.
  *
  * @param table physical address of the root table
+ * @throws PgtableError `EINVAL` if satp could not hold the address: its PPN counts pages, in 44 bits (Sv32: 22)
  */
 export function riscvRoot(mode: RiscvMode, table: number): Root {
   const { entries } = GEOMETRIES[mode].levels[4];
+  const bits = mode === 'Sv32' ? 34 : 56;
+  if (!Number.isSafeInteger(table) || table < 0 || table % ROOT_BYTES !== 0 || table >= 2 ** bits) {
+    throw new PgtableError('EINVAL', `0x${table.toString(16)} is no address of a root table with ${mode}`, { hint: `give a multiple of ${ROOT_BYTES} below 2^${bits}` });
+  }
   return { table, top: 'pgd', first: 0, end: entries, windows: riscvWindows(mode), inherited: 0 };
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EntryKind, levelNumber, LEVELS, ScanBuffer, scanFilter, TableMemory, type HandleFamily, type Level, type WritableOps } from '@pgtable/core';
 import { handleAt } from '@pgtable/core/arch';
-import { riscvArch, riscvGeometry, type RiscvConfig, type RiscvHandles, type RiscvMode } from '../src/index.js';
+import { riscvArch, riscvGeometry, riscvRoot, type RiscvConfig, type RiscvHandles, type RiscvMode } from '../src/index.js';
 import { MODES, pte, put } from './support.js';
 
 const { None, NonPresent, Table, Leaf, Bad } = EntryKind;
@@ -147,6 +147,15 @@ describe('classification', () => {
   ])('%s', (_what, config, level, entry, index, expected) => {
     expect(scanOne(config, level, entry, index)).toEqual(expected);
     expect(classify(config, level, index, entry)).toEqual(expected);
+  });
+
+  it.each([
+    ['within a page', 'Sv39', 0x1010],
+    ['below 0', 'Sv39', -4096],
+    ['beyond 56 bits', 'Sv48', 2 ** 56],
+    ['beyond 34 bits', 'Sv32', 2 ** 34],
+  ] as const)('no root table is %s', (_what, mode, table) => {
+    expect(() => riscvRoot(mode, table)).toThrow(/no address of a root table/);
   });
 
   it('reports a Svnapot group as one run, and cuts it where it ends', () => {

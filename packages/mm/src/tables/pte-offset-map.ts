@@ -27,7 +27,7 @@ export class PteTable<H extends HandleFamily> implements MappedPtes<H> {
   private state: 'mapped' | 'locked' | 'given back' = 'mapped';
 
   static {
-    withDispose(this.prototype as PteTable<HandleFamily>, (table) => { table.unlock(); });
+    withDispose<{ unlock(): void }>(this.prototype, (table) => { table.unlock(); });
   }
 
   /** For {@link pteOffsetMap} and its siblings, in an RCU read section that is this object's to end. */
