@@ -1,4 +1,4 @@
-import { PgtableError, VmFlags, type Geometry, type HugePage, type Prot } from '@pgtable/core';
+import { VmFlags, type Geometry, type HugePage, type Prot } from '@pgtable/core';
 import { AF, DIRTY, NDIRTY, NG, PI_PXN, PI_USER, PI_UXN, PI_WRITE, PRESENT_INVALID, SH_LO, VALID } from './bits.js';
 import { hasLeaves, type D128Format } from './format.js';
 
@@ -9,11 +9,8 @@ const COMMON = VALID | AF | BigInt(SH_LO);
  * {@link WritableArch.vmProt}: protection_map of arch/arm64/mm/mmap.c, 6.12, with the permissions as PIIndex.
  *
  * Only shared memory is made writable here; and it is clean, so nDirty is set until the first write.
- *
- * @throws PgtableError `EINVAL` if there are other flags than those of {@link VmFlags}
  */
 export function vmProt(flags: number): Prot {
-  checkFlags(flags, 15);
   const base = COMMON | NDIRTY | NG | PI_PXN;
   if ((flags & (VmFlags.Read | VmFlags.Write | VmFlags.Exec)) === 0) return ((base & ~VALID) | PRESENT_INVALID | PI_UXN) as Prot;
   const writable = (flags & VmFlags.Shared) !== 0 && (flags & VmFlags.Write) !== 0;
@@ -22,16 +19,9 @@ export function vmProt(flags: number): Prot {
 
 /**
  * {@link WritableArch.kernelProt}: PAGE_KERNEL and its siblings of arch/arm64/include/asm/pgtable-prot.h, 6.12. They are global.
- *
- * @throws PgtableError `EINVAL` if there are other flags than Read, Write and Exec
  */
 export function kernelProt(flags: number): Prot {
-  checkFlags(flags, 7);
   return (COMMON | PI_UXN | DIRTY | ((flags & VmFlags.Write) === 0 ? NDIRTY : PI_WRITE) | ((flags & VmFlags.Exec) === 0 ? PI_PXN : 0n)) as Prot;
-}
-
-function checkFlags(flags: number, all: number): void {
-  if (!Number.isInteger(flags) || (flags & ~all) !== 0) throw new PgtableError('EINVAL', `0x${flags.toString(16)} is no protection`, { hint: 'use the bits of VmFlags' });
 }
 
 /** A page for each level above the pte that has leaves: 1 MiB, 256 MiB and 64 GiB with 4K pages. */

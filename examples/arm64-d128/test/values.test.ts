@@ -204,8 +204,6 @@ describe('configurations', () => {
     expect(code(() => arch({ granule: 8192 as 4096 }))).toBe('EINVAL');
     expect(code(() => d128Arch(USER, new TableMemory()))).toBe('EINVAL');
     expect(code(() => arch().values.pte.mkgroup(entryVal('pte', 0x701n), 16))).toBe('EINVAL');
-    expect(code(() => arch().vmProt(16))).toBe('EINVAL');
-    expect(code(() => arch().kernelProt(Shared))).toBe('EINVAL');
   });
 });
 

@@ -1,4 +1,4 @@
-import { PgtableError, VmFlags, type HugePage, type Geometry, type Prot } from '@pgtable/core';
+import { VmFlags, type HugePage, type Geometry, type Prot } from '@pgtable/core';
 import { contiguousEntries, memoryTypes } from './attributes.js';
 import { AF_LO, ATTRINDX_SHIFT, DBM_HI, DIRTY_HI, NG_LO, PRESENT_INVALID, PROT_NONE, PXN_HI, RDONLY_LO, SH_LO, TABLE_LO, USER_LO, UXN_HI, VALID_LO } from './bits.js';
 import type { ResolvedConfig } from './config.js';
@@ -17,14 +17,11 @@ function common(config: ResolvedConfig): bigint {
  * {@link WritableArch.vmProt}: protection_map of arch/arm64/mm/mmap.c, 6.12, without Enhanced PAN, so what may be executed may be read.
  *
  * Only shared memory is made writable here; and it is clean, so it is read-only until the first write (DBM).
- *
- * @throws PgtableError `EINVAL` if there are other flags than those of {@link VmFlags}
  */
 export function arm64VmProt(config: ResolvedConfig): (flags: number) => Prot {
   const base = common(config) | BigInt(RDONLY_LO | NG_LO) | high(PXN_HI);
   const none = (base & ~BigInt(VALID_LO)) | high(UXN_HI) | (hasPresentInvalid(config) ? PRESENT_INVALID : PROT_NONE);
   return (flags) => {
-    checkFlags(flags, 15);
     if ((flags & (VmFlags.Read | VmFlags.Write | VmFlags.Exec)) === 0) return none as Prot;
     const writable = (flags & VmFlags.Shared) !== 0 && (flags & VmFlags.Write) !== 0;
     return (base | BigInt(USER_LO) | ((flags & VmFlags.Exec) === 0 ? high(UXN_HI) : 0n) | (writable ? high(DBM_HI) : 0n)) as Prot;
@@ -34,19 +31,12 @@ export function arm64VmProt(config: ResolvedConfig): (flags: number) => Prot {
 /**
  * {@link WritableArch.kernelProt}: PAGE_KERNEL and its siblings of arch/arm64/include/asm/pgtable-prot.h, 6.12. They are global: a kernel that keeps
  * itself apart from processes (KPTI) adds nG.
- *
- * @throws PgtableError `EINVAL` if there are other flags than Read, Write and Exec
  */
 export function arm64KernelProt(config: ResolvedConfig): (flags: number) => Prot {
   const base = common(config) | high(UXN_HI | DIRTY_HI);
   return (flags) => {
-    checkFlags(flags, 7);
     return (base | ((flags & VmFlags.Write) === 0 ? BigInt(RDONLY_LO) : high(DBM_HI)) | ((flags & VmFlags.Exec) === 0 ? high(PXN_HI) : 0n)) as Prot;
   };
-}
-
-function checkFlags(flags: number, all: number): void {
-  if (!Number.isInteger(flags) || (flags & ~all) !== 0) throw new PgtableError('EINVAL', `0x${flags.toString(16)} is no protection`, { hint: 'use the bits of VmFlags' });
 }
 
 /**

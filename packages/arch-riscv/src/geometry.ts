@@ -22,8 +22,10 @@ function geometry(entryBytes: 4 | 8, levels: Geometry['levels']): Geometry {
   return { levels, pageBytes: 4096, entryBytes, addressDigits: entryBytes * 2 };
 }
 
-/** The shape of the tables of a mode. */
+/** The shape of the tables of a mode. @throws PgtableError `EINVAL` if there is no such mode */
 export function riscvGeometry(mode: RiscvMode): Geometry {
+  // Programs in JavaScript may say anything.
+  if (!Object.hasOwn(GEOMETRIES, mode)) throw new PgtableError('EINVAL', `there is no translation scheme ${mode}`, { hint: `give one of ${Object.keys(GEOMETRIES).join(', ')}` });
   return GEOMETRIES[mode];
 }
 
@@ -65,7 +67,7 @@ export function riscvWindows(mode: RiscvMode): readonly VaWindow[] {
  * @throws PgtableError `EINVAL` if satp could not hold the address: its PPN counts pages, in 44 bits (Sv32: 22)
  */
 export function riscvRoot(mode: RiscvMode, table: number): Root {
-  const { entries } = GEOMETRIES[mode].levels[4];
+  const { entries } = riscvGeometry(mode).levels[4];
   const bits = mode === 'Sv32' ? 34 : 56;
   if (!Number.isSafeInteger(table) || table < 0 || table % ROOT_BYTES !== 0 || table >= 2 ** bits) {
     throw new PgtableError('EINVAL', `0x${table.toString(16)} is no address of a root table with ${mode}`, { hint: `give a multiple of ${ROOT_BYTES} below 2^${bits}` });

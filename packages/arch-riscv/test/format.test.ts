@@ -158,6 +158,13 @@ describe('classification', () => {
     expect(() => riscvRoot(mode, table)).toThrow(/no address of a root table/);
   });
 
+  it.each(['Sv64', 'sv39', '', 'constructor'])('there is no mode %j', (mode) => {
+    const unknown = mode as RiscvMode;
+    expect(() => riscvGeometry(unknown)).toThrow(/no translation scheme/);
+    expect(() => riscvRoot(unknown, 0)).toThrow(/no translation scheme/);
+    expect(() => riscvArch({ mode: unknown }, new TableMemory())).toThrow(/no translation scheme/);
+  });
+
   it('reports a Svnapot group as one run, and cuts it where it ends', () => {
     const tables = new TableMemory();
     const base = tables.allocate('pte', 0, 512);

@@ -462,6 +462,13 @@ const protections = law(
   'protections', 'what vmProt and kernelProt ask for is what describe says the hardware allows, and write() knows', ['vmProt', 'kernelProt', 'write', 'describe'],
   (subject, options) => {
     eachLeafLevel(subject, (machine, level, values) => {
+      for (let flags = 0; flags < 16; flags++) {
+        // VM_LOCKED and VM_IO, among the flags of a VMA.
+        for (const other of [0x2000, 0x4000]) {
+          must(machine.arch.vmProt(flags | other) === machine.arch.vmProt(flags), level, 'vmProt looks at flags of a VMA that are none of its business', { flags, other });
+          must(machine.arch.kernelProt((flags & 7) | other) === machine.arch.kernelProt(flags & 7), level, 'kernelProt looks at flags that are none of its business', { flags, other });
+        }
+      }
       forAll(options, machine.frames(level), (pfn) => {
         for (let flags = 1; flags < 16; flags++) {
           if (!machine.user || (flags & 7) === 0) continue;

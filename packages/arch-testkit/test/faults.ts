@@ -39,6 +39,7 @@ export const FAULTS: readonly Fault[] = [
   { law: 'advancePfn', name: 'a pmd advances by a pte', fault: ({ values: { pmd } }) => { pmd.advancePfn = (value, count) => pmd.ofPfn(pmd.pfn(value) + count, pmd.prot(value)); } },
   { law: 'modify', name: 'modify loses dirty', fault: ({ values: { pte } }) => { wrap(pte, 'modify', (was) => (value, prot) => was(bits(value & ~64n), prot)); } },
   { law: 'protections', name: 'private pages are writable', fault: ({ arch }) => { wrap(arch, 'vmProt', (was) => (flags) => was(flags | 8)); } },
+  { law: 'protections', name: 'locked memory is executable', fault: ({ arch }) => { wrap(arch, 'vmProt', (was) => (flags) => was((flags & 0x2000) === 0 ? flags : flags | 4)); } },
   { law: 'protections', name: 'everything is executable', fault: ({ arch }) => { wrap(arch, 'vmProt', (was) => (flags) => was(flags === 0 ? 0 : flags | 4)); } },
   { law: 'marks give no access', name: 'mkspecial gives execution', fault: ({ values: { pte } }) => { pte.mkspecial = (value) => bits((value | 128n) & ~16n); } },
   { law: 'protnone', name: 'PROT_NONE can be read', fault: ({ arch }) => { wrap(arch, 'vmProt', (was) => (flags) => was(flags === 0 ? 1 : flags)); } },

@@ -47,7 +47,7 @@ describe('PROT_NONE that is valid, without any right', () => {
   const valid = (rights: bigint, said: boolean): Subject<StrongHandles> => ({
     ...reference(true, ({ arch, values: { pte, pmd } }) => {
       const vmProt = arch.vmProt.bind(arch);
-      arch.vmProt = (flags) => (flags === 0 ? ((1n | 16n | (1n << 58n) | rights) as Prot) : vmProt(flags));
+      arch.vmProt = (flags) => ((flags & 15) === 0 ? ((1n | 16n | (1n << 58n) | rights) as Prot) : vmProt(flags));
       pte.protnone = pmd.protnone = (value: bigint) => (value & (1n << 58n)) !== 0n;
     }),
     protnoneValid: said,

@@ -34,8 +34,10 @@ const GEOMETRIES: Readonly<Record<PagingMode, Geometry>> = {
   },
 };
 
-/** The shape of the tables of a mode. */
+/** The shape of the tables of a mode. @throws PgtableError `EINVAL` if there is no such mode */
 export function x86Geometry(mode: PagingMode): Geometry {
+  // Programs in JavaScript may say anything.
+  if (!Object.hasOwn(GEOMETRIES, mode)) throw new PgtableError('EINVAL', `there is no paging mode ${mode}`, { hint: `give one of ${Object.keys(GEOMETRIES).join(', ')}` });
   return GEOMETRIES[mode];
 }
 
@@ -61,7 +63,7 @@ export const PAGE_OFFSET_32 = 0xc0000000;
  * @throws PgtableError `EINVAL` if `pageOffset` is not at the beginning of a root entry
  */
 export function x86Windows(mode: PagingMode, pageOffset = PAGE_OFFSET_32): readonly VaWindow[] {
-  const { shift, entries } = geometryOf(GEOMETRIES[mode], 'pgd');
+  const { shift, entries } = geometryOf(x86Geometry(mode), 'pgd');
   if (is64Bit(mode)) {
     const half = (entries / 2) * 2 ** shift;
     return [
@@ -94,5 +96,5 @@ export function x86Root(mode: PagingMode, table: number, pageOffset = PAGE_OFFSE
       hint: `give a multiple of ${align} below 2^52`,
     });
   }
-  return { table, top: 'pgd', first: 0, end: geometryOf(GEOMETRIES[mode], 'pgd').entries, windows: x86Windows(mode, pageOffset), inherited: 0 };
+  return { table, top: 'pgd', first: 0, end: geometryOf(x86Geometry(mode), 'pgd').entries, windows: x86Windows(mode, pageOffset), inherited: 0 };
 }

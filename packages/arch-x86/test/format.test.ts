@@ -96,6 +96,8 @@ describe('formats', () => {
     expect(make({ mode: '4-level', encryptionMask: 1n << 63n })).toThrow(/no address bit/);
     expect(make({ mode: '2-level', encryptionMask: 1n << 20n }, 4)).toThrow(/no address bit/);
     expect(make({ mode: '4-level' }, 4)).toThrow(/entries of 8 bytes/);
+    expect(make({ mode: '3-level' as '4-level' })).toThrow(/no paging mode 3-level/);
+    expect(() => x86Root('toString' as 'PAE', 0)).toThrow(/no paging mode toString/);
     expect(() => x86Root('4-level', 0x1010)).toThrow(/no address of a root table/);
     expect(() => x86Root('PAE', 0x1020, 0xb0000000)).toThrow(/PAGE_OFFSET/);
     expect(x86Root('2-level', 0x1000, 0xb0000000).windows[1]).toMatchObject({ start: 0xb0000000, index: 0x2c0 });

@@ -72,6 +72,8 @@ export class TableMemory {
 
   constructor(options: TableMemoryOptions = {}) {
     this.entryBytes = options.entryBytes ?? 8;
+    // Programs in JavaScript may say anything.
+    if (![4, 8, 16].includes(this.entryBytes)) throw new PgtableError('EINVAL', `page tables have no entries of ${String(options.entryBytes)} bytes`, { hint: 'give 4, 8 or 16 as entryBytes' });
     this.shared = options.shared ?? false;
     this.room = options.entries ?? 0;
     const buffer = this.newBuffer((this.room + gapBefore(this.room)) * this.entryBytes);

@@ -143,12 +143,12 @@ export interface WritableArch<H extends HandleFamily = HandleFamily> extends Arc
   readonly values: { readonly [L in Level]: EntryValues<L> };
   /** Page sizes above the smallest that one leaf or one group can map, ascending. */
   readonly hugePages: readonly HugePage[];
-  /** `vm_get_page_prot`. @param flags of {@link VmFlags}; 0 is PROT_NONE */
+  /** `vm_get_page_prot`. @param flags of {@link VmFlags}; 0 is PROT_NONE. All flags of a VMA can be given: others are not looked at, but for an architecture's own (`VM_ARM64_BTI`) */
   vmProt(flags: number): Prot;
   /**
    * `PAGE_KERNEL`, `PAGE_KERNEL_RO`, `PAGE_KERNEL_EXEC`, `PAGE_KERNEL_ROX`: young, and dirty as the kernel has them (powerpc's are if they can be written).
    *
-   * @param flags Read, Write and Exec of {@link VmFlags}
+   * @param flags Read, Write and Exec of {@link VmFlags}; other bits are not looked at
    */
   kernelProt(flags: number): Prot;
   /**

@@ -97,6 +97,10 @@ describe('TableMemory', () => {
     expect(tables.allocate('pte', 64, 1)).toBe(7);
   });
 
+  it.each([0, 1, 5, 12, 32, Number.NaN, '8'])('has no entries of %s bytes', (entryBytes) => {
+    expect(() => new TableMemory({ entryBytes: entryBytes as 8 })).toThrow(/no entries of/);
+  });
+
   it('finds a table by level and address: one page may be tables of several levels', () => {
     const tables = new TableMemory();
     const found = new Map(LEVELS.map((level) => [level, tables.allocate(level, 0x1000, 16)]));

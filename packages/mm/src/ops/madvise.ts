@@ -10,7 +10,9 @@ import { clearYoung } from './clear-young.js';
 import { endOfRange, isolateVma, notMapped, withReadLock, withWriteLock } from './ranges.js';
 
 /** What a process says of its memory: `MADV_DONTNEED` and its siblings. */
-export type Advice = 'dontneed' | 'cold' | 'hugepage' | 'nohugepage' | 'collapse';
+export type Advice = (typeof ADVICE)[number];
+
+const ADVICE = ['dontneed', 'cold', 'hugepage', 'nohugepage', 'collapse'] as const;
 
 /**
  * `madvise(2)`:
@@ -29,6 +31,8 @@ export type Advice = 'dontneed' | 'cold' | 'hugepage' | 'nohugepage' | 'collapse
  * @see mm/madvise.c, Linux 6.12
  */
 export function madvise<H extends HandleFamily>(mm: Mm<H>, start: number, bytes: number, advice: Advice): void {
+  // madvise_behavior_valid(): programs in JavaScript may say anything.
+  if (!ADVICE.includes(advice)) throw new PgtableError('EINVAL', `madvise knows no advice ${advice}`, { hint: `give one of ${ADVICE.join(', ')}` });
   const end = endOfRange(mm, start, bytes, `madvise ${advice}`);
   switch (advice) {
     case 'dontneed':
