@@ -57,7 +57,7 @@ export interface MmContext {
  * An operation's result, with a flush that is still owed. The result is had only by deciding about the flush; a promise
  * that is dropped is found by a {@link FlushLedger}, and by the lint.
  *
- * Each decision can be taken once.
+ * Each decision can be taken once. Where it fails, because the TLB or the batch throws, the flush is still owed.
  */
 export class FlushPromise<T> {
   private readonly mm: MmContext;
@@ -85,16 +85,16 @@ export class FlushPromise<T> {
 
   /** Forgets the stale translations now. Returns the operation's result. */
   flush(): T {
-    const range = made(this.keep());
+    const range = made(this.notKept());
     if (range !== undefined) this.mm.tlb.flush(range);
-    return this.result;
+    return this.keep();
   }
 
   /** Leaves the flush to a batch. Returns the operation's result. */
   gather(batch: MmuGather): T {
-    const range = made(this.keep());
+    const range = made(this.notKept());
     if (range !== undefined) batch.add(this.mm, range);
-    return this.result;
+    return this.keep();
   }
 
   /**
@@ -104,21 +104,28 @@ export class FlushPromise<T> {
    */
   ignore(why: string): T {
     if (why.trim() === '') throw new PgtableError('EINVAL', 'a flush is ignored without a reason', { hint: 'say why no stale translation can be used' });
-    this.keep();
-    return this.result;
+    this.notKept();
+    return this.keep();
   }
 
   /** Passes on another result under the same promise: for operations that are made of others. */
   map<U>(change: (result: T) => U): FlushPromise<U> {
-    const range = this.keep();
-    return new FlushPromise(this.mm, change(this.result), range);
+    const range = this.notKept();
+    const result = change(this.result);
+    this.keep();
+    return new FlushPromise(this.mm, result, range);
   }
 
-  private keep(): FlushRange | (() => FlushRange) | undefined {
+  private notKept(): FlushRange | (() => FlushRange) | undefined {
     if (this.kept) throw new PgtableError('EINVAL', 'a flush promise was used twice', { hint: 'keep the result of the first use' });
+    return this.range;
+  }
+
+  /** Only once nothing can fail any more: a flush that did not come about is still owed. */
+  private keep(): T {
     this.kept = true;
     if (this.range !== undefined) this.mm.ledger?.kept(this);
-    return this.range;
+    return this.result;
   }
 }
 
@@ -162,9 +169,12 @@ export class MmuGather {
     }
   }
 
-  /** `tlb_finish_mmu`: flushes everything that was gathered. */
+  /** `tlb_finish_mmu`: flushes everything that was gathered. Where the TLB throws, what was not flushed stays {@link pending}. */
   finish(): void {
-    for (const range of this.ranges.splice(0)) this.mm.tlb.flush(range);
+    for (let range = this.ranges[0]; range !== undefined; range = this.ranges[0]) {
+      this.mm.tlb.flush(range);
+      this.ranges.shift();
+    }
   }
 }
 

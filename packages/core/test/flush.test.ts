@@ -41,6 +41,32 @@ describe('a flush promise', () => {
     expect(tlb.flushed).toEqual([]);
   });
 
+  it('is still owed where the decision fails', () => {
+    const { mm, tlb, ledger } = space();
+    const failing = new FlushPromise({ ...mm, tlb: { flush() { throw new Error('no answer'); } } }, 7, range(0, 0x1000));
+    expect(() => failing.flush()).toThrow('no answer');
+    const other = new FlushPromise(mm, 8, range(0x1000, 0x2000));
+    expect(() => other.map(() => { throw new Error('cannot be changed'); })).toThrow('cannot be changed');
+    expect([failing.owed, other.owed]).toEqual([true, true]);
+    expect(ledger.dropped()).toHaveLength(2);
+    expect([failing.ignore('the machine is off'), other.flush()]).toEqual([7, 8]);
+    expect(tlb.flushed).toEqual([range(0x1000, 0x2000)]);
+    expect(ledger.dropped()).toEqual([]);
+  });
+
+  it('is still in the batch where the batch cannot be finished', () => {
+    const { mm, tlb } = space();
+    let fails = true;
+    const unsure: MmContext = { ...mm, tlb: { flush(what) { if (fails && what.start !== 0n) throw new Error('no answer'); tlb.flush(what); } } };
+    const batch = new MmuGather(unsure);
+    for (const start of [0, 0x10000, 0x20000]) new FlushPromise(unsure, undefined, range(start, start + 0x1000)).gather(batch);
+    expect(() => { batch.finish(); }).toThrow('no answer');
+    expect(batch.pending).toEqual([range(0x10000, 0x11000), range(0x20000, 0x21000)]);
+    fails = false;
+    batch.finish();
+    expect([batch.pending, tlb.flushed.map(({ start }) => start)]).toEqual([[], [0n, 0x10000n, 0x20000n]]);
+  });
+
   const decisions: Record<string, (promise: FlushPromise<number>) => unknown> = {
     flush: (promise) => promise.flush(),
     gather: (promise) => promise.gather(new MmuGather({ user: true, tlb: NO_TLB })),
