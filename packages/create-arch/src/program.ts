@@ -50,7 +50,7 @@ export function run(args: readonly string[], { stdout, stderr }: Streams): numbe
       return 2;
     }
     if (isSystemError(error)) {
-      stderr.write(`create-arch: ${error.message}\n`);
+      stderr.write(`create-arch: ${error.message}\n  hint: give a path in a folder that you can write to\n`);
       return 3;
     }
     throw error;

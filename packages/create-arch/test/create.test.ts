@@ -218,6 +218,6 @@ describe('the command', () => {
   it('ends with 3 where nothing can be written', () => {
     const file = join(emptyFolder(), 'file');
     writeFileSync(file, '');
-    expect(command(join(file, 'm68k'))).toMatchObject({ code: 3, out: '' });
+    expect(command(join(file, 'm68k'))).toMatchObject({ code: 3, out: '', err: expect.stringMatching(/m68k.*\n {2}hint: give a path in a folder/) as string });
   });
 });
