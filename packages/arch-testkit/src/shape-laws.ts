@@ -1,5 +1,6 @@
 import { Access, EntryKind, entryVal, geometryOf, LEVELS, VmFlags, type HandleFamily, type Level } from '@pgtable/core';
-import { law, must, NotApplicable, type Law } from './law.js';
+import fc from 'fast-check';
+import { forAll, law, must, NotApplicable, type Law } from './law.js';
 import { Machine, type AnyVal } from './machine.js';
 
 /* Laws of what an architecture says of its tables before any entry is written. Where it is wrong, other laws try tables that no hardware has, or try nothing. */
@@ -97,4 +98,23 @@ function tableEntries<H extends HandleFamily>(machine: Machine<H>, level: Level)
   });
 }
 
-export const SHAPE_LAWS: readonly Law[] = [shape, inherited];
+const tags = law('tags', 'what is left of an address without its tag is the address that is translated', ['untagAddress'], (subject, options) => {
+  const machine = new Machine(subject);
+  const { arch, root } = machine;
+  if (arch.untagAddress === undefined) throw new NotApplicable('every bit of an address counts: there is no untagAddress');
+  const untag = arch.untagAddress.bind(arch);
+  for (const { start, end } of root.windows) {
+    const [first, last] = [BigInt(start), BigInt(end) - 1n];
+    for (const address of [first, first + (last - first) / 2n, last]) must(untag(address) === address, root.top, 'an address in a window is not left as it is', { address, untagged: untag(address) });
+  }
+  const inEntry = machine.bytes(root.top) - 1n;
+  forAll(options, fc.bigInt(0n, 2n ** 64n - 1n), (address) => {
+    const untagged = untag(address);
+    const seen = { address, untagged };
+    must(untagged >= 0n && untagged < 2n ** 64n, root.top, 'an untagged address is no address', seen);
+    must(((untagged ^ address) & inEntry) === 0n, root.top, 'a bit that tables are indexed by, or the place in a page, is taken for a tag', seen);
+    must(untag(untagged) === untagged, root.top, 'an untagged address has a tag', seen);
+  });
+});
+
+export const SHAPE_LAWS: readonly Law[] = [shape, inherited, tags];

@@ -110,6 +110,9 @@ export const FAULTS: readonly Fault[] = [
   { law: 'shape', name: 'a huge page is of a level without leaves', fault: (parts) => { parts.arch = { ...parts.arch, hugePages: [{ bytes: 2 ** 20, level: 'pgd', count: 1 }] }; } },
   { law: 'shape', name: 'huge pages descend', fault: (parts) => { parts.arch = { ...parts.arch, hugePages: [...parts.arch.hugePages].reverse() }; } },
   { law: 'shape', name: 'pgdOffset is always the first', fault: ({ arch }) => { wrap(arch, 'pgdOffset', (was) => (root) => was(root, 0n)); } },
+  { law: 'tags', name: 'addresses of the upper half are made lower', fault: ({ arch }) => { arch.untagAddress = (address) => address & ((1n << 56n) - 1n); } },
+  { law: 'tags', name: 'a bit of an index is a tag', fault: ({ arch }) => { arch.untagAddress = (address) => (address >> 55n === 0n || address >> 55n === 511n ? address : address & ~(1n << 12n)); } },
+  { law: 'tags', name: 'half of a tag stays', fault: ({ arch }) => { arch.untagAddress = (address) => (address >> 55n === 0n || address >> 55n === 511n ? address : address ^ (1n << 60n)); } },
   { law: 'what stands above', name: 'the nearest table alone counts', fault: ({ arch }) => { wrap(arch, 'inherit', (was) => (_inherited, level, lo, hi) => was(0, level, lo, hi)); } },
   { law: 'what stands above', name: 'a table of users gives back what stands above', fault: ({ arch }) => { wrap(arch, 'inherit', (was) => (inherited, level, lo, hi) => was(inherited, level, lo, hi) & ((lo & 8) === 0 ? -1 : ~2)); } },
 ];
