@@ -127,7 +127,7 @@ export class ReadBatch {
     for (; k < this.#count; k++) {
       const offset = this.#offset(k);
       const grown = Math.max(end, offset + (this.#lengths[k] ?? 0));
-      if (offset - end > MERGE_GAP || grown - start > MERGE_LIMIT) break;
+      if (offset - end > MERGE_GAP || grown - start > MERGE_LIMIT || (offset > end && this.#source.isLost?.(end, offset - end) === true)) break;
       end = grown;
     }
     return k;

@@ -29,7 +29,7 @@ export async function openMemory(input: ByteSource | readonly PlacedSource[], op
   const inner = await openFlattened(input, options);
   const memory = await openPlain(inner, await headOf(inner, MAGIC_SIZE), options);
   const facts: [string, string][] = [['records in the stream', String(inner.records)]];
-  if (!inner.complete) facts.push(['truncated', 'the flattened stream has no end mark']);
+  if (!inner.complete) facts.push(['truncated', 'the flattened stream has no end mark; pages that were not written are absent']);
   return relabelled(memory, `${memory.format}, flattened`, [...memory.facts, ...facts]);
 }
 

@@ -34,7 +34,7 @@ export function isFlattened(head: Uint8Array): boolean {
 /**
  * The file that a flattened stream describes, through an index of its records: 24 bytes of memory for each.
  *
- * In a stream that was cut short, reading bytes that no record wrote throws `EBADMSG`: they may have been lost.
+ * In a stream that was cut short, reading bytes that no record wrote throws `EBADMSG`: they may have been lost ({@link ByteSource.isLost}).
  *
  * @throws PgtableError `ENOTSUP` for an unknown version, `EBADMSG` for damaged records, `ENOMEM` past a limit
  */
@@ -167,6 +167,13 @@ function flattenedSource(stream: ByteSource, index: Records, complete: boolean, 
     return low;
   };
 
+  const isLost = (offset: number, length: number): boolean => {
+    for (let at = offset, k = find(offset); at < offset + length; at = index.end(k++)) {
+      if (k === index.count || index.start(k) > at) return true;
+    }
+    return false;
+  };
+
   const readInto = async (offset: number, target: Uint8Array): Promise<void> => {
     checkRead(inner, offset, target.length);
     const end = offset + target.length;
@@ -196,6 +203,7 @@ function flattenedSource(stream: ByteSource, index: Records, complete: boolean, 
     complete,
     records,
     readInto,
+    ...(complete ? {} : { isLost }),
     async read(offset, length) {
       checkRead(inner, offset, length);
       const bytes = new Uint8Array(length);

@@ -320,7 +320,11 @@ class KdumpMemory implements PhysicalMemory {
   async #readGroup(pieces: Pieces, order: Uint32Array, target: Uint8Array, lost: (piece: number) => void): Promise<void> {
     const { source, blockSize, littleEndian, descOffset, dumped } = this.#parts;
     const descs = new ReadBatch(source, order.length);
-    for (const piece of order) descs.add(descOffset + dumped.rank(pieces.pfn[piece] ?? 0) * DESC_SIZE, DESC_SIZE, piece);
+    for (const piece of order) {
+      const desc = descOffset + dumped.rank(pieces.pfn[piece] ?? 0) * DESC_SIZE;
+      if (source.isLost?.(desc, DESC_SIZE) === true) lost(piece);
+      else descs.add(desc, DESC_SIZE, piece);
+    }
     const pages = new ReadBatch(source, order.length);
     const used = new Set<number>();
     await descs.visit((bytes, from, _length, piece) => {
@@ -329,7 +333,7 @@ class KdumpMemory implements PhysicalMemory {
       const size = view.getUint32(from + 8, littleEndian);
       const flags = view.getUint32(from + 12, littleEndian);
       // An incomplete dump has descriptors that were never filled in.
-      if (offset === 0 || offset + size > source.size) {
+      if (offset === 0 || offset + size > source.size || source.isLost?.(offset, size) === true) {
         lost(piece);
         return;
       }

@@ -22,6 +22,11 @@ export interface ByteSource {
    * @throws PgtableError like {@link ByteSource.read}; `target` may then be partly written.
    */
   readInto(offset: number, target: Uint8Array): Promise<void>;
+  /**
+   * Whether some of `length` bytes at byte `offset` are lost, so that reading them throws: the source is what is left of a file. A source without this
+   * method has all of its bytes.
+   */
+  isLost?(offset: number, length: number): boolean;
   /** Gives the file back. Later reads fail. Closing twice does no harm. */
   close(): Promise<void>;
 }

@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { bytesSource, openMemory } from '../src/index.js';
+import { BLOCK_PRESENT, bytesSource, openMemory } from '../src/index.js';
 import { openFlattened } from '../src/flattened.js';
 import { expectFailure, expectMemory } from './model.js';
 import { concat, elfImage, Fields, flatten, kdumpImage, sparseSource, texturedPage, type Abi } from './synthetic.js';
@@ -57,6 +58,46 @@ describe('a flattened stream', () => {
     const backwardsCut = await openFlattened(bytesSource(flatten(ELF, { shuffle: backwards, endMark: false }).subarray(0, -3000)));
     expect(backwardsCut.complete).toBe(false);
     await expectFailure(backwardsCut.read(0, 64), 'EBADMSG');
+    expect([backwardsCut.isLost?.(0, 64), backwardsCut.isLost?.(backwardsCut.size - 64, 64)]).toEqual([true, false]);
+  });
+});
+
+describe('a kdump in a stream that was cut short', () => {
+  const pages = Array.from({ length: 40 }, (_, at) => ({ address: 0x10000 + at * 4096, bytes: texturedPage(at, 4096) }));
+  /** Bytes of the image that hold its headers and bitmaps, and some descriptors. */
+  const HEADERS = 16384;
+  const image = kdumpImage(pages, { bits: 64, littleEndian: false }, { compression: 'zlib' });
+
+  /** How many pages are read. Fails where a page is read that is not what it was. */
+  const readable = async (stream: Uint8Array): Promise<number> => {
+    const memory = await openMemory(bytesSource(stream));
+    const target = new Uint8Array(pages.length * 4096);
+    const states = new Uint8Array(pages.length);
+    await memory.readBlocks(pages.map(({ address }) => address), 4096, target, states);
+    pages.forEach(({ bytes }, at) => {
+      const read = target.subarray(at * 4096, (at + 1) * 4096);
+      expect(Buffer.compare(read, states[at] === BLOCK_PRESENT ? bytes : new Uint8Array(4096))).toBe(0);
+    });
+    return states.filter((state) => state === BLOCK_PRESENT).length;
+  };
+
+  test('has the pages that came before, though descriptors and pages are written in turns', async () => {
+    // Headers and bitmaps, and then from the last descriptor on in steps that leave gaps everywhere.
+    const stream = flatten(image, { recordSize: 128, shuffle: (numbers) => [...numbers.filter((at) => at * 128 < HEADERS || at % 2 === 0), ...numbers.filter((at) => at * 128 >= HEADERS && at % 2 === 1)] });
+    expect(await readable(stream)).toBe(pages.length);
+    const counts = [0.95, 0.9, 0.85].map((part) => readable(stream.subarray(0, Math.floor(stream.length * part))));
+    expect((await Promise.all(counts)).every((count) => count > 0 && count < pages.length)).toBe(true);
+  });
+
+  test('has no page that is not what it was, wherever it was cut, in whatever order it was written', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 2 ** 31 }), fc.double({ min: 0.4, max: 1, noNaN: true }), fc.constantFrom(128, 1000, 5000), async (seed, part, recordSize) => {
+        const place = (at: number): number => (at * recordSize < HEADERS ? -1 : (at * seed) % 65537);
+        const scattered = (numbers: number[]): number[] => [...numbers].sort((a, b) => place(a) - place(b) || a - b);
+        const stream = flatten(image, { recordSize, shuffle: scattered });
+        expect(await readable(stream.subarray(0, Math.floor(stream.length * part)))).toBeLessThanOrEqual(pages.length);
+      }),
+    );
   });
 });
 
