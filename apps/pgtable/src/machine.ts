@@ -45,8 +45,11 @@ export class Machine {
   /** The root that the user chose for all addresses. */
   readonly rootChoice: string | undefined;
   private readonly opened = new Map<RootCandidate, OpenedRoot>();
+  private readonly warn: MachineOptions['warn'];
+  private isToldOfLostRoot = false;
 
-  private constructor(parts: Pick<Machine, 'title' | 'memory' | 'plugin' | 'facts' | 'search' | 'symbols' | 'recorded' | 'rootChoice'>) {
+  private constructor(parts: Pick<Machine, 'title' | 'memory' | 'plugin' | 'facts' | 'search' | 'symbols' | 'recorded' | 'rootChoice'>, warn: MachineOptions['warn']) {
+    this.warn = warn;
     this.title = parts.title;
     this.memory = parts.memory;
     this.plugin = parts.plugin;
@@ -101,7 +104,7 @@ export class Machine {
     const facts = machineFacts(memory, { registers, scanned });
     const search = await plugin.findRoots(facts);
     const title = options.files.length === 0 ? 'sample' : options.files.join(' ');
-    return new Machine({ title, memory, plugin, facts, search, symbols, recorded, rootChoice: options.root });
+    return new Machine({ title, memory, plugin, facts, search, symbols, recorded, rootChoice: options.root }, options.warn);
   }
 
   /** Opens a root; its tables are loaded by {@link OpenedRoot.loader}. */
@@ -116,7 +119,7 @@ export class Machine {
 
   /**
    * The root for the kernel's addresses: what `--root` says; what was given by register, if that covers them; the
-   * kernel's own; what the processor used.
+   * kernel's own; what the processor used. Of a dump that was cut short, the kernel's own only if it is there.
    */
   kernelRoot(): OpenedRoot | undefined {
     return this.choose('kernel', (candidate) => candidate.role === 'kernel');
@@ -207,11 +210,18 @@ export class Machine {
       const chosen = chosenRoot(candidates, this.rootChoice);
       return covers(chosen) ? this.openRoot(chosen) : undefined;
     }
-    const found =
-      candidates.find((candidate) => candidate.source === 'given' && covers(candidate)) ??
-      candidates.find((candidate) => preferred(candidate) && covers(candidate)) ??
-      (anyOther ? candidates.find(covers) : undefined);
-    return found === undefined ? undefined : this.openRoot(found);
+    const covering = candidates.filter(covers);
+    const given = covering.find(({ source }) => source === 'given');
+    if (given !== undefined) return this.openRoot(given);
+    const [wanted] = [...covering.filter(preferred), ...(anyOther ? covering : [])];
+    const isThere = ({ table }: RootCandidate): boolean => this.memory.stateOf(table) === 'present';
+    const found = covering.find((candidate) => preferred(candidate) && isThere(candidate)) ?? (anyOther ? covering.find(isThere) : undefined) ?? wanted;
+    if (found === undefined || wanted === undefined) return undefined;
+    if (found.role !== wanted.role && !this.isToldOfLostRoot) {
+      this.isToldOfLostRoot = true;
+      this.warn?.(`the ${wanted.role} root table at ${hexAddress(wanted.table)} is not in the dump: the ${found.role} one at ${hexAddress(found.table)} is taken in its place`);
+    }
+    return this.openRoot(found);
   }
 }
 

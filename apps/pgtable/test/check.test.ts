@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { qemuNote } from '../../../packages/arch-x86/test/fake.js';
 import { pgtable, Scratch } from './harness.js';
 import { ARM64_FLAGS, ARM64_TCR, arm64Elf, vmcoreinfo, X86_FLAGS, x86Elf, x86SoundElf, x86Vmcoreinfo, x86WholeElf } from './machines.js';
 
@@ -43,6 +44,34 @@ describe('writable and executable pages', () => {
     expect(code).toBe(3);
     const json = (await pgtable(['check', file, ...flags, '--format', 'json'])).lines.map((line) => JSON.parse(line) as { unchecked: object[] });
     expect(json.at(-1)?.unchecked).not.toEqual([]);
+  });
+
+  describe("a dump without the kernel's own root", () => {
+    const CURRENT = qemuNote({ cr3: 0x1000n, cr4: 0x20n });
+    const cut = scratch.write('cut.elf', x86Elf([CURRENT, vmcoreinfo(x86Vmcoreinfo('6.12.1', 0x200000, 0))]));
+    const TOLD = 'pgtable: the kernel root table at 0x0000000000200000 is not in the dump: the current one at 0x0000000000001000 is taken in its place\n';
+
+    test('is listed from the one that the processor used, and says so once', async () => {
+      const { out, err } = await pgtable(['ptdump', cut]);
+      expect(out).toBe((await pgtable(['ptdump', x86, ...X86_FLAGS])).out);
+      expect(err.split(TOLD)).toHaveLength(2);
+      expect((await pgtable(['vtop', cut, 'ffff888000002abc'])).lines[0]).toBe('0xffff888000002abc -> 0x0000000000012abc');
+      expect((await pgtable(['ptdump', cut, '--root', 'kernel'])).out).toContain('page tables not in the dump');
+    });
+
+    test("is checked in the kernel's half, because a process may have such pages", async () => {
+      for (const file of [cut, scratch.write('noted.elf', x86Elf([CURRENT]))]) {
+        const { code, lines, err } = await pgtable(['check', file]);
+        expect(lines).toEqual([
+          'x86/mm: Found insecure W+X mapping at address 0xffff888000002000',
+          '  0xffff888000002000-0xffff888000004000, 2 pages',
+          'x86/mm: Checked W+X mappings: FAILED, 2 W+X pages found.',
+        ]);
+        expect(err).toContain('this check is of 0xffff');
+        expect(code).toBe(1);
+      }
+      expect((await pgtable(['check', cut, '--root', 'current'])).lines.join('\n')).toContain('Not checked: 0x0000000000400000');
+    });
   });
 
   test('arm64: both of its findings', async () => {

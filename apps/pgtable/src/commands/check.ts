@@ -4,7 +4,7 @@ import { endAddress } from '../describe.js';
 import { ExitCode } from '../exit-codes.js';
 import { Output } from '../io.js';
 import { Machine } from '../machine.js';
-import { intersect, loadTables, type CommandContext } from './common.js';
+import { intersect, loadTables, windowsOf, type CommandContext } from './common.js';
 
 /** `pgtable check`: the kernel's check for writable and executable mappings, with its words and its counts. */
 export async function check({ io, machine: options }: CommandContext, format: 'text' | 'json'): Promise<ExitCode> {
@@ -12,13 +12,17 @@ export async function check({ io, machine: options }: CommandContext, format: 't
   try {
     const opened = machine.listedRoot();
     const { arch, root } = opened.space;
-    const ranges = arch.ptdump.ranges(root);
+    const whole = arch.ptdump.ranges(root);
+    // Pages of a process may be writable and executable. They are looked at if somebody named its root; if it was taken for want of the kernel's, they are not.
+    const isSubstitute = machine.rootChoice === undefined && opened.candidate.role !== 'kernel' && opened.candidate.source !== 'given';
+    const kernels = isSubstitute ? intersect(whole, windowsOf(opened, 'kernel')) : [];
+    const ranges = kernels.length > 0 ? kernels : whole;
     await loadTables(io, opened, ranges);
     // Who chose the root of a process may think that its pages are looked at too.
-    if (machine.rootChoice !== undefined && root.windows.some((window) => intersect([window], ranges).length === 0)) {
+    if ((machine.rootChoice !== undefined || isSubstitute) && root.windows.some((window) => intersect([window], ranges).length === 0)) {
       io.stderr.write(`pgtable: as the kernel's, this check is of ${ranges.map(({ start, end }) => `${hexAddress(start)}-${endAddress(end)}`).join(' and ')} alone: pgtable ptdump --user --filter w x --format table lists the pages of a process\n`);
     }
-    const { counts, findings, unchecked } = checkInsecure(opened.space);
+    const { counts, findings, unchecked } = checkInsecure(opened.space, { ranges });
     const out = new Output(io.stdout);
     const { vmcoreinfo } = await machine.kernelOf(opened);
     const offset = machine.symbols?.movedBy(vmcoreinfo, machine.plugin.kernelOffset(vmcoreinfo)) ?? 0n;

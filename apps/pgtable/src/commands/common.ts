@@ -1,11 +1,8 @@
 import { hexAddress, PgtableError } from '@pgtable/core';
-import type { VaRange } from '@pgtable/walk';
-import { vaRange } from '@pgtable/walk';
+import { describeMissing, vaRange, type VaRange } from '@pgtable/walk';
 import type { Io } from '../io.js';
-import type { MachineOptions } from '../machine.js';
+import type { Half, MachineOptions, OpenedRoot } from '../machine.js';
 import { Progress } from '../progress.js';
-import type { OpenedRoot } from '../machine.js';
-import { describeMissing } from '@pgtable/walk';
 
 /** What every command gets: where it reads and writes, and what the user gave. */
 export interface CommandContext {
@@ -33,6 +30,11 @@ export function sayIfGuessed(io: Io, { candidate }: OpenedRoot): void {
   if (candidate.source !== 'structural-scan') return;
   const score = candidate.score === undefined ? '' : `, score ${candidate.score}`;
   io.stderr.write(`pgtable: the root table at ${hexAddress(candidate.table)} is a guess (structural scan${score}): pgtable roots shows what speaks for it\n`);
+}
+
+/** The addresses of one half that a root translates. */
+export function windowsOf({ space }: OpenedRoot, half: Half): VaRange[] {
+  return space.root.windows.filter((window) => window.half === half).map(({ start, end }) => ({ start, end }));
 }
 
 /** A number as people write addresses: hexadecimal, with or without 0x. */

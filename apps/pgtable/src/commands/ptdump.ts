@@ -6,7 +6,7 @@ import { ExitCode } from '../exit-codes.js';
 import { parseFilter } from '../filter.js';
 import { Output } from '../io.js';
 import { Machine, type Half, type OpenedRoot } from '../machine.js';
-import { intersect, loadTables, parseRange, united, type CommandContext } from './common.js';
+import { intersect, loadTables, parseRange, united, windowsOf, type CommandContext } from './common.js';
 
 export type ListingFormat = 'kernel' | 'table' | 'json' | 'csv';
 
@@ -77,10 +77,6 @@ export async function ptdump({ io, machine: options }: CommandContext, command: 
   } finally {
     await machine.close();
   }
-}
-
-function windowsOf({ space }: OpenedRoot, half: Half): VaRange[] {
-  return space.root.windows.filter((window) => window.half === half).map(({ start, end }) => ({ start, end }));
 }
 
 /** The region that an address is in, and those after it: what a listing that begins there has to announce. */
