@@ -84,6 +84,14 @@ typedTester().run('no-handle-arithmetic, what a fix leaves alone', noHandleArith
     { code: alias(`const n = ptep - held;`), errors: [{ messageId: 'step' }] },
     // Each part is there once, or does nothing twice.
     { code: alias(`declare function find(): typeof box; find().ptep++;`), errors: [{ messageId: 'step' }] },
+    // A line may begin with a parenthesis after `++`, and not after a call.
+    { code: alias(`ptep++\n(count > 1 ? [] : [])[0]`), errors: [{ messageId: 'step' }], output: alias(`ptep = hwPteNext(arch, ptep);\n(count > 1 ? [] : [])[0]`) },
+    { code: alias(`ptep--\ntake(ptep)`), errors: [{ messageId: 'step' }], output: alias(`ptep = hwPteAdvance(arch, ptep, -1)\ntake(ptep)`) },
+    { code: alias(`ptep++;\n[1].at(0);`), errors: [{ messageId: 'step' }], output: alias(`ptep = hwPteNext(arch, ptep);\n[1].at(0);`) },
+    // An accessor takes them in another order: where that may not be the same it is a suggestion.
+    { code: alias(`const stack = [ptep]; const n = stack.pop()! - stack.pop()!;`), errors: [{ messageId: 'distance', suggestions: suggestion(`const stack = [ptep]; const n = hwPteDistance(arch, stack.pop()!, stack.pop()!);`, 'hwPteDistance') }] },
+    { code: alias(`let n = 0; const stack = [ptep]; take((n++ + stack.pop()!) as Handles['pte']);`), errors: [{ messageId: 'step', suggestions: suggestion(`let n = 0; const stack = [ptep]; take((hwPteAdvance(arch, stack.pop()!, n++)) as Handles['pte']);`, 'hwPteAdvance') }] },
+    { code: alias(`const stack = [ptep]; const n = end - stack.pop()!; take((1 + stack.pop()!) as Handles['pte']);`), errors: [{ messageId: 'distance' }, { messageId: 'step' }], output: alias(`const stack = [ptep]; const n = hwPteDistance(arch, stack.pop()!, end); take((hwPteNext(arch, stack.pop()!)) as Handles['pte']);`) },
     // Casts and choices are seen through, but what was meant is not known.
     { code: alias(`const a = (ptep as number) + 1; const b = (count > 3 ? ptep : count) * 2;`), errors: [{ messageId: 'step' }, { messageId: 'arithmetic' }] },
     // A number that a handle is added to.

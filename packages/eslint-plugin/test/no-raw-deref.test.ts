@@ -183,6 +183,8 @@ typedTester().run('no-raw-deref, fixes of reads', noRawDeref, {
       output: read(`function f(space: { arch: Arch<Handles>; tables: TableMemory }) { const { arch, tables } = space; return 1n + ptepGet(arch, ptep); }`),
     },
     { code: read(`const value = arch.tables!.elements[ptep]!;`), errors: [{ messageId: 'deref' }], output: read(`const value: bigint = ptepGet(arch, ptep);`) },
+    // The count is calculated before the handle is found.
+    { code: read(`let n = 0; const list = [ptep]; const value = tables.elements[n++ + list.pop()!]!;`), errors: [{ messageId: 'deref' }] },
     // A pointer that is added is no count.
     { code: read(`declare const held: EntryPtr<'pte'>; const value = tables.elements[ptep + held];`), errors: [{ messageId: 'deref' }] },
     // Not whole entries.

@@ -3,6 +3,7 @@ import ts from 'typescript';
 import { bare, isArithmetic } from '../ast.js';
 import { createRule } from '../create-rule.js';
 import { accessorName } from '../fix/names.js';
+import { mayBeExchanged } from '../fix/order.js';
 import { archInReach, importCore } from '../fix/reach.js';
 import type { Level } from '../levels.js';
 import { inOneGo, type Visitor } from '../in-one-go.js';
@@ -63,7 +64,7 @@ class HandleArithmetic implements Visitor {
       }
       this.report(node, 'distance', handle, operator, {
         kept: [left, right],
-        safe: true,
+        safe: mayBeExchanged(left, right, this.context.sourceCode.visitorKeys),
         write: (level) => {
           if (leftLive !== left || rightLive !== right || this.types.handleOf(right)?.level !== level) return undefined;
           const arch = archInReach(this.context, this.types, node, { writable: true, handle: left });
@@ -81,7 +82,7 @@ class HandleArithmetic implements Visitor {
     const other = leftLive === undefined ? left : right;
     this.report(node, 'step', handle, operator, {
       kept: [left, right],
-      safe: this.takesHandle(node, handle),
+      safe: this.takesHandle(node, handle) && (handle === left || mayBeExchanged(left, right, this.context.sourceCode.visitorKeys)),
       write: (level) => {
         if ((handle !== left && handle !== right) || !this.isCount(other) || isInArithmetic(node)) return undefined;
         return this.stepped(node, handle, operator === '+' ? this.text(other) : this.minus(other), level);
@@ -98,7 +99,7 @@ class HandleArithmetic implements Visitor {
       write: (level) => {
         if (handle !== node.argument || !isStatement(node) || !isPlain(handle)) return undefined;
         const step = this.stepped(node, handle, node.operator === '++' ? '1' : '-1', level);
-        return step && { accessor: step.accessor, text: `${this.text(handle)} = ${step.text}` };
+        return step && { accessor: step.accessor, text: `${this.text(handle)} = ${step.text}${this.endOf(node)}` };
       },
     });
   }
@@ -132,6 +133,12 @@ class HandleArithmetic implements Visitor {
     if (node.operator !== '-' && node.operator !== '~') return;
     const handle = this.liveIn(node.argument);
     if (handle !== undefined) this.report(node, 'arithmetic', handle, node.operator);
+  }
+
+  /** What ends a statement that ended by itself: after `ptep++` a line may begin with a parenthesis, after a call it may not. */
+  private endOf(node: TSESTree.UpdateExpression): string {
+    const next = this.context.sourceCode.getTokenAfter(node);
+    return node.parent.type === AST_NODE_TYPES.ExpressionStatement && next !== null && /^[([`]/.test(next.value) ? ';' : '';
   }
 
   /** As an argument of a call. */

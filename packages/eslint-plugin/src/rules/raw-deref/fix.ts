@@ -3,6 +3,7 @@ import ts from 'typescript';
 import { bare, withNonNull } from '../../ast.js';
 import { accessorName } from '../../fix/names.js';
 import { goTogether, isArchOf } from '../../fix/belongs.js';
+import { mayBeExchanged } from '../../fix/order.js';
 import { addressInReach, archInReach, importCore, mmInReach } from '../../fix/reach.js';
 import type { Level } from '../../levels.js';
 import type { Typed } from '../../typed.js';
@@ -104,7 +105,7 @@ export class AccessorFixes {
       const text = this.argument(right);
       return { level: leftLevel, handle: left, count: operator === '+' ? text : isSimple(right) ? `-${text}` : `-(${text})` };
     }
-    return rightLevel !== undefined && leftLevel === undefined && operator === '+' && this.isCount(left) ? { level: rightLevel, handle: right, count: this.argument(left) } : undefined;
+    return rightLevel !== undefined && leftLevel === undefined && operator === '+' && this.isCount(left) && mayBeExchanged(left, right, this.context.sourceCode.visitorKeys) ? { level: rightLevel, handle: right, count: this.argument(left) } : undefined;
   }
 
   private isCount(node: TSESTree.Expression): boolean {
