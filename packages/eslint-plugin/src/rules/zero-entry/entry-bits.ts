@@ -14,6 +14,9 @@ export interface Entry {
   readonly isValue: boolean;
 }
 
+/** Types that no bits of an entry have. */
+const NO_BITS = ts.TypeFlags.BooleanLike | ts.TypeFlags.StringLike | ts.TypeFlags.Object | ts.TypeFlags.Undefined | ts.TypeFlags.Null;
+
 /** How far a variable is followed to what it was read from. */
 const MAX_DEPTH = 4;
 
@@ -47,10 +50,16 @@ export class EntryBits {
     // No entry, as a zero: what is found is compared with an empty one all the same.
     if (inner.type === AST_NODE_TYPES.LogicalExpression && inner.operator !== '&&') return this.zeros.isZero(inner.right) ? asBits(this.of(inner.left, depth)) : undefined;
     if (inner.type === AST_NODE_TYPES.MemberExpression && inner.computed) {
-      if (this.types.isLive(inner.property)) return { level: this.types.handleOf(inner.property)?.level, isValue: false };
+      if (this.types.isLive(inner.property)) return this.holdsNoBits(inner.object) ? undefined : { level: this.types.handleOf(inner.property)?.level, isValue: false };
       return this.memory.isTableMemory(inner.object) ? { level: undefined, isValue: false } : undefined;
     }
     return inner.type === AST_NODE_TYPES.Identifier && depth < MAX_DEPTH ? asBits(this.ofVariable(inner, depth + 1)) : undefined;
+  }
+
+  /** Whether what is kept by entries is something about them: `young[ptep]`, of a list of booleans, and names. */
+  private holdsNoBits(list: TSESTree.Expression): boolean {
+    const element = this.types.types.present(this.types.typeOf(list)).getNumberIndexType();
+    return element !== undefined && (element.isUnion() ? element.types : [element]).every(({ flags }) => (flags & NO_BITS) !== 0);
   }
 
   /** `arch.values.pte.empty`: whoever asks whether that is zero asks for just this. */
