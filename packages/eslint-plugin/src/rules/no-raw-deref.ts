@@ -139,11 +139,11 @@ class RawDerefs implements Visitor {
   }
 
   SpreadElement(node: TSESTree.SpreadElement): void {
-    if (this.typed.isLive(node.argument)) this.report(node, 'spread', node.argument);
+    this.checkSpread(node, node.parent.type === AST_NODE_TYPES.ObjectExpression ? node.parent.properties : []);
   }
 
   JSXSpreadAttribute(node: TSESTree.JSXSpreadAttribute): void {
-    if (this.typed.isLive(node.argument)) this.report(node, 'spread', node.argument);
+    this.checkSpread(node, node.parent.attributes);
   }
 
   JSXExpressionContainer(node: TSESTree.JSXExpressionContainer): void {
@@ -334,6 +334,13 @@ class RawDerefs implements Visitor {
     if (declaration !== undefined && !this.places.isOfLanguage(declaration)) return false;
     this.report(node, orders ? 'order' : 'convert', held);
     return true;
+  }
+
+  /** @param around what stands in an object or an element with it */
+  private checkSpread(spread: TSESTree.SpreadElement | TSESTree.JSXSpreadAttribute, around: readonly TSESTree.Node[]): void {
+    if (this.typed.isLive(spread.argument)) this.report(spread, 'spread', spread.argument);
+    const expected = around.length === 0 ? undefined : this.parts.launderingFields(spread, around);
+    if (expected !== undefined) this.report(spread, 'launder', spread.argument, { data: { expected } });
   }
 
   private checkLoop({ left, right, type }: TSESTree.ForInStatement | TSESTree.ForOfStatement): void {

@@ -1,4 +1,4 @@
-import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
+import { AST_NODE_TYPES, ASTUtils, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import type { Typed } from '../../typed.js';
 import { isSameWay } from '../../types/provenance/path.js';
@@ -6,7 +6,7 @@ import { isReference, STRUCTURED } from '../../types/types.js';
 import { HOLDS_NOTHING, type Containers } from './containers.js';
 import { MAX_DEPTH, MAX_FIELDS } from './handle-types.js';
 import { isRest, launders } from './launders.js';
-import type { Places } from './places.js';
+import { isSatisfied, type Places } from './places.js';
 import { Questions } from './questions.js';
 
 /** Lists, objects and arguments with handles in them, where such with numbers are expected. */
@@ -38,22 +38,34 @@ export class Parts extends Questions {
     return undefined;
   }
 
-  /** The same of an object that has a live handle, or is generic over one, for a place that is declared for one with a number there. */
-  launderingPart(expression: TSESTree.Expression): string | undefined {
+  /**
+   * The same of an object that has a live handle, or is generic over one, for a place that is declared for one with a number there.
+   *
+   * @param but names of what does not get there
+   */
+  launderingPart(expression: TSESTree.Expression, but: ReadonlySet<string> = NONE): string | undefined {
     if (HOLDS_NOTHING.has(expression.type) || expression.type === AST_NODE_TYPES.ArrayExpression || !this.typed.mayBe(expression, this.handles.had)) return undefined;
     const node = this.ts(expression);
     // What is expected is known sooner than what a choice is.
     const expected = this.checker.getContextualType(node);
     const wanted = expected === undefined ? undefined : this.checker.getNonNullableType(expected);
     if (wanted === undefined || (wanted.flags & STRUCTURED) === 0 || !this.typed.is(expression, this.handles.had)) return undefined;
-    return this.lostPart(node, this.typed.types.bound(this.checker.getNonNullableType(this.typed.typeOf(expression))), wanted);
+    return this.lostPart(node, this.typed.types.bound(this.checker.getNonNullableType(this.typed.typeOf(expression))), wanted, but);
   }
 
-  private lostPart(node: ts.Expression, given: ts.Type, wanted: ts.Type, depth = 0): string | undefined {
+  /** The same of `...fault` in an object or an element, but for what is said there behind it. */
+  launderingFields(spread: TSESTree.SpreadElement | TSESTree.JSXSpreadAttribute, around: readonly TSESTree.Node[]): string | undefined {
+    if (HOLDS_NOTHING.has(spread.argument.type)) return undefined;
+    const later = around.slice(around.indexOf(spread) + 1).flatMap((one) => (one.type === AST_NODE_TYPES.Property || one.type === AST_NODE_TYPES.JSXAttribute ? [nameOf(one)] : []));
+    const what = this.launderingPart(spread.argument, new Set(later));
+    return what === undefined || isSatisfied(this.ts(spread.parent)) ? undefined : what;
+  }
+
+  private lostPart(node: ts.Expression, given: ts.Type, wanted: ts.Type, but: ReadonlySet<string>, depth = 0): string | undefined {
     if (given === wanted || depth > MAX_DEPTH || (wanted.flags & STRUCTURED) === 0) return undefined;
     // Of two lists the elements are compared.
     const [element, wantedElement] = [given, wanted].map((type) => (this.checker.isArrayLikeType(type) ? type.getNumberIndexType() : undefined));
-    if (element !== undefined && wantedElement !== undefined) return this.lostPart(node, this.checker.getNonNullableType(element), this.checker.getNonNullableType(wantedElement), depth + 1);
+    if (element !== undefined && wantedElement !== undefined) return this.lostPart(node, this.checker.getNonNullableType(element), this.checker.getNonNullableType(wantedElement), but, depth + 1);
     if (isReference(given) && isReference(wanted) && given.target === wanted.target) {
       const { name } = given.symbol;
       return this.lost(this.checker.getTypeArguments(given).map((type, at) => ({ type, wanted: this.checker.getTypeArguments(wanted)[at], isAside: () => this.typed.provenance.ofWay(node, [`%${at}:${name}`]) === 'aside' })));
@@ -63,7 +75,7 @@ export class Parts extends Questions {
     return this.lost(
       wanted.getProperties().slice(0, MAX_FIELDS).flatMap((property) => {
         const own = given.getProperty(property.name);
-        return own === undefined || own === property ? [] : [{ type: this.checker.getTypeOfSymbol(own), wanted: this.checker.getTypeOfSymbol(property), isAside: () => this.typed.provenance.ofMeant(own) === 'aside' }];
+        return own === undefined || own === property || but.has(property.name) ? [] : [{ type: this.checker.getTypeOfSymbol(own), wanted: this.checker.getTypeOfSymbol(property), isAside: () => this.typed.provenance.ofMeant(own) === 'aside' }];
       }),
     );
   }
@@ -102,4 +114,12 @@ export class Parts extends Questions {
     if (there.some(({ type }) => this.typed.types.handle(type) !== undefined) || this.places.isInferred(this.ts(list))) return undefined;
     return there.map(({ type }) => launders(type)).find((words) => words === 'a number' || words === 'a bigint');
   }
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** The name of a property that is written in an object or an element; empty where only the running code knows it. */
+function nameOf(node: TSESTree.Property | TSESTree.JSXAttribute): string {
+  if (node.type === AST_NODE_TYPES.Property) return ASTUtils.getPropertyName(node) ?? '';
+  return node.name.type === AST_NODE_TYPES.JSXIdentifier ? node.name.name : '';
 }

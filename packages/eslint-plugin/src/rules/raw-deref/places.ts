@@ -197,7 +197,7 @@ export class Places extends Questions {
 }
 
 /** Whether what is expected of an expression, or of the literal around it, is what it `satisfies`: that tells what it is and takes nothing away. */
-function isSatisfied(node: ts.Expression): boolean {
+export function isSatisfied(node: ts.Expression): boolean {
   let outer: ts.Node = node.parent;
   while (ts.isArrayLiteralExpression(outer) || ts.isObjectLiteralExpression(outer) || ts.isPropertyAssignment(outer) || ts.isShorthandPropertyAssignment(outer) || ts.isParenthesizedExpression(outer) || ts.isConditionalExpression(outer)) {
     outer = outer.parent;
