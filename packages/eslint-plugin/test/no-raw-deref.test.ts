@@ -183,6 +183,9 @@ typedTester().run('no-raw-deref, fixes of reads', noRawDeref, {
       output: read(`function f(space: { arch: Arch<Handles>; tables: TableMemory }) { const { arch, tables } = space; return 1n + ptepGet(arch, ptep); }`),
     },
     { code: read(`const value = arch.tables!.elements[ptep]!;`), errors: [{ messageId: 'deref' }], output: read(`const value: bigint = ptepGet(arch, ptep);`) },
+    // The compiler compares no values of two levels.
+    { code: read(`declare const pmd: import('@pgtable/core').PmdVal; const is = tables.elements[ptep] === pmd;`), errors: [{ messageId: 'deref', suggestions: [{ messageId: 'useAccessor', data: { accessor: 'ptepGet' }, output: read(`declare const pmd: import('@pgtable/core').PmdVal; const is = ptepGet(arch, ptep) === pmd;`) }] }] },
+    { code: read(`declare const pte: import('@pgtable/core').PteVal; const is = pte !== tables.elements[ptep];`), errors: [{ messageId: 'deref' }], output: read(`declare const pte: import('@pgtable/core').PteVal; const is = pte !== ptepGet(arch, ptep);`) },
     // The count is calculated before the handle is found.
     { code: read(`let n = 0; const list = [ptep]; const value = tables.elements[n++ + list.pop()!]!;`), errors: [{ messageId: 'deref' }] },
     // A pointer that is added is no count.

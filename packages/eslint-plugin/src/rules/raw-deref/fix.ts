@@ -1,6 +1,6 @@
 import { AST_NODE_TYPES, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
-import { bare, withNonNull } from '../../ast.js';
+import { bare, isEquality, withNonNull } from '../../ast.js';
 import { accessorName } from '../../fix/names.js';
 import { goTogether, isArchOf } from '../../fix/belongs.js';
 import { mayBeExchanged } from '../../fix/order.js';
@@ -42,7 +42,7 @@ export class AccessorFixes {
     const step = count === undefined ? [] : [count === '1' ? accessorName.next(level) : accessorName.advance(level)];
     return {
       accessor: accessor(level),
-      safe: this.isTableMemory(array) && this.keepsComments(place, [handle]) && this.isCertain(handle) && this.keepsType(place),
+      safe: this.isTableMemory(array) && this.keepsComments(place, [handle]) && this.isCertain(handle) && this.keepsType(place, level),
       fix: (fixer) => {
         const imports = importCore(this.context, fixer, read, [accessor(level), ...step]);
         if (imports === undefined) return null;
@@ -171,8 +171,15 @@ export class AccessorFixes {
     return (type.isUnion() ? type.types : [type]).some((member) => (member.flags & ts.TypeFlags.Undefined) !== 0);
   }
 
+  /** Whether something may be compared with the value of an entry: the compiler lets nobody compare it with that of another level. What is read in the same way will be one. */
+  private mayEqual(other: TSESTree.Expression | TSESTree.PrivateIdentifier, level: Level): boolean {
+    const inner = bare(other);
+    const read = inner.type === AST_NODE_TYPES.MemberExpression && inner.computed ? this.stepped(inner.property)?.level : undefined;
+    return (read ?? this.typed.types.value(this.typed.typeOf(other))?.level ?? level) === level;
+  }
+
   /** Whether the type of what stands here is decided elsewhere, so that the value of an entry may stand where a bigint stood. */
-  private keepsType(place: TSESTree.Node): boolean {
+  private keepsType(place: TSESTree.Node, level: Level): boolean {
     const { parent } = place;
     const { checker } = this.typed.types;
     switch (parent?.type) {
@@ -181,6 +188,7 @@ export class AccessorFixes {
       case AST_NODE_TYPES.VariableDeclarator:
         return parent.id.type === AST_NODE_TYPES.Identifier;
       case AST_NODE_TYPES.BinaryExpression:
+        return !isEquality(parent.operator) || this.mayEqual(parent.left === place ? parent.right : parent.left, level);
       case AST_NODE_TYPES.TemplateLiteral:
       case AST_NODE_TYPES.ExpressionStatement:
       case AST_NODE_TYPES.UnaryExpression:

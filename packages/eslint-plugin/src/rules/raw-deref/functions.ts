@@ -26,7 +26,7 @@ export class Functions extends Questions {
   private launderingParameter(expression: TSESTree.Expression): string | undefined {
     if (!this.mayTake(expression)) return undefined;
     const node = this.ts(expression);
-    const expected = this.checker.getContextualType(node);
+    const expected = this.expected(node);
     const called = expected === undefined ? undefined : this.checker.getNonNullableType(expected);
     if (called === undefined || !this.typed.types.passes(called, this.handles.given)) return undefined;
     for (const [at, [parameter, type]] of this.handles.givenTo(called.getCallSignatures()[0]).entries()) {
@@ -39,6 +39,16 @@ export class Functions extends Questions {
       if (words !== undefined) return words;
     }
     return undefined;
+  }
+
+  /** What is expected of a function: of a method of a literal, `{ visit(ptep) {} }`, what the property of that name is to be. */
+  private expected(node: ts.Expression | ts.MethodDeclaration): ts.Type | undefined {
+    if (!ts.isMethodDeclaration(node)) return this.checker.getContextualType(node);
+    const { name, parent } = node;
+    if (!ts.isObjectLiteralExpression(parent) || !(ts.isIdentifier(name) || ts.isStringLiteral(name))) return undefined;
+    const around = this.checker.getContextualType(parent);
+    const property = around === undefined ? undefined : this.checker.getNonNullableType(around).getProperty(name.text);
+    return property === undefined ? undefined : this.checker.getTypeOfSymbolAtLocation(property, node);
   }
 
   /** The same of a function that is kept where one that takes live handles is expected. What is written there takes what it is given, unless it says a type. */
