@@ -2,7 +2,7 @@ import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import { saysType } from '../../ast.js';
 import { HOLDS_NOTHING } from './containers.js';
-import { launders } from './launders.js';
+import { isRest, launders } from './launders.js';
 import { Questions } from './questions.js';
 
 /** Functions that take or bring handles, where others are expected or the other way round. */
@@ -17,10 +17,15 @@ export class Functions extends Questions {
     if (HOLDS_NOTHING.has(expression.type) || expression.type === AST_NODE_TYPES.ArrayExpression || !this.typed.mayBe(expression, this.handles.returned)) return undefined;
     const node = this.ts(expression);
     const expected = this.checker.getContextualType(node);
-    const result = expected === undefined ? undefined : this.checker.getNonNullableType(expected).getCallSignatures()[0]?.getReturnType();
+    const returned = expected === undefined ? undefined : this.checker.getNonNullableType(expected).getCallSignatures()[0]?.getReturnType();
+    const result = returned && this.typed.types.awaited(returned);
     if (result === undefined || this.typed.types.handle(result) !== undefined) return undefined;
     const what = launders(result);
-    return (what === 'a number' || what === 'a bigint') && this.typed.is(expression, this.handles.returned) && this.typed.provenance.ofWay(node, ['()']) !== 'aside' ? what : undefined;
+    return (what === 'a number' || what === 'a bigint') && this.typed.is(expression, this.handles.returned) && !this.bringsAside(node) ? what : undefined;
+  }
+
+  private bringsAside(made: ts.Expression): boolean {
+    return this.typed.provenance.ofWay(made, ['()']) === 'aside' || this.typed.provenance.ofWay(made, ['()', '%await']) === 'aside';
   }
 
   private launderingParameter(expression: TSESTree.Expression): string | undefined {
@@ -33,7 +38,7 @@ export class Functions extends Questions {
       const handle = this.typed.types.handle(type);
       if (handle === undefined || (handle.form === 'alias' && this.isAside(parameter, node))) continue;
       const given = this.checker.getTypeAtLocation(node).getCallSignatures();
-      const taken = given.map((signature) => this.taken(signature.parameters[at], node));
+      const taken = given.map((signature) => this.takenAt(signature, at, node));
       if (taken.includes(undefined)) continue;
       const [words] = taken;
       if (words !== undefined) return words;
@@ -90,6 +95,15 @@ export class Functions extends Questions {
     // To find what a literal is the compiler checks all of it again.
     if (expression.type === AST_NODE_TYPES.ObjectExpression || expression.type === AST_NODE_TYPES.ArrayExpression) return false;
     return this.typed.is(expression, this.handles.called);
+  }
+
+  /** What a function takes at a place: of `(...args: [index: number]) => void`, as a method that is bound has them, what stands there in the list. */
+  private takenAt({ parameters }: ts.Signature, place: number, at: ts.Node): string | undefined {
+    const last = parameters.at(-1);
+    const type = last !== undefined && place >= parameters.length - 1 && isRest(last) ? this.checker.getTypeOfSymbolAtLocation(last, at) : undefined;
+    if (type === undefined || !this.checker.isTupleType(type)) return this.taken(parameters[place], at);
+    const taken = this.checker.getTypeArguments(type as ts.TupleTypeReference)[place - parameters.length + 1];
+    return taken === undefined || this.typed.types.handle(taken) !== undefined ? undefined : launders(taken);
   }
 
   private taken(parameter: ts.Symbol | undefined, at: ts.Node): string | undefined {

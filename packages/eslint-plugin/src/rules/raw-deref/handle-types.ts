@@ -28,7 +28,7 @@ export class HandleTypes {
   readonly had: TypeTest;
   /** Whether it is one of functions. */
   readonly called: TypeTest;
-  /** Whether it is one of functions that return handles. */
+  /** Whether it is one of functions that return handles, or promise them. */
   readonly returned: TypeTest;
   /** Whether it is one of functions that are called with handles. */
   readonly given: TypeTest;
@@ -36,10 +36,11 @@ export class HandleTypes {
   private constructor(types: Types) {
     this.types = types;
     this.checker = types.checker;
+    const isHandle = (type: ts.Type | undefined): boolean => type !== undefined && types.handle(type) !== undefined;
     this.held = types.test((type) => this.heldBy(type).some((part) => types.handle(part.type) !== undefined));
     this.had = types.test((type) => this.findHandles(type));
     this.called = types.test((type) => (type.flags & PRIMITIVE) === 0 && type.getCallSignatures().length > 0);
-    this.returned = types.test((type) => type.getCallSignatures().some((signature) => types.handle(signature.getReturnType()) !== undefined));
+    this.returned = types.test((type) => type.getCallSignatures().some((signature) => isHandle(types.awaited(signature.getReturnType()))));
     this.given = types.test((type) => this.givenTo(type.getCallSignatures()[0]).some(([, one]) => types.handle(one) !== undefined));
   }
 

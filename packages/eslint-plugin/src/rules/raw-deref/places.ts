@@ -11,13 +11,18 @@ export class Places extends Questions {
    * makes a number of both under the alias.
    */
   live(expression: TSESTree.Expression): TSESTree.Expression | undefined {
-    if (this.typed.handleOf(expression) !== undefined) return this.typed.isLive(expression) ? expression : undefined;
+    if (this.typed.handleOf(expression) !== undefined) return this.typed.isLive(expression) && !this.isLost(expression) ? expression : undefined;
     const { type } = expression;
     if (type === AST_NODE_TYPES.ConditionalExpression) return this.live(expression.consequent) ?? this.live(expression.alternate);
     if (type === AST_NODE_TYPES.LogicalExpression) return (expression.operator === '&&' ? undefined : this.live(expression.left)) ?? this.live(expression.right);
     if (type === AST_NODE_TYPES.SequenceExpression) return this.live(expression.expressions.at(-1)!);
     if (type === AST_NODE_TYPES.TSNonNullExpression || type === AST_NODE_TYPES.ChainExpression) return this.live(expression.expression);
     return undefined;
+  }
+
+  /** Whether a handle went to another place before, which is where it stopped being one: `index = first = ptep`, of numbers. */
+  private isLost(expression: TSESTree.Expression): boolean {
+    return expression.type === AST_NODE_TYPES.AssignmentExpression && expression.operator === '=' && this.laundering(expression.right) !== undefined;
   }
 
   /** What a place that a live handle goes to is declared for, in words; undefined where a handle may go. */
@@ -28,7 +33,7 @@ export class Places extends Questions {
     if (expected === undefined) return undefined;
     if (this.typed.types.handle(expected) !== undefined) return this.constraint(node);
     const what = launders(expected);
-    return what === undefined || this.isEvolving(node) || this.isMeantForHandle(node) || this.isIgnored(node) || this.isOfItself(node) || isSatisfied(node) || (what === 'any' && isTakenApart(node)) ? undefined : what;
+    return what === undefined || this.isEvolving(node) || this.isMeantForHandle(node) || this.isIgnored(node) || this.isOfItself(node) || this.isAsserted(node) || isSatisfied(node) || (what === 'any' && isTakenApart(node)) ? undefined : what;
   }
 
   /** The same of an argument that decides itself what is expected, within bounds: `Reflect.get<T, P extends PropertyKey>(target: T, key: P)`. Under the alias a handle is within those of numbers. */
@@ -163,6 +168,15 @@ export class Places extends Questions {
     if (made === undefined || (!ts.isArrowFunction(made) && !ts.isFunctionExpression(made)) || made.type !== undefined || !ts.isCallExpression(made.parent)) return false;
     const declaration = this.checker.getContextualType(made)?.getCallSignatures()[0]?.getDeclaration();
     return declaration?.type?.kind === ts.SyntaxKind.UnknownKeyword || declaration?.type?.kind === ts.SyntaxKind.AnyKeyword;
+  }
+
+  /** Whether a call only asserts that an argument is there: `assert(of: unknown): asserts of`. */
+  private isAsserted(argument: ts.Expression): boolean {
+    const call = argument.parent;
+    if (!ts.isCallExpression(call)) return false;
+    const signature = this.checker.getResolvedSignature(call);
+    const said = signature === undefined ? undefined : this.checker.getTypePredicateOfSignature(signature);
+    return said?.kind === ts.TypePredicateKind.AssertsIdentifier && said.type === undefined && call.arguments[said.parameterIndex] === argument;
   }
 
   /** Whether the place is written down as one for a handle of a family that is known by its constraint alone, where each handle is `unknown`. */
