@@ -88,6 +88,8 @@ typedTester().run('no-handle-arithmetic, what a fix leaves alone', noHandleArith
     { code: alias(`ptep++\n(count > 1 ? [] : [])[0]`), errors: [{ messageId: 'step' }], output: alias(`ptep = hwPteNext(arch, ptep);\n(count > 1 ? [] : [])[0]`) },
     { code: alias(`ptep--\ntake(ptep)`), errors: [{ messageId: 'step' }], output: alias(`ptep = hwPteAdvance(arch, ptep, -1)\ntake(ptep)`) },
     { code: alias(`ptep++;\n[1].at(0);`), errors: [{ messageId: 'step' }], output: alias(`ptep = hwPteNext(arch, ptep);\n[1].at(0);`) },
+    // Two words stay two.
+    { code: alias(`const f = (): Handles['pte'] => { return(ptep)+1; };`), errors: [{ messageId: 'step' }], output: alias(`const f = (): Handles['pte'] => { return hwPteNext(arch, ptep); };`) },
     // An accessor takes them in another order: where that may not be the same it is a suggestion.
     { code: alias(`const stack = [ptep]; const n = stack.pop()! - stack.pop()!;`), errors: [{ messageId: 'distance', suggestions: suggestion(`const stack = [ptep]; const n = hwPteDistance(arch, stack.pop()!, stack.pop()!);`, 'hwPteDistance') }] },
     { code: alias(`let n = 0; const stack = [ptep]; take((n++ + stack.pop()!) as Handles['pte']);`), errors: [{ messageId: 'step', suggestions: suggestion(`let n = 0; const stack = [ptep]; take((hwPteAdvance(arch, stack.pop()!, n++)) as Handles['pte']);`, 'hwPteAdvance') }] },

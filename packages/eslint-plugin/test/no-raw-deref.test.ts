@@ -86,6 +86,7 @@ typedTester().run('no-raw-deref, fixes of writes', noRawDeref, {
       output: write(`setPte(arch, mm, address, ptep, entryVal('pte', ptepGet(arch, ptep) | (bits)));`),
     },
     // A comment in what stays is kept, and one in what would go keeps the fix away.
+    { code: write(`tables.elements[ptep] = (bits, bits | 1n);`), errors: [{ messageId: 'deref' }], output: write(`setPte(arch, mm, address, ptep, entryVal('pte', (bits, bits | 1n)));`) },
     { code: write(`tables.elements[ptep] = /* clean */ pte;`), errors: [{ messageId: 'deref' }] },
     { code: write(`tables.elements[ptep] = bits /* clean */ | 1n;`), errors: [{ messageId: 'deref' }], output: write(`setPte(arch, mm, address, ptep, entryVal('pte', bits /* clean */ | 1n));`) },
     // Whose value is used, what has no address of its own, and what would be looked up twice.
@@ -186,6 +187,11 @@ typedTester().run('no-raw-deref, fixes of reads', noRawDeref, {
     // The compiler compares no values of two levels.
     { code: read(`declare const pmd: import('@pgtable/core').PmdVal; const is = tables.elements[ptep] === pmd;`), errors: [{ messageId: 'deref', suggestions: [{ messageId: 'useAccessor', data: { accessor: 'ptepGet' }, output: read(`declare const pmd: import('@pgtable/core').PmdVal; const is = ptepGet(arch, ptep) === pmd;`) }] }] },
     { code: read(`declare const pte: import('@pgtable/core').PteVal; const is = pte !== tables.elements[ptep];`), errors: [{ messageId: 'deref' }], output: read(`declare const pte: import('@pgtable/core').PteVal; const is = pte !== ptepGet(arch, ptep);`) },
+    // Two words stay two, and what is taken apart at once keeps its type.
+    { code: read(`const f = (): bigint => { return(tables).elements[ptep]!; };`), errors: [{ messageId: 'deref' }], output: read(`const f = (): bigint => { return ptepGet(arch, ptep); };`) },
+    {
+      code: read(`let { low } = { low: tables.elements[ptep]! }; low = 3n;`), errors: [{ messageId: 'deref', suggestions: [{ messageId: 'useAccessor', data: { accessor: 'ptepGet' }, output: read(`let { low } = { low: ptepGet(arch, ptep) }; low = 3n;`) }] }],
+    },
     // The count is calculated before the handle is found.
     { code: read(`let n = 0; const list = [ptep]; const value = tables.elements[n++ + list.pop()!]!;`), errors: [{ messageId: 'deref' }] },
     // A pointer that is added is no count.

@@ -5,6 +5,7 @@ import { createRule } from '../create-rule.js';
 import { accessorName } from '../fix/names.js';
 import { mayBeExchanged } from '../fix/order.js';
 import { archInReach, importCore } from '../fix/reach.js';
+import { apart, argument } from '../fix/text.js';
 import type { Level } from '../levels.js';
 import { inOneGo, type Visitor } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
@@ -141,9 +142,8 @@ class HandleArithmetic implements Visitor {
     return node.parent.type === AST_NODE_TYPES.ExpressionStatement && next !== null && /^[([`]/.test(next.value) ? ';' : '';
   }
 
-  /** As an argument of a call. */
   private text(node: TSESTree.Node): string {
-    return (node.type === AST_NODE_TYPES.SequenceExpression ? `(${this.context.sourceCode.getText(node)})` : this.context.sourceCode.getText(node));
+    return argument(this.context.sourceCode, node);
   }
 
   /** The live handle that is calculated with: an operand itself, what is cast to a number there, or a side of a choice. */
@@ -172,7 +172,7 @@ class HandleArithmetic implements Visitor {
     }
     const fix: TSESLint.ReportFixFunction = (fixer) => {
       const imports = importCore(this.context, fixer, node, [written.accessor]);
-      return imports === undefined ? null : [...imports, fixer.replaceText(node, written.text)];
+      return imports === undefined ? null : [...imports, fixer.replaceText(node, apart(this.context.sourceCode, node, written.text))];
     };
     if (change.safe) this.context.report({ node, messageId, data, fix });
     else this.context.report({ node, messageId, data, suggest: [{ messageId: 'useStep', data: { accessor: written.accessor }, fix }] });

@@ -5,6 +5,7 @@ import { bare, withNonNull } from '../ast.js';
 import { createRule } from '../create-rule.js';
 import { accessorName } from '../fix/names.js';
 import { archInReach, importCore } from '../fix/reach.js';
+import { apart } from '../fix/text.js';
 import { inOneGo, type Visitor } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
 import { EntryBits, type Entry } from './zero-entry/entry-bits.js';
@@ -202,14 +203,8 @@ class ZeroEntries implements Visitor {
     if (this.context.sourceCode.getCommentsInside(place).some(({ range }) => range[0] < value.range[0] || range[1] > value.range[1])) return undefined;
     return (fixer) => {
       const imports = importCore(this.context, fixer, place, [accessorName.none(level)]);
-      return imports === undefined ? null : [...imports, fixer.replaceText(place, this.apart(place, `${negated ? '!' : ''}${accessorName.none(level)}(${arch}, ${this.context.sourceCode.getText(value)})`))];
+      return imports === undefined ? null : [...imports, fixer.replaceText(place, apart(this.context.sourceCode, place, `${negated ? '!' : ''}${accessorName.none(level)}(${arch}, ${this.context.sourceCode.getText(value)})`))];
     };
-  }
-
-  /** A text for the place of a node, with a space before it where the two words would be one: `return!pte`. */
-  private apart(place: TSESTree.Node, written: string): string {
-    const before = this.context.sourceCode.text.charAt(place.range[0] - 1);
-    return /[\w$]/.test(before) && /^[\w$]/.test(written) ? ` ${written}` : written;
   }
 
   /** A value that is only asked whether it is true. */
@@ -241,7 +236,7 @@ class ZeroEntries implements Visitor {
     const { level } = entry;
     const isExpression = node.type === AST_NODE_TYPES.CallExpression || node.type === AST_NODE_TYPES.TSAsExpression;
     const canFix = arch !== undefined && level !== undefined && isExpression && entry.isValue && this.context.sourceCode.getCommentsInside(node).length === 0;
-    this.report(node, 'write', entry, canFix ? (fixer) => fixer.replaceText(node, this.apart(node, `${arch}.values.${level}.empty`)) : undefined);
+    this.report(node, 'write', entry, canFix ? (fixer) => fixer.replaceText(node, apart(this.context.sourceCode, node, `${arch}.values.${level}.empty`)) : undefined);
   }
 
   private checkTest({ test }: TSESTree.IfStatement | TSESTree.ConditionalExpression | TSESTree.WhileStatement | TSESTree.DoWhileStatement | TSESTree.ForStatement): void {

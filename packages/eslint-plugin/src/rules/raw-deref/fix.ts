@@ -5,9 +5,10 @@ import { accessorName } from '../../fix/names.js';
 import { goTogether, isArchOf } from '../../fix/belongs.js';
 import { mayBeExchanged } from '../../fix/order.js';
 import { addressInReach, archInReach, importCore, mmInReach } from '../../fix/reach.js';
+import { apart, argument } from '../../fix/text.js';
 import type { Level } from '../../levels.js';
 import type { Typed } from '../../typed.js';
-import type { Places } from './places.js';
+import { isTakenApart, type Places } from './places.js';
 
 type Context = Readonly<TSESLint.RuleContext<string, readonly unknown[]>>;
 
@@ -53,7 +54,7 @@ export class AccessorFixes {
         return [
           ...imports,
           ...(annotated === undefined ? [] : [fixer.insertTextAfter(annotated.id, type)]),
-          fixer.replaceText(place, `${accessor(level)}(${arch}, ${this.entryText(arch, level, handle, count)})`),
+          fixer.replaceText(place, apart(this.context.sourceCode, place, `${accessor(level)}(${arch}, ${this.entryText(arch, level, handle, count)})`)),
         ];
       },
     };
@@ -76,7 +77,7 @@ export class AccessorFixes {
     if (!this.keepsComments(assignment, [handle, assignment.right]) || /^(&&|\|\||\?\?|>>>)=$/.test(assignment.operator)) return undefined;
     const { sourceCode } = this.context;
     const entry = sourceCode.getText(handle);
-    const right = sourceCode.getText(assignment.right);
+    const right = argument(sourceCode, assignment.right);
     const operator = assignment.operator.slice(0, -1);
     // Its text stands twice then.
     if (operator !== '' && !isName(handle)) return undefined;
@@ -102,10 +103,10 @@ export class AccessorFixes {
     const leftLevel = this.typed.handleOf(left)?.level;
     const rightLevel = this.typed.handleOf(right)?.level;
     if (leftLevel !== undefined && rightLevel === undefined && this.isCount(right)) {
-      const text = this.argument(right);
+      const text = argument(this.context.sourceCode, right);
       return { level: leftLevel, handle: left, count: operator === '+' ? text : isSimple(right) ? `-${text}` : `-(${text})` };
     }
-    return rightLevel !== undefined && leftLevel === undefined && operator === '+' && this.isCount(left) && mayBeExchanged(left, right, this.context.sourceCode.visitorKeys) ? { level: rightLevel, handle: right, count: this.argument(left) } : undefined;
+    return rightLevel !== undefined && leftLevel === undefined && operator === '+' && this.isCount(left) && mayBeExchanged(left, right, this.context.sourceCode.visitorKeys) ? { level: rightLevel, handle: right, count: argument(this.context.sourceCode, left) } : undefined;
   }
 
   private isCount(node: TSESTree.Expression): boolean {
@@ -114,15 +115,9 @@ export class AccessorFixes {
   }
 
   private entryText(arch: string, level: Level, handle: TSESTree.Expression, count: string | undefined): string {
-    const entry = this.argument(handle);
+    const entry = argument(this.context.sourceCode, handle);
     if (count === undefined) return entry;
     return count === '1' ? `${accessorName.next(level)}(${arch}, ${entry})` : `${accessorName.advance(level)}(${arch}, ${entry}, ${count})`;
-  }
-
-  /** The text of a node as an argument of a call. */
-  private argument(node: TSESTree.Expression): string {
-    const text = this.context.sourceCode.getText(node);
-    return node.type === AST_NODE_TYPES.SequenceExpression ? `(${text})` : text;
   }
 
   /** Whether an array has an element for each entry, as `TableMemory.elements` has. */
@@ -196,7 +191,8 @@ export class AccessorFixes {
         return true;
       default: {
         const node = this.typed.services.esTreeNodeToTSNodeMap.get(place) as ts.Expression;
-        const expected = this.places.isInferred(node) ? undefined : checker.getContextualType(node);
+        // What is taken apart at once decides what it is: `let { low } = { low: elements[ptep]! }`.
+        const expected = this.places.isInferred(node) || isTakenApart(node) ? undefined : checker.getContextualType(node);
         return expected !== undefined && checker.isTypeAssignableTo(checker.getBigIntType(), expected) && (expected.flags & ts.TypeFlags.TypeParameter) === 0;
       }
     }

@@ -220,7 +220,7 @@ export function isSatisfied(node: ts.Expression): boolean {
 }
 
 /** Whether an expression is a part of what a pattern takes apart at once: `const [first] = [ptep]`, `const { at } = flag ? { at: ptep } : fault`. To the compiler the pattern expects anything. */
-function isTakenApart(node: ts.Expression): boolean {
+export function isTakenApart(node: ts.Expression): boolean {
   let outer: ts.Node = node;
   while (
     ts.isArrayLiteralExpression(outer.parent) || ts.isObjectLiteralExpression(outer.parent) || ts.isPropertyAssignment(outer.parent) || ts.isShorthandPropertyAssignment(outer.parent) || ts.isParenthesizedExpression(outer.parent) ||
