@@ -56,8 +56,18 @@ function wayOf(types: Typed, node: TSESTree.CallExpression, called: CalledName):
     if (way !== undefined && types.types.isCore(types.typeOf(callee.object), 'LevelOps', 'WritableOps', 'BasicLevelOps', 'TableLevelOps')) return { way, at: 0 };
   }
   const match = GETTER.exec(coreFunction(types, node, (original) => GETTER.test(original))?.name ?? '');
-  if (match === null) return undefined;
+  if (match === null) return heldWay(types, node, called);
   return { way: match[1] === undefined ? 'plain' : match[1] === 'Once' ? 'once' : 'lockless', at: 1 };
+}
+
+/** The same of a variable or a field that has a method of the accessors: `const { get } = arch.ops.pte`. It is called by that method's signature. */
+function heldWay(types: Typed, node: TSESTree.CallExpression, called: CalledName): { way: EntryRead['way']; at: number } | undefined {
+  if (((types.symbolOf(called)?.flags ?? 0) & HOLDER) === 0) return undefined;
+  const declaration = types.signatureOf(node)?.declaration;
+  if (declaration === undefined || !(ts.isMethodSignature(declaration) || ts.isMethodDeclaration(declaration)) || !ts.isIdentifier(declaration.name)) return undefined;
+  const way = METHODS.get(declaration.name.text);
+  const owner = declaration.parent;
+  return way !== undefined && types.types.isCore(types.types.checker.getTypeAtLocation(owner), 'LevelOps', 'WritableOps', 'BasicLevelOps', 'TableLevelOps') ? { way, at: 0 } : undefined;
 }
 
 /**

@@ -126,8 +126,21 @@ export class Entries {
       const path = this.archOfOps(callee.object);
       if (path !== undefined) return path;
       arch = callee.object;
-    } else if (first === undefined || this.types.handleOf(first) !== undefined) return '';
+    } else if (first === undefined || this.types.handleOf(first) !== undefined) return callee.type === AST_NODE_TYPES.Identifier ? this.takenFrom(callee) : '';
     return arch === undefined ? '' : (this.pathOf(arch) ?? this.sourceCode.getText(arch));
+  }
+
+  /** The architecture that a method of its accessors was taken from, which has a name of its own here: `const { get } = arch.ops.pte`. A function that the settings name has no such place. */
+  private takenFrom(callee: TSESTree.Identifier): string {
+    const { get, getOnce } = this.types.settings.accessors;
+    if (get.has(callee.name) || getOnce.has(callee.name)) return '';
+    const name = ASTUtils.findVariable(this.sourceCode.getScope(callee), callee)?.defs[0]?.name;
+    const pattern = name?.parent.parent;
+    // What is taken apart together is of one architecture.
+    if (pattern?.type !== AST_NODE_TYPES.ObjectPattern) return stablePath(this.types, callee) ?? '';
+    const { parent } = pattern;
+    const whole = parent.type === AST_NODE_TYPES.VariableDeclarator && parent.init !== null && this.isOps(parent.init) ? this.archOfOps(parent.init) : undefined;
+    return whole ?? `{${pattern.range[0]}}`;
   }
 }
 
