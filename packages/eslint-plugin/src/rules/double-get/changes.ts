@@ -26,15 +26,14 @@ export class Changes {
     const { types } = this.types;
     const name = calledName(node);
     // Whoever asserts that a lock is held does not take it.
-    if (name !== undefined && ASSERTS.test(name.name) && !node.arguments.some((argument) => this.isCalledBack(argument))) return false;
+    if (((name !== undefined && ASSERTS.test(name.name)) || this.isSaying(node)) && !node.arguments.some((argument) => this.isCalledBack(argument))) return false;
     if (node.type === AST_NODE_TYPES.CallExpression && (isLocking(node) || isEntryWrite(this.types, node))) return true;
     const symbol = name === undefined ? undefined : this.types.symbolOf(name);
     const files = (symbol === undefined ? [] : (types.resolved(symbol).declarations ?? [])).map((declaration) => declaration.getSourceFile());
     // The language's own functions change nothing, but for what they call back, and so do the accessors that only read.
     if (files.length > 0 && files.every((file) => this.types.services.program.isSourceFileDefaultLibrary(file))) return this.isAtomic(node) || node.arguments.some((argument) => this.isCalledBack(argument));
     if (coreFunction(this.types, node) !== undefined) return this.isChangingMethod(node);
-    if (node.type === AST_NODE_TYPES.CallExpression && this.sourceCode.getText(node.callee).startsWith('console.')) return false;
-    if (name !== undefined && CHANGES.test(name.name)) return true;
+    if (name !== undefined && (CHANGES.test(name.name) || RUNS.test(name.name))) return true;
     // A method does what it does to its object, and a function without arguments to the machine; one that gets values only cannot get at the tables by them.
     if (this.isMethod(node) || node.arguments.length === 0) return true;
     if (node.arguments.every((argument) => this.isPlainValue(argument))) return this.isWrittenToChange(node.callee);
@@ -97,6 +96,16 @@ export class Changes {
     if (callee.type !== AST_NODE_TYPES.MemberExpression) return false;
     const symbol = this.types.symbolOf(callee.object);
     return symbol === undefined || (this.types.types.resolved(symbol).flags & (ts.SymbolFlags.Module | ts.SymbolFlags.Namespace)) === 0;
+  }
+
+  /** `console.log(pte)`, `this.logger.debug('present')`, `this.log(pte)`, `expect(pteYoung(arch, pte)).not.toBe(true)`: what says something, or asserts it, by a method. */
+  private isSaying(node: TSESTree.CallExpression | TSESTree.NewExpression): boolean {
+    const callee = bare(node.callee);
+    if (callee.type !== AST_NODE_TYPES.MemberExpression) return false;
+    if (LOGS.test(calledName(node)?.name ?? '') || LOGGER.test(this.sourceCode.getText(callee.object))) return true;
+    let from: TSESTree.Node = callee.object;
+    while (from.type === AST_NODE_TYPES.MemberExpression) from = from.object;
+    return from.type === AST_NODE_TYPES.CallExpression && calledName(from)?.name === 'expect';
   }
 
   /** Whether a function that is given to one of the language's own may change something when it is called. */
@@ -166,5 +175,10 @@ export function isUsing(node: TSESTree.Node): boolean {
 const PLAIN = ts.TypeFlags.NumberLike | ts.TypeFlags.BigIntLike | ts.TypeFlags.StringLike | ts.TypeFlags.BooleanLike | ts.TypeFlags.Undefined | ts.TypeFlags.Null;
 /** A function that gets numbers only and writes entries all the same, or waits until somebody did, by its name. */
 const CHANGES = /^(zap|m?unmap|remap|map|clear|flush|invalidate|write|store|set(?=[A-Z]|$)|update|populate|free|fault|handle|protect|split|collapse|migrate|touch|dirty|wait|sleep|msleep|delay|udelay|pause|poll|spin|tick|step|run)/i;
+/** The same by what a program asks of the kernel, or of the machine that it lets run, and by the last word: `guestWrite(address, 1)`. */
+const RUNS = /^(change|mmap|mprotect|mremap|madvise|mlock|reclaim|evict|swap(In|Out)|execute|emulate|simulate|resume|access(?!Bits|Flags|Mode|Of|Rights|Type))(?![a-z])|^(?!(is|has|can|needs|count)[A-Z]).*[a-z](Write|Store|Fault|Access|Unmap|Munmap|Mprotect|Flush|Zap)$/;
+/** What is written to a log, and what writes it. */
+const LOGS = /^(log|debug|info|warn)$/;
+const LOGGER = /(^|\.|#)(console|_?log|_?logger)\??$/i;
 /** `lockdepAssertHeld(ptl)`, `assert(isPresent)`. */
 const ASSERTS = /^(lockdep_?)?assert/i;
