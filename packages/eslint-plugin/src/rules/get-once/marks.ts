@@ -43,8 +43,10 @@ export class Marks {
     const symbol = name === null ? undefined : this.types.symbolOf(name);
     if (symbol === undefined) return expected;
     const made = symbol.valueDeclaration?.parent;
+    // What is said of a getter is not said of the setter beside it.
+    const other = parent.type !== AST_NODE_TYPES.MethodDefinition ? undefined : parent.kind === 'get' ? ts.SyntaxKind.SetAccessor : parent.kind === 'set' ? ts.SyntaxKind.GetAccessor : undefined;
     const bases = made !== undefined && ts.isClassLike(made) ? this.basesOf(made) : [];
-    return [...expected, ...[symbol, ...bases.map((base) => base.getProperty(symbol.name))].flatMap((one) => one?.declarations ?? []).filter((declaration) => declaration !== this.toTs.get(node))];
+    return [...expected, ...[symbol, ...bases.map((base) => base.getProperty(symbol.name))].flatMap((one) => one?.declarations ?? []).filter((declaration) => declaration !== this.toTs.get(node) && declaration.kind !== other)];
   }
 
   /** What is expected where a function stands: the type that it is written for, and the name that this type has. */

@@ -1,6 +1,6 @@
 import { AST_NODE_TYPES, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
 import type { EntryRead } from '../../accessors.js';
-import { bare } from '../../ast.js';
+import { ancestors, bare, type FunctionNode } from '../../ast.js';
 import { enclosing, runsAround } from './around.js';
 import { NO_LOCK_MAP } from './lock-names.js';
 import type { Locks } from './locks.js';
@@ -27,8 +27,8 @@ export class Reasons {
     return this.lockless(read.node) ?? this.mappedWithoutLock(read);
   }
 
-  /** The same by where a node stands. */
-  private lockless(node: TSESTree.Node): string | undefined {
+  /** The same by where a node stands. @param seen functions that were asked about on the way here: they may call each other */
+  private lockless(node: TSESTree.Node, seen = new Set<TSESTree.Node>()): string | undefined {
     if (this.locks.isUnderLock(node)) return undefined;
     const section = this.locks.sectionAround(node);
     if (section !== undefined) return section;
@@ -37,8 +37,23 @@ export class Reasons {
     if (this.marks.isMarked(around)) return 'this function is marked @lockless';
     const walk = this.walks.walkOf(around);
     if (walk !== undefined) return runsAround(around) && this.locks.isUnderLockAround(around) ? undefined : walk;
+    if (seen.has(around)) return undefined;
+    seen.add(around);
+    const calls = this.callsOf(around);
+    // A function of a function runs where that calls it.
+    if (around.type === AST_NODE_TYPES.FunctionDeclaration) return everyOne(calls.map((call) => this.lockless(call, seen)));
+    if (calls.length > 0 && calls.every((call) => this.locks.isUnderLock(call))) return undefined;
     // A function that is written where it is used runs there, or is handed on: what holds around it holds in it.
-    return runsAround(around) ? this.lockless(around) : undefined;
+    return runsAround(around) ? this.lockless(around, seen) : undefined;
+  }
+
+  /** The calls of a function that is declared in another one, where nothing else is done with it; those that it makes of itself left out. */
+  private callsOf(node: FunctionNode): readonly TSESTree.Node[] {
+    const id = node.type === AST_NODE_TYPES.FunctionDeclaration ? node.id : node.parent.type === AST_NODE_TYPES.VariableDeclarator ? node.parent.id : null;
+    if (id?.type !== AST_NODE_TYPES.Identifier || enclosing(node) === undefined) return [];
+    const uses = (this.subject.variableOf(id)?.references ?? []).filter((reference) => reference.init !== true).map(({ identifier }) => identifier);
+    const calls = uses.map(({ parent }, at) => (parent.type === AST_NODE_TYPES.CallExpression && parent.callee === uses[at] ? parent : undefined));
+    return calls.some((call) => call === undefined) ? [] : calls.filter((call) => call !== undefined).filter((call) => ![...ancestors(call)].includes(node));
   }
 
   /** A handle of `pteOffsetMap` or its Nolock forms, which keep the table there and nothing else out. */
@@ -63,6 +78,11 @@ export class Reasons {
     seen.add(variable);
     return variable.references.flatMap((reference) => (reference.isWrite() ? (reference.writeExpr ? this.mappedBy(reference.writeExpr, seen) : ['']) : []));
   }
+}
+
+/** The first of some reasons, if each is one. */
+function everyOne(reasons: readonly (string | undefined)[]): string | undefined {
+  return reasons.every((reason) => reason !== undefined) ? reasons[0] : undefined;
 }
 
 const STEP = /^hw(Pte|Pmd|Pud|P4d|Pgd)(Next|Advance)$/;
