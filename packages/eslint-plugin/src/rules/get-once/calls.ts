@@ -1,7 +1,7 @@
 import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import { bare, isFunction } from '../../ast.js';
 import { listed } from '../../listed.js';
-import { NO_LOCK, UNLOCK, TAKES_LOCK, LOCK_SCOPE, LOCK_GUARD, takesLock, objectOf } from './lock-names.js';
+import { NO_LOCK, RCU_GUARD, UNLOCK, TAKES_LOCK, LOCK_SCOPE, LOCK_GUARD, takesLock, objectOf } from './lock-names.js';
 import type { Subject } from './subject.js';
 
 /** A call that may have to do with a lock. */
@@ -28,9 +28,17 @@ export class Calls {
   calledBy(statement: TSESTree.Node): readonly Called[] {
     if (statement.type === AST_NODE_TYPES.VariableDeclaration) {
       const isUsing = statement.kind === 'using' || statement.kind === 'await using';
-      return statement.declarations.flatMap(({ id, init }) => (init === null ? [] : isUsing && init.type === AST_NODE_TYPES.NewExpression ? listed(this.heldBy(init)) : this.callsOf(init, id)));
+      return statement.declarations.flatMap(({ id, init }) => (init === null ? [] : isUsing ? this.keptBy(init, id) : this.callsOf(init, id)));
     }
     return statement.type === AST_NODE_TYPES.ExpressionStatement ? this.callsOf(statement.expression, undefined) : [];
+  }
+
+  /** What `using` gives back at the end: a lock, or a section of RCU whatever begins it is called. */
+  private keptBy(init: TSESTree.Expression, into: TSESTree.Node): readonly Called[] {
+    const made = init.type === AST_NODE_TYPES.AwaitExpression ? init.argument : init;
+    const maker = made.type === AST_NODE_TYPES.NewExpression || made.type === AST_NODE_TYPES.CallExpression ? this.sourceCode.getText(made.callee) : '';
+    if (RCU_GUARD.test(maker) && !takesLock(maker, TAKES_LOCK)) return [{ name: 'rcuReadLock', holder: into.type === AST_NODE_TYPES.Identifier ? into.name : undefined, subject: '' }];
+    return init.type === AST_NODE_TYPES.NewExpression ? listed(this.heldBy(init)) : this.callsOf(init, into);
   }
 
   /** What a guard takes when it is made, and gives back when it is disposed of: `using guard = new SpinLockGuard(ptl)`. */
@@ -76,12 +84,22 @@ export class Calls {
     return [one, other].every(([first]) => first !== undefined && takesLock(first.name, TAKES_LOCK)) ? one : [];
   }
 
+  private isRcu(object: TSESTree.Expression): boolean {
+    const { symbol } = this.subject.types.typeOf(object) as { readonly symbol?: { readonly name: string } };
+    return symbol !== undefined && /^S?R(cu|CU)|[a-z]S?Rcu/.test(symbol.name);
+  }
+
   /** `guard.lock`, and of a function that has another name here, as an import or as what an object holds, its own. */
   private calleeText(node: TSESTree.CallExpression): string {
     if (node.callee.type === AST_NODE_TYPES.Identifier) return this.subject.nameOf(node);
     const written = this.sourceCode.getText(node.callee).replaceAll('?.', '.');
+    // grace.readLock() of an Rcu
+    if (READ_SIDE.test(written) && node.callee.type === AST_NODE_TYPES.MemberExpression && this.isRcu(node.callee.object)) return written.replace(READ_SIDE, 'Rcu$&');
     if (TAKES_LOCK.test(written) || UNLOCK.test(written)) return written;
     const own = written.replace(/(?<=\.)\w+$/, () => this.subject.nameOf(node));
     return TAKES_LOCK.test(own) || UNLOCK.test(own) ? own : written;
   }
 }
+
+/** What a lock for reading and RCU have in common: the type of the object says which of them it is. */
+const READ_SIDE = /\.read(Un)?[Ll]ock$/;

@@ -8,7 +8,10 @@ export const WRITE_LOCK = /write|wrlock/i;
 export const NO_LOCK_MAP = /^pteOffsetMap((Ro|Rw)?Nolock)?$/;
 export const RCU_BEGIN = /((^|[^A-Za-z])s?rcu|Rcu|RCU)\w*\.?([Rr]ead)?_?[Ll]ock([Bb]h|[Ss]ched)?$/;
 export const RCU_END = /((^|[^A-Za-z])s?rcu|Rcu|RCU)\w*\.?([Rr]ead)?_?[Uu]nlock([Bb]h|[Ss]ched)?$/;
-export const RCU_SCOPE = /(^|\.)(rcu\.read|withRcu\w*|rcuRead(Section|Side)?|underRcu)$/i;
+/** A function that calls another one back in a section of RCU: `rcu.read(() => ...)`, `withRcuReadLock(() => ...)`. Who waits for a grace period calls back later. */
+export const RCU_SCOPE = /(^|\.)(s?rcu\.(read|with|(critical)?section|guard)\w*|(with(in)?|in(side)?|under|hold(ing)?|run(in|under))S?Rcu\w*|s?rcu(Read\w*|Section|Critical\w*|Guard\w*|Protected))$/i;
+/** What `using` holds that is made of RCU: `rcuGuard()`, `new RcuReadSection()`. */
+export const RCU_GUARD = /((^|[^A-Za-z])s?rcu|Rcu|RCU)\w*(\.(read|enter|section|guard|hold)\w*)?$/;
 export const UNLOCK = /unlock(Irq\w*|Bh)?$|(^|\.)unlock[A-Z]\w*$|release$|(^|\.)up_?(read|write)$/i;
 export const TAKES_LOCK = /lock(ed)?$|(^|\.)getLocked[A-Z]\w*$|Lock(Irq\w*|Bh|Nested)$|(^|\.)(try)?lock[A-Z]\w*$|acquire$|assert\w*held$|(^|\.)down_?(read|write)(Nested|Killable)?$/i;
 /** A function that calls another one back while it holds a lock. */
