@@ -74,6 +74,9 @@ class Walk {
       case AST_NODE_TYPES.ArrowFunctionExpression:
       case AST_NODE_TYPES.StaticBlock:
         return;
+      case AST_NODE_TYPES.ClassBody:
+        this.initialisers(node);
+        return;
       case AST_NODE_TYPES.IfStatement:
         this.visit(node.test);
         this.branches([() => { this.visit(node.consequent); }, () => { this.visit(node.alternate); }], met);
@@ -200,6 +203,17 @@ class Walk {
         return;
       default:
         this.all(children(node, this.sourceCode.visitorKeys));
+    }
+  }
+
+  /** What the fields of a class are given runs when somebody makes an object of it, one after the other, and that of static fields when the class is made. What `this` is there it is nowhere else. */
+  private initialisers({ body }: TSESTree.ClassBody): void {
+    const isStatic = (member: TSESTree.ClassElement): boolean => 'static' in member && member.static;
+    for (const run of [body.filter(isStatic), body.filter((member) => !isStatic(member))]) {
+      const before = this.now;
+      this.now = new Map();
+      this.all(run);
+      this.now = before;
     }
   }
 
