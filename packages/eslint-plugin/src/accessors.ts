@@ -151,9 +151,9 @@ export function stablePath(types: Typed, node: TSESTree.Node): string | undefine
     const symbol = types.symbolOf(inner);
     return symbol === undefined ? undefined : `${inner.name}#${idOf(symbol)}`;
   }
-  if (inner.type !== AST_NODE_TYPES.MemberExpression || inner.computed || inner.property.type !== AST_NODE_TYPES.Identifier) return undefined;
+  if (inner.type !== AST_NODE_TYPES.MemberExpression || inner.computed) return undefined;
   const object = stablePath(types, inner.object);
-  return object === undefined ? undefined : `${object}.${inner.property.name}`;
+  return object === undefined ? undefined : `${object}.${inner.property.type === AST_NODE_TYPES.PrivateIdentifier ? '#' : ''}${inner.property.name}`;
 }
 
 const ids = new WeakMap<ts.Symbol, number>();

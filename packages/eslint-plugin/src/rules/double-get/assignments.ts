@@ -1,7 +1,7 @@
 import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import { calledName, stablePath } from '../../accessors.js';
-import { bare } from '../../ast.js';
+import { bare, children } from '../../ast.js';
 import type { Subject } from '../../subject.js';
 import type { Typed } from '../../typed.js';
 import { functionOf } from './functions.js';
@@ -31,6 +31,17 @@ export class Assignments {
       const isTarget = parent.type === AST_NODE_TYPES.UpdateExpression || (parent.type === AST_NODE_TYPES.AssignmentExpression && parent.left === target);
       if (isTarget || reference.isWrite()) yield target;
     }
+    yield* this.fieldsGivenIn(body.body);
+    return undefined;
+  }
+
+  /** The fields of `this` that a piece of code gives something: `this.ptep = hwPteNext(arch, this.ptep)`. */
+  private *fieldsGivenIn(node: TSESTree.Node): Generator<TSESTree.Node, undefined> {
+    const target = node.type === AST_NODE_TYPES.AssignmentExpression ? node.left : node.type === AST_NODE_TYPES.UpdateExpression ? node.argument : undefined;
+    let root: TSESTree.Node | undefined = target;
+    while (root?.type === AST_NODE_TYPES.MemberExpression) root = bare(root.object);
+    if (target !== undefined && root?.type === AST_NODE_TYPES.ThisExpression) yield target;
+    for (const child of children(node, this.sourceCode.visitorKeys)) yield* this.fieldsGivenIn(child);
     return undefined;
   }
 

@@ -4,7 +4,7 @@ import { calledName, coreFunction, entryRead, isEntryWrite, isLocking } from '..
 import { bare, children } from '../../ast.js';
 import type { Subject } from '../../subject.js';
 import type { Typed } from '../../typed.js';
-import { functionOf } from './functions.js';
+import { functionOf, ownMethod } from './functions.js';
 
 /** What may change an entry, or lets somebody else. */
 export class Changes {
@@ -35,7 +35,7 @@ export class Changes {
     if (coreFunction(this.types, node) !== undefined) return this.isChangingMethod(node);
     if (name !== undefined && (CHANGES.test(name.name) || RUNS.test(name.name))) return true;
     // A method does what it does to its object, and a function without arguments to the machine; one that gets values only cannot get at the tables by them.
-    if (this.isMethod(node) || node.arguments.length === 0) return true;
+    if (this.isMethod(node) || (node.arguments.length === 0 && !this.isOwn(node))) return true;
     if (node.arguments.every((argument) => this.isPlainValue(argument))) return this.isWrittenToChange(node.callee);
     return this.isUnknownToKeep(node.callee) || node.arguments.some((argument) => this.isHandedOn(argument));
   }
@@ -90,10 +90,17 @@ export class Changes {
     return types.isCore(object, 'FlushPromise', 'FlushLedger', 'MmuGather', 'TableMemory', 'Tlb');
   }
 
+  /** `this.#note(1)`: a private method stands in this file, as a function does. */
+  private isOwn({ callee }: TSESTree.CallExpression | TSESTree.NewExpression): boolean {
+    const inner = bare(callee);
+    return inner.type === AST_NODE_TYPES.MemberExpression && ownMethod(inner) !== undefined;
+  }
+
   /** `this.mark(1)`, and not `util.mark(1)` of a namespace. */
   private isMethod(node: TSESTree.CallExpression | TSESTree.NewExpression): boolean {
     const callee = bare(node.callee);
     if (callee.type !== AST_NODE_TYPES.MemberExpression) return false;
+    if (this.isOwn(node)) return false;
     const symbol = this.types.symbolOf(callee.object);
     return symbol === undefined || (this.types.types.resolved(symbol).flags & (ts.SymbolFlags.Module | ts.SymbolFlags.Namespace)) === 0;
   }
@@ -177,8 +184,8 @@ const PLAIN = ts.TypeFlags.NumberLike | ts.TypeFlags.BigIntLike | ts.TypeFlags.S
 const CHANGES = /^(zap|m?unmap|remap|map|clear|flush|invalidate|write|store|set(?=[A-Z]|$)|update|populate|free|fault|handle|protect|split|collapse|migrate|touch|dirty|wait|sleep|msleep|delay|udelay|pause|poll|spin|tick|step|run)/i;
 /** The same by what a program asks of the kernel, or of the machine that it lets run, and by the last word: `guestWrite(address, 1)`. */
 const RUNS = /^(change|mmap|mprotect|mremap|madvise|mlock|reclaim|evict|swap(In|Out)|execute|emulate|simulate|resume|access(?!Bits|Flags|Mode|Of|Rights|Type))(?![a-z])|^(?!(is|has|can|needs|count)[A-Z]).*[a-z](Write|Store|Fault|Access|Unmap|Munmap|Mprotect|Flush|Zap)$/;
-/** What is written to a log, and what writes it. */
-const LOGS = /^(log|debug|info|warn)$/;
-const LOGGER = /(^|\.|#)(console|_?log|_?logger)\??$/i;
+/** What is written to a log, or asks for the time, and what writes a log. */
+const LOGS = /^(log|debug|info|warn|now)$/;
+const LOGGER = /(^|\.|#)(console|_?log|_?logger|stdout|stderr)\??$/i;
 /** `lockdepAssertHeld(ptl)`, `assert(isPresent)`. */
 const ASSERTS = /^(lockdep_?)?assert/i;
