@@ -68,9 +68,13 @@ export class Reasons {
     const inner = bare(node as TSESTree.Expression);
     if (inner.type === AST_NODE_TYPES.CallExpression) {
       const name = this.subject.nameOf(inner);
-      const [, stepped] = inner.arguments;
-      return STEP.test(name) && stepped !== undefined ? this.mappedBy(stepped, seen) : [name];
+      const [first, second] = inner.arguments;
+      // A step along the table, by a function of core or by the accessors' own method.
+      const stepped = STEP.test(name) ? second : name === 'advance' && inner.callee.type === AST_NODE_TYPES.MemberExpression ? first : undefined;
+      return stepped === undefined ? [name] : this.mappedBy(stepped, seen);
     }
+    // Where there is no table: const { ptep } = pteOffsetMapRwNolock(mm, pmdp, address) ?? {};
+    if (inner.type === AST_NODE_TYPES.LogicalExpression && inner.operator !== '&&' && isNothing(inner.right)) return this.mappedBy(inner.left, seen);
     if (inner.type === AST_NODE_TYPES.MemberExpression) return this.mappedBy(inner.object, seen);
     const variable = inner.type === AST_NODE_TYPES.Identifier ? this.subject.variableOf(inner) : undefined;
     if (variable === undefined || variable.defs[0]?.node.type !== AST_NODE_TYPES.VariableDeclarator) return [''];
@@ -78,6 +82,12 @@ export class Reasons {
     seen.add(variable);
     return variable.references.flatMap((reference) => (reference.isWrite() ? (reference.writeExpr ? this.mappedBy(reference.writeExpr, seen) : ['']) : []));
   }
+}
+
+/** `{}`, `undefined`, `null`: what has no handle. */
+function isNothing(node: TSESTree.Expression): boolean {
+  if (node.type === AST_NODE_TYPES.ObjectExpression) return node.properties.length === 0;
+  return node.type === AST_NODE_TYPES.Identifier ? node.name === 'undefined' : node.type === AST_NODE_TYPES.Literal && node.value === null;
 }
 
 /** The first of some reasons, if each is one. */
