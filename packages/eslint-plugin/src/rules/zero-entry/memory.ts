@@ -31,7 +31,7 @@ export class Memory {
   isTableMemory(node: TSESTree.Node): boolean {
     const inner = bare(node as TSESTree.Expression);
     if (inner.type === AST_NODE_TYPES.MemberExpression && inner.property.type === AST_NODE_TYPES.Identifier && /^(words|elements|bytes)$/.test(inner.property.name)) {
-      return this.types.types.isCore(this.types.typeOf(inner.object), 'TableMemory', 'EntryBuffer');
+      if (this.types.types.isCore(this.types.typeOf(inner.object), 'TableMemory', 'EntryBuffer')) return true;
     }
     if (inner.type === AST_NODE_TYPES.MemberExpression && inner.object.type === AST_NODE_TYPES.ThisExpression) {
       const field = this.fieldOf(inner);
@@ -69,7 +69,18 @@ export class Memory {
     for (const at of ancestors(node)) {
       if (at.type !== AST_NODE_TYPES.ClassBody) continue;
       const field = at.body.find((one): one is TSESTree.PropertyDefinition => one.type === AST_NODE_TYPES.PropertyDefinition && one.readonly && !one.static && this.sourceCode.getText(one.key) === name);
-      return field?.value ?? undefined;
+      return field === undefined ? undefined : (field.value ?? this.givenBy(at, name));
+    }
+    return undefined;
+  }
+
+  /** What the constructor of a class gives a field, in a statement of its own. */
+  private givenBy({ body }: TSESTree.ClassBody, field: string): TSESTree.Expression | undefined {
+    const made = body.find((one): one is TSESTree.MethodDefinition => one.type === AST_NODE_TYPES.MethodDefinition && one.kind === 'constructor' && one.value.body !== null);
+    for (const statement of made?.value.body?.body ?? []) {
+      if (statement.type !== AST_NODE_TYPES.ExpressionStatement || statement.expression.type !== AST_NODE_TYPES.AssignmentExpression) continue;
+      const { left, right } = statement.expression;
+      if (left.type === AST_NODE_TYPES.MemberExpression && left.object.type === AST_NODE_TYPES.ThisExpression && this.sourceCode.getText(left.property) === field) return right;
     }
     return undefined;
   }
