@@ -10,6 +10,7 @@ import { inOneGo, type Visitor } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
 import { EntryBits, type Entry } from './zero-entry/entry-bits.js';
 import { Memory } from './zero-entry/memory.js';
+import { isZeroText, printed } from './zero-entry/texts.js';
 import { Zeros } from './zero-entry/zeros.js';
 
 const MESSAGES = {
@@ -176,7 +177,14 @@ class ZeroEntries implements Visitor {
 
   /** Which of two is an entry, where the other is zero. What a variable is at some place takes longer to find than that it is no entry. */
   private besideZero(one: TSESTree.Node, other: TSESTree.Node): { readonly value: TSESTree.Node; readonly entry: Entry } | undefined {
-    return this.ifZero(other, one) ?? this.ifZero(one, other);
+    return this.ifZero(other, one) ?? this.ifZero(one, other) ?? this.ifZeroText(other, one) ?? this.ifZeroText(one, other);
+  }
+
+  /** pte.toString(16) === '0' */
+  private ifZeroText(zero: TSESTree.Node, text: TSESTree.Node): { readonly value: TSESTree.Node; readonly entry: Entry } | undefined {
+    const value = isZeroText(zero) ? printed(text) : undefined;
+    const entry = value === undefined ? undefined : this.bits.of(value);
+    return value === undefined || entry === undefined ? undefined : { value, entry };
   }
 
   private ifZero(zero: TSESTree.Node, value: TSESTree.Node): { readonly value: TSESTree.Node; readonly entry: Entry } | undefined {
