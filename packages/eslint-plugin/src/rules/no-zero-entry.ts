@@ -108,6 +108,7 @@ class ZeroEntries implements Visitor {
 
   CallExpression(node: TSESTree.CallExpression): void {
     const { 0: first, 1: second, 2: third } = node.arguments;
+    this.checkTruthy(node);
     if (first === undefined) return;
     const name = isOfLanguage(calledName(node)?.name ?? '') ? this.context.sourceCode.getText(node.callee) : '';
     if (name === 'Object.is' && second !== undefined) {
@@ -298,17 +299,16 @@ class ZeroEntries implements Visitor {
     const name = calledName(node)?.name ?? '';
     const [first, second] = node.arguments;
     if (first === undefined || !EQUAL.test(name)) return;
-    if (!name.startsWith('to')) {
-      const found = second === undefined ? undefined : this.besideZero(first, second);
-      if (found !== undefined) this.report(node, 'compare', found.entry);
-      return;
-    }
-    if (!this.zeros.isZero(first)) return;
-    let at: TSESTree.Node = node.callee;
-    while (at.type === AST_NODE_TYPES.MemberExpression) at = at.object;
-    const [given] = at.type === AST_NODE_TYPES.CallExpression ? at.arguments : [];
-    const entry = given === undefined ? undefined : this.bits.of(given);
-    if (entry !== undefined) this.report(node, 'compare', entry);
+    const one = second === undefined || name.startsWith('to') ? expectedOf(node) : second;
+    const found = one === undefined ? undefined : this.besideZero(one, first);
+    if (found !== undefined) this.report(node, 'compare', found.entry);
+  }
+
+  /** expect(pte).toBeFalsy(), t.truthy(pte): a test that asks whether it is true. */
+  private checkTruthy(node: TSESTree.CallExpression): void {
+    if (!TRUTHY.test(calledName(node)?.name ?? '')) return;
+    const asked = node.arguments[0] ?? expectedOf(node);
+    if (asked !== undefined && asked.type !== AST_NODE_TYPES.SpreadElement) this.checkTruth(asked, false);
   }
 
   /** assert(pte): a function that says that its argument is true when it returns. */
@@ -356,8 +356,17 @@ function isOfLanguage(name: string): boolean {
 
 const COMPARISONS: ReadonlySet<string> = new Set(['==', '!=', '===', '!==', '<', '>', '<=', '>=']);
 /** Functions of tests that compare what they are given, or what `expect` was given. */
-const EQUAL = /^((not)?(deep)?(strict)?equals?|to(Be|Equal|StrictEqual))$/i;
+const EQUAL = /^((not)?(deep)?(strict)?equals?|eql?|is(Not)?|to(Be|Equal|StrictEqual))$/i;
+/** Those that ask whether it is true. */
+const TRUTHY = /^(toBe)?(truthy|falsy)$/i;
 /** Methods of lists that have to do with zeros. */
 const METHODS: ReadonlySet<string> = new Set(['fill', 'set', 'indexOf', 'lastIndexOf', 'includes', 'filter', 'some', 'every', 'find', 'findIndex', 'findLast', 'findLastIndex', 'setBigUint64', 'setBigInt64']);
+/** What a test looks at that goes on with a name: `pte` of `expect(pte).not.toBe`, of `expect(pte).to.equal`. */
+function expectedOf({ callee }: TSESTree.CallExpression): TSESTree.CallExpressionArgument | undefined {
+  let at: TSESTree.Node = callee;
+  while (at.type === AST_NODE_TYPES.MemberExpression) at = at.object;
+  return at.type === AST_NODE_TYPES.CallExpression ? at.arguments[0] : undefined;
+}
+
 /** Those of them that ask of each element whether it is so. */
 const TESTS = /^(filter|some|every|find|findIndex|findLast|findLastIndex)$/;
