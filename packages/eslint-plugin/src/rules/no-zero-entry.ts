@@ -152,7 +152,8 @@ class ZeroEntries implements Visitor {
 
   // A zero where an entry is expected, by `any` or against the compiler's will.
   Literal(node: TSESTree.Literal): void {
-    if (node.value !== 0n || !('bigint' in node)) return;
+    // A number is none of an entry, so it stands there cast or not at all.
+    if (node.value !== 0n && (node.value !== 0 || node.parent.type !== AST_NODE_TYPES.TSAsExpression)) return;
     let at: TSESTree.Expression = node;
     while (at.parent.type === AST_NODE_TYPES.TSAsExpression || at.parent.type === AST_NODE_TYPES.TSTypeAssertion || at.parent.type === AST_NODE_TYPES.TSSatisfiesExpression) {
       if (this.types.types.value(this.types.typeOf(at.parent)) !== undefined) return;
@@ -273,13 +274,14 @@ class ZeroEntries implements Visitor {
     const { name } = callee.property;
     if (first === undefined || !METHODS.has(name)) return;
     const bits = { level: undefined, isValue: false };
-    if (name.startsWith('setBig')) {
+    if (/^set(Big)?(Ui|I)nt/.test(name)) {
       const second = node.arguments[1];
       if (second !== undefined && this.memory.isTableMemory(callee.object)) this.checkWrite(node, second, bits);
     } else if (name === 'fill' && this.memory.isTableMemory(callee.object)) this.checkWrite(node, first, bits);
     else if (name === 'set' && first.type === AST_NODE_TYPES.ArrayExpression && this.memory.isTableMemory(callee.object)) {
       for (const element of first.elements) if (element !== null) this.checkWrite(element, element, bits);
-    } else if (/^(indexOf|lastIndexOf|includes)$/.test(name)) {
+    } else if (name === 'set' && this.isFresh(first) && this.memory.isTableMemory(callee.object)) this.report(node, 'write', bits);
+    else if (/^(indexOf|lastIndexOf|includes)$/.test(name)) {
       if (this.zeros.isZero(first) && this.memory.isTableMemory(callee.object)) this.report(node, 'compare', bits);
       else if (callee.object.type === AST_NODE_TYPES.ArrayExpression && callee.object.elements.some((element) => element !== null && this.zeros.isZero(element))) {
         const entry = this.bits.of(first);
@@ -292,6 +294,14 @@ class ZeroEntries implements Visitor {
       if (isBoolean && (value !== undefined || this.memory.isTableMemory(callee.object))) this.report(first, 'truth', { level: value?.level, isValue: false });
       else if (first.type === AST_NODE_TYPES.ArrowFunctionExpression || first.type === AST_NODE_TYPES.FunctionExpression) this.checkAnswer(answerOf(first), () => this.isQuestion(first));
     }
+  }
+
+  /** new Uint8Array(4096), Buffer.alloc(4096): as many zeros. */
+  private isFresh(node: TSESTree.Node): boolean {
+    if (node.type !== AST_NODE_TYPES.NewExpression && node.type !== AST_NODE_TYPES.CallExpression) return false;
+    const [size] = node.arguments;
+    const isMade = node.type === AST_NODE_TYPES.NewExpression ? node.callee.type === AST_NODE_TYPES.Identifier && ARRAYS.test(node.callee.name) : this.context.sourceCode.getText(node.callee) === 'Buffer.alloc';
+    return isMade && node.arguments.length === 1 && size !== undefined && (this.checker.getBaseTypeOfLiteralType(this.types.typeOf(size)).flags & ts.TypeFlags.Number) !== 0;
   }
 
   /** assert.equal(pte, 0n), expect(pte).toBe(0n): a test that compares. */
@@ -349,6 +359,13 @@ function answerOf({ body }: TSESTree.ArrowFunctionExpression | TSESTree.Function
   return end?.type === AST_NODE_TYPES.ReturnStatement ? end.argument : undefined;
 }
 
+/** What a test looks at that goes on with a name: `pte` of `expect(pte).not.toBe`, of `expect(pte).to.equal`. */
+function expectedOf({ callee }: TSESTree.CallExpression): TSESTree.CallExpressionArgument | undefined {
+  let at: TSESTree.Node = callee;
+  while (at.type === AST_NODE_TYPES.MemberExpression) at = at.object;
+  return at.type === AST_NODE_TYPES.CallExpression ? at.arguments[0] : undefined;
+}
+
 /** Whether a function of the language that does something about zeros is called by its last name. */
 function isOfLanguage(name: string): boolean {
   return name === 'is' || name === 'Boolean' || /^(?:store|exchange|compareExchange|and)$/.test(name);
@@ -360,13 +377,8 @@ const EQUAL = /^((not)?(deep)?(strict)?equals?|eql?|is(Not)?|to(Be|Equal|StrictE
 /** Those that ask whether it is true. */
 const TRUTHY = /^(toBe)?(truthy|falsy)$/i;
 /** Methods of lists that have to do with zeros. */
-const METHODS: ReadonlySet<string> = new Set(['fill', 'set', 'indexOf', 'lastIndexOf', 'includes', 'filter', 'some', 'every', 'find', 'findIndex', 'findLast', 'findLastIndex', 'setBigUint64', 'setBigInt64']);
-/** What a test looks at that goes on with a name: `pte` of `expect(pte).not.toBe`, of `expect(pte).to.equal`. */
-function expectedOf({ callee }: TSESTree.CallExpression): TSESTree.CallExpressionArgument | undefined {
-  let at: TSESTree.Node = callee;
-  while (at.type === AST_NODE_TYPES.MemberExpression) at = at.object;
-  return at.type === AST_NODE_TYPES.CallExpression ? at.arguments[0] : undefined;
-}
-
+const METHODS: ReadonlySet<string> = new Set(['fill', 'set', 'indexOf', 'lastIndexOf', 'includes', 'filter', 'some', 'every', 'find', 'findIndex', 'findLast', 'findLastIndex', 'setBigUint64', 'setBigInt64', 'setUint32', 'setInt32']);
+/** Arrays of numbers, which are zeros to begin with. */
+const ARRAYS = /^(Big)?(Ui|I)nt\d+Array$/;
 /** Those of them that ask of each element whether it is so. */
 const TESTS = /^(filter|some|every|find|findIndex|findLast|findLastIndex)$/;
