@@ -64,6 +64,8 @@ export class LockModes {
       const result = this.checker.getResolvedSignature(node)?.declaration?.type;
       return result !== undefined && ts.isTypeNode(result) && this.saysModes(result);
     }
+    // PageWalkLock.Read, of an object whose members have no more than their texts.
+    if (ts.isPropertyAccessExpression(node) && this.isNamedModes(node.expression)) return true;
     // RANK[mode] is no mode, and ops['walkLock'] is one.
     if (ts.isElementAccessExpression(node) && !ts.isStringLiteralLike(node.argumentExpression)) return false;
     const name = ts.isPropertyAccessExpression(node) ? node.name : ts.isElementAccessExpression(node) ? node.argumentExpression : node;
@@ -95,7 +97,12 @@ export class LockModes {
   private isListOfModes(node: ts.Expression): boolean {
     const [modes] = ts.isCallExpression(node) ? node.arguments : [];
     if (modes === undefined || !ts.isCallExpression(node) || node.expression.getText() !== 'Object.values') return false;
-    const symbol = this.checker.getSymbolAtLocation(ts.isPropertyAccessExpression(modes) ? modes.name : modes);
+    return this.isNamedModes(modes);
+  }
+
+  /** `PageWalkLock`, `walk.PageWalkLock`: the object that has all modes. */
+  private isNamedModes(node: ts.Expression): boolean {
+    const symbol = this.checker.getSymbolAtLocation(ts.isPropertyAccessExpression(node) ? node.name : node);
     return symbol !== undefined && MODES.has(this.types.resolved(symbol).name);
   }
 }
