@@ -123,7 +123,11 @@ class ZeroEntries implements Visitor {
     if (/^Atomics\.(store|exchange|compareExchange|and)$/.test(name) && second !== undefined && third !== undefined) {
       const written = name === 'Atomics.compareExchange' ? (node.arguments[3] ?? third) : third;
       const isEntry = this.types.isLive(second) || this.memory.isTableMemory(first);
-      if (isEntry) this.checkWrite(written, written, { level: this.types.handleOf(second)?.level, isValue: false });
+      if (!isEntry) return;
+      const entry = { level: this.types.handleOf(second)?.level, isValue: false };
+      this.checkWrite(written, written, entry);
+      // What is written only where a zero stands.
+      if (written !== third && this.zeros.isZero(third)) this.report(third, 'compare', entry);
       return;
     }
     // entryVal('pte', 0n)

@@ -19,6 +19,8 @@ const NO_BITS = ts.TypeFlags.BooleanLike | ts.TypeFlags.StringLike | ts.TypeFlag
 
 /** How far a variable is followed to what it was read from. */
 const MAX_DEPTH = 4;
+/** What a mask of 64 bits is that leaves an entry as it is. */
+const ALL_BITS = 0xffff_ffff_ffff_ffffn;
 
 /** What holds entries in a file. */
 export class EntryBits {
@@ -47,6 +49,8 @@ export class EntryBits {
     if (inner.type === AST_NODE_TYPES.SequenceExpression) return asBits(this.of(inner.expressions.at(-1)!, depth));
     // Both halves of an entry at once.
     if (inner.type === AST_NODE_TYPES.BinaryExpression && inner.operator === '|') return asBits(this.of(inner.left, depth) && this.of(inner.right, depth));
+    // All of its bits.
+    if (inner.type === AST_NODE_TYPES.BinaryExpression && inner.operator === '&') return this.isAllBits(inner.right) ? asBits(this.of(inner.left, depth)) : this.isAllBits(inner.left) ? asBits(this.of(inner.right, depth)) : undefined;
     // No entry, as a zero: what is found is compared with an empty one all the same.
     if (inner.type === AST_NODE_TYPES.LogicalExpression && inner.operator !== '&&') return this.zeros.isZero(inner.right) ? asBits(this.of(inner.left, depth)) : undefined;
     if (inner.type === AST_NODE_TYPES.MemberExpression && inner.computed) {
@@ -60,6 +64,14 @@ export class EntryBits {
   private holdsNoBits(list: TSESTree.Expression): boolean {
     const element = this.types.types.present(this.types.typeOf(list)).getNumberIndexType();
     return element !== undefined && (element.isUnion() ? element.types : [element]).every(({ flags }) => (flags & NO_BITS) !== 0);
+  }
+
+  /** 0xffff_ffff_ffff_ffffn, or a constant that is just that, and is written as constants are: most masks are lists of bits, which are not looked up. */
+  private isAllBits(node: TSESTree.Node): boolean {
+    if (node.type === AST_NODE_TYPES.Literal) return node.value === ALL_BITS;
+    if (node.type !== AST_NODE_TYPES.Identifier || !/^[A-Z]/.test(node.name)) return false;
+    const type = this.types.typeOf(node);
+    return (type.flags & ts.TypeFlags.BigIntLiteral) !== 0 && (type as ts.BigIntLiteralType).value.base10Value === String(ALL_BITS);
   }
 
   /** `arch.values.pte.empty`: whoever asks whether that is zero asks for just this. */
@@ -96,7 +108,8 @@ export class EntryBits {
     if (name === 'Number' || name === 'BigInt') return first === undefined ? undefined : this.of(first, depth);
     // Of all bits, and not of some of them.
     if (name === 'BigInt.asUintN' || name === 'BigInt.asIntN') return second !== undefined && this.sourceCode.getText(first) === '64' ? this.of(second, depth) : undefined;
-    if (name === 'Atomics.load' && second !== undefined) {
+    // What the last two give is what stood there before.
+    if (/^Atomics\.(load|exchange|compareExchange)$/.test(name) && second !== undefined) {
       if (this.types.isLive(second)) return { level: this.types.handleOf(second)?.level, isValue: false };
       return this.memory.isTableMemory(first!) ? { level: undefined, isValue: false } : undefined;
     }
