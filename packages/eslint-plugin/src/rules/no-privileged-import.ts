@@ -9,7 +9,8 @@ import { CORE } from '../types/types.js';
 import { PassedOn, PRIVILEGED } from './privileged-import/passed-on.js';
 import { nameOf, Requires } from './privileged-import/requires.js';
 
-const FILE = new RegExp(`^${CORE}/(src|dist)/arch(\\.d)?(\\.[cm]?[jt]s)?$`);
+/** The file behind the entry point, also by a path to where it is installed. */
+const FILE = new RegExp(`^(?:.*/node_modules/)?${CORE}/(?:(?:src|dist)/)?arch(\\.d)?(\\.[cm]?[jt]s)?$`);
 
 const MESSAGES = {
   module:

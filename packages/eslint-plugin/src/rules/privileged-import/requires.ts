@@ -1,4 +1,5 @@
 import { AST_NODE_TYPES, ASTUtils, TSESLint, type TSESTree } from '@typescript-eslint/utils';
+import { ancestors } from '../../ast.js';
 
 /** What calls in a file are those of `require`. */
 export class Requires {
@@ -10,6 +11,7 @@ export class Requires {
 
   isRequire(callee: TSESTree.Expression): boolean {
     if (callee.type === AST_NODE_TYPES.MemberExpression) {
+      if (callee.object.type === AST_NODE_TYPES.ThisExpression) return this.isField(callee);
       return callee.object.type === AST_NODE_TYPES.Identifier && callee.object.name === 'module' && !this.isDefined(callee.object) && ASTUtils.getPropertyName(callee) === 'require';
     }
     if (callee.type === AST_NODE_TYPES.CallExpression) return this.isCreateRequire(callee);
@@ -19,6 +21,17 @@ export class Requires {
     if (definition.type === TSESLint.Scope.DefinitionType.Variable && definition.node.init !== null) return this.isCreateRequire(definition.node.init);
     // `declare const require: ...` says what is there anyway.
     return callee.name === 'require' && 'declare' in (definition.parent ?? definition.node) && ((definition.parent ?? definition.node) as { declare?: boolean }).declare === true;
+  }
+
+  /** `this.#require`, of a class that makes one for itself. */
+  private isField(node: TSESTree.MemberExpression): boolean {
+    const name = this.sourceCode.getText(node.property);
+    for (const at of ancestors(node)) {
+      if (at.type !== AST_NODE_TYPES.ClassBody) continue;
+      const made = at.body.find((one): one is TSESTree.PropertyDefinition => one.type === AST_NODE_TYPES.PropertyDefinition && this.sourceCode.getText(one.key) === name)?.value ?? undefined;
+      return made !== undefined && this.isCreateRequire(made);
+    }
+    return false;
   }
 
   private isDefined(identifier: TSESTree.Identifier): boolean {
