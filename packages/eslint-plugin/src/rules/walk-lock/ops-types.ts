@@ -68,10 +68,10 @@ export class OpsTypes {
     return declaration.questionToken !== undefined || aliasTypeArguments?.some((one) => this.isPart(one)) === true;
   }
 
-  /** Whether of some types those that have a lock are parts of operations. */
+  /** Whether of some types those that have a lock are parts of operations, and not the lock alone: callbacks with a lock that may be left out are operations. */
   private areParts(types: readonly ts.Type[]): boolean {
     const withLock = types.filter((one) => one.getProperty(LOCK) !== undefined);
-    return withLock.length > 0 && withLock.every((one) => this.isPart(one));
+    return withLock.some((one) => this.hasCallbacks(one)) && withLock.every((one) => this.isPart(one));
   }
 
   /** What a type expects of a part of what it is the type of. */
