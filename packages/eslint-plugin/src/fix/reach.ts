@@ -77,6 +77,8 @@ function inReach(context: Context, typed: Typed, node: TSESTree.Node, fits: (typ
         if (name.type !== AST_NODE_TYPES.Identifier) return false;
         const isParameter = definition.type === TSESLint.Scope.DefinitionType.Parameter;
         // A variable is there from after its declaration on; one of an outer scope is taken to be there.
+        // What a parameter is where it is left out knows those before it alone.
+        if (isParameter && name.range[0] > node.range[0]) return false;
         if (!isParameter && definition.node.range[1] > node.range[0] && variable.scope.variableScope === context.sourceCode.getScope(node).variableScope) return false;
         return fits(typed.typeOf(name), variable.name) && !isNullable(typed.typeOf(name));
       })
@@ -121,6 +123,7 @@ function fieldInReach(typed: Typed, node: TSESTree.Node, fits: (type: ts.Type, n
         const declaration = field.valueDeclaration;
         if (declaration === undefined || (isPrivate(declaration) && !isOf(here, declaration))) return false;
         if (before !== undefined && isOf(here, declaration) && (ts.isParameter(declaration) || declaration.pos >= before)) return false;
+        if ((field.flags & ts.SymbolFlags.Optional) !== 0) return false;
         const type = checker.getTypeOfSymbolAtLocation(field, here);
         return fits(type, field.name) && !isNullable(type);
       });
