@@ -62,7 +62,12 @@ function checked(given: Readonly<Record<string, unknown>>): Settings {
   known('settings.pgtable.accessors', accessors, ['get', 'getOnce', 'set', 'map', 'unmap']);
   const names = (key: keyof AccessorNames): ReadonlySet<string> => new Set(strings(`settings.pgtable.accessors.${key}`, accessors[key]));
   const globs = strings('settings.pgtable.architecture', given.architecture);
-  const matches = globs.length === 0 ? () => false : picomatch([...globs], { dot: true });
+  // Of several globs one is enough, so one that says what is not there would bring all the rest. `!(a|b)` is a part of a name.
+  const isOut = (glob: string): boolean => /^!(?!\()/.test(glob);
+  const named = globs.filter((glob) => !isOut(glob));
+  const except = globs.filter(isOut).map((glob) => glob.slice(1));
+  if (named.length === 0 && except.length > 0) throw new Error(`settings.pgtable.architecture is ${JSON.stringify(globs)}: it only says where no architecture is`);
+  const matches = named.length === 0 ? () => false : picomatch(named, { dot: true, ignore: except });
   let lastFile: string | undefined;
   let lastCwd: string | undefined;
   let wasArchitecture = false;

@@ -87,6 +87,7 @@ describe.each(ENGINES)('%s', (_, engine) => {
   it.each([
     [{ architectures: [] }, /settings\.pgtable has "architectures", and knows only architecture, accessors, handleTypes/],
     [{ architecture: 'src/**' }, /settings\.pgtable\.architecture is "src\/\*\*": it must be a list of strings/],
+    [{ architecture: ['!src/arch/**'] }, /settings\.pgtable\.architecture is \["!src\/arch\/\*\*"\]: it only says where no architecture is/],
     [{ accessors: { read: ['get'] } }, /settings\.pgtable\.accessors has "read"/],
     [{ accessors: { get: [1] } }, /settings\.pgtable\.accessors\.get is \[1\]/],
     [{ handleTypes: [{ name: 'Ptep', level: 'page' }] }, /settings\.pgtable\.handleTypes has/],

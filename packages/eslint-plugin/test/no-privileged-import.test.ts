@@ -16,6 +16,8 @@ new RuleTester({ languageOptions: { parser: tseslint } }).run('no-privileged-imp
     `const name = '@pgtable/core/arch';`,
     `declare const path: string; void import(path);`,
     { code: `import { handleAt } from '@pgtable/core/arch';`, filename: 'arch/index.ts', settings: { pgtable: { architecture: ['arch/**'] } } },
+    { code: `import { handleAt } from '@pgtable/core/arch';`, filename: 'arch/x86/index.ts', settings: { pgtable: { architecture: ['arch/**', '!**/*.test.ts'] } } },
+    { code: `import { handleAt } from '@pgtable/core/arch';`, filename: 'arch/index.ts', settings: { pgtable: { architecture: ['!(test)/**'] } } },
   ],
   invalid: [
     { code: `import { handleAt } from '@pgtable/core/arch';`, errors: [{ messageId: 'module', line: 1 }] },
@@ -26,6 +28,10 @@ new RuleTester({ languageOptions: { parser: tseslint } }).run('no-privileged-imp
     { code: `type A = import('@pgtable/core/arch').EntryFormat;`, errors: [{ messageId: 'module' }] },
     { code: `import a = require('@pgtable/core/arch');`, errors: [{ messageId: 'module' }] },
     { code: `import { handleAt } from '@pgtable/core/arch';`, filename: 'src/index.ts', settings: { pgtable: { architecture: ['arch/**'] } }, errors: [{ messageId: 'module' }] },
+    { code: `import { handleAt } from '@pgtable/core/arch';`, filename: 'arch/x86/index.test.ts', settings: { pgtable: { architecture: ['arch/**', '!**/*.test.ts'] } }, errors: [{ messageId: 'module' }] },
+    // A glob that takes files out brings none in.
+    { code: `import { handleAt } from '@pgtable/core/arch';`, filename: 'src/index.ts', settings: { pgtable: { architecture: ['arch/**', '!**/*.test.ts'] } }, errors: [{ messageId: 'module' }] },
+    { code: `import { handleAt } from '@pgtable/core/arch';`, filename: 'test/index.ts', settings: { pgtable: { architecture: ['!(test)/**'] } }, errors: [{ messageId: 'module' }] },
   ],
 });
 
