@@ -133,6 +133,11 @@ class WalkLocks implements Visitor {
     if (lock === undefined ? !this.ops.isOps(type) : isNothing(this.checker.getTypeOfSymbol(lock))) this.context.report({ node: argument, messageId: 'missing' });
   }
 
+  /** Whether a type has callbacks and no lock: `Pick<MmWalkOps, 'pteEntry'>`. */
+  private isWithoutLock(type: ts.Type): boolean {
+    return type.getProperty(LOCK) === undefined && this.ops.hasCallbacks(type);
+  }
+
   /** What is written there, or what that was declared with which stands there by its name. */
   private madeAs(expression: TSESTree.Expression | TSESTree.PrivateIdentifier): TSESTree.Node {
     if (expression.type === AST_NODE_TYPES.MemberExpression) {
@@ -147,6 +152,8 @@ class WalkLocks implements Visitor {
     const declarator = definition?.node;
     if (declarator?.type !== AST_NODE_TYPES.VariableDeclarator || declarator.id.type !== AST_NODE_TYPES.Identifier || declarator.init === null) return expression;
     const made = bare(declarator.init);
+    // What its type has no room for belongs where it is given.
+    if (declarator.id.typeAnnotation !== undefined && made.type === AST_NODE_TYPES.ObjectExpression && this.isWithoutLock(this.types.typeOf(declarator.id))) return expression;
     return declarator.parent.kind === 'const' || (made.type === AST_NODE_TYPES.ObjectExpression && declarator.id.typeAnnotation === undefined) ? made : expression;
   }
 
