@@ -54,6 +54,10 @@ for (const [mode, family] of [['alias', ALIAS], ['strong', STRONG]] as const) {
       // The architecture in reach is not the one whose entry it is.
       { code: code(`declare const from: { arch: WritableArch<Handles> }; const seen = from.arch.ops.pte.get(ptep); if (seen === 0n) console.log(count);`), errors: [{ messageId: 'compare' }] },
       { code: code(`declare const from: { arch: WritableArch<Handles> }; function f(mm: MmContext) { from.arch.ops.pte.set(mm, 0n, ptep, 0n as PteVal, 1); }`), errors: [{ messageId: 'write' }] },
+      // It is that of one of two that the entry may be of.
+      { code: code(`declare const from: { arch: WritableArch<Handles> }; let seen = arch.ops.pte.get(ptep); if (count > 1) seen = from.arch.ops.pte.get(ptep); if (seen === 0n) console.log(count);`), errors: [{ messageId: 'compare' }] },
+      { code: code(`declare const from: { arch: WritableArch<Handles> }; const seen = (count > 1 ? from.arch : arch).ops.pte.get(ptep); if (seen === 0n) console.log(count);`), errors: [{ messageId: 'compare' }] },
+      { code: code(`declare const from: { arch: WritableArch<Handles> }; const seen = count > 1 ? from.arch.ops.pte.get(ptep) : arch.ops.pte.get(ptep); if (seen === 0n) console.log(count);`), errors: [{ messageId: 'compare' }] },
       { code: code(`const seen = arch.ops.pte.get(ptep); if (seen === 0n) console.log(count);`), errors: [{ messageId: 'compare' }], output: fixed(`const seen = arch.ops.pte.get(ptep); if (pteNone(arch, seen)) console.log(count);`) },
       { code: code(`tables.elements[ptep] = 0n;`), errors: [{ messageId: 'write' }] },
       { code: code(`Atomics.store(tables.elements, ptep, 0n);`), errors: [{ messageId: 'write' }] },

@@ -16,24 +16,30 @@ type Context = Readonly<TSESLint.RuleContext<string, readonly unknown[]>>;
  * @param arch what is in reach: `arch`, `this.arch`
  */
 export function isArchOf(context: Context, typed: Typed, arch: string, part: TSESTree.Node): boolean {
-  const owner = ownerOf(context, typed, part, 0);
-  if (owner === undefined) return true;
-  const own = architectures(typed, owner).map((name) => context.sourceCode.getText(owner) + name);
-  return own.includes(arch) || own.includes(writtenOut(context, arch, part));
+  return ownersOf(context, typed, part).every((owner) => {
+    const own = architectures(typed, owner).map((name) => context.sourceCode.getText(owner) + name);
+    return own.includes(arch) || own.includes(writtenOut(context, arch, part));
+  });
 }
 
-/** The object with an architecture of which something is taken: `space` of `space.tables.elements`, of `const { tables } = space`, and `arch` of `ptepGet(arch, ptep)`. */
-function ownerOf(context: Context, typed: Typed, part: TSESTree.Node, step: number): TSESTree.Expression | undefined {
+/**
+ * The objects with an architecture of which something may be taken: `space` of `space.tables.elements`, of `const { tables } = space`, and `arch` of `ptepGet(arch, ptep)`. There are
+ * several of what is assigned more than once.
+ */
+function ownersOf(context: Context, typed: Typed, part: TSESTree.Node, before: readonly TSESTree.Node[] = []): readonly TSESTree.Expression[] {
   const node = bare(part as TSESTree.Expression);
-  if (step > MAX_STEPS || node.type === AST_NODE_TYPES.PrivateIdentifier) return undefined;
-  if (step > 0 && architectures(typed, node).length > 0) return node;
-  if (node.type === AST_NODE_TYPES.MemberExpression) return ownerOf(context, typed, node.object, step + 1);
+  if (before.length > MAX_STEPS || before.includes(node) || node.type === AST_NODE_TYPES.PrivateIdentifier) return [];
+  if (before.length > 0 && architectures(typed, node).length > 0) return [node];
+  const from = (one: TSESTree.Node): readonly TSESTree.Expression[] => ownersOf(context, typed, one, [...before, node]);
+  if (node.type === AST_NODE_TYPES.MemberExpression) return from(node.object);
   if (node.type === AST_NODE_TYPES.CallExpression) {
     const [first] = node.arguments;
-    return first !== undefined && first.type !== AST_NODE_TYPES.SpreadElement && isArch(typed, first) ? first : ownerOf(context, typed, node.callee, step + 1);
+    return first !== undefined && first.type !== AST_NODE_TYPES.SpreadElement && isArch(typed, first) ? [first] : from(node.callee);
   }
-  const begins = node.type === AST_NODE_TYPES.Identifier ? beginning(context, node, node.name) : undefined;
-  return begins?.init == null ? undefined : ownerOf(context, typed, begins.init, step + 1);
+  if (node.type === AST_NODE_TYPES.ConditionalExpression) return [...from(node.consequent), ...from(node.alternate)];
+  if (node.type === AST_NODE_TYPES.LogicalExpression) return [...from(node.left), ...from(node.right)];
+  const references = node.type === AST_NODE_TYPES.Identifier ? variableAt(context, node, node.name)?.references : undefined;
+  return references?.flatMap(({ writeExpr }) => (writeExpr == null ? [] : from(writeExpr))) ?? [];
 }
 
 /** How the architectures of an object are written behind it: `.arch`, or nothing for what is one. */
