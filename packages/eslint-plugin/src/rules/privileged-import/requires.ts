@@ -18,7 +18,11 @@ export class Requires {
     if (callee.type !== AST_NODE_TYPES.Identifier) return false;
     const definition = ASTUtils.findVariable(this.sourceCode.getScope(callee), callee)?.defs[0];
     if (definition === undefined) return callee.name === 'require';
-    if (definition.type === TSESLint.Scope.DefinitionType.Variable && definition.node.init !== null) return this.isCreateRequire(definition.node.init);
+    if (definition.type === TSESLint.Scope.DefinitionType.Variable && definition.node.init !== null) {
+      const { init } = definition.node;
+      // const load = require;
+      return init.type === AST_NODE_TYPES.Identifier ? init.name === 'require' && !this.isDefined(init) : this.isCreateRequire(init);
+    }
     // `declare const require: ...` says what is there anyway.
     return callee.name === 'require' && 'declare' in (definition.parent ?? definition.node) && ((definition.parent ?? definition.node) as { declare?: boolean }).declare === true;
   }
