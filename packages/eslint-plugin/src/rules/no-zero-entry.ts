@@ -64,6 +64,8 @@ class ZeroEntries implements Visitor {
     const found = this.besideZero(left, right);
     if (found === undefined) return;
     const { value, entry } = found;
+    // Whether it is negative is whether its highest bit is set.
+    if (operator === (value === left ? '<' : '>') || operator === (value === left ? '>=' : '<=')) return;
     const isEquality = operator.includes('==') || operator === '!=';
     this.report(node, 'compare', entry, isEquality ? this.asksNone(node, value, entry, operator.startsWith('!')) : undefined);
   }
@@ -291,13 +293,12 @@ class ZeroEntries implements Visitor {
         const entry = this.bits.of(first);
         if (entry !== undefined) this.report(node, 'compare', entry);
       }
-    } else if (TESTS.test(name)) {
+    } else if (first.type === AST_NODE_TYPES.Identifier) {
+      if (first.name !== 'Boolean') return;
       const type = this.checker.getIndexTypeOfType(this.types.typeOf(callee.object), ts.IndexKind.Number);
       const value = type === undefined ? undefined : this.types.types.value(type);
-      const isBoolean = first.type === AST_NODE_TYPES.Identifier && first.name === 'Boolean';
-      if (isBoolean && (value !== undefined || this.memory.isTableMemory(callee.object))) this.report(first, 'truth', { level: value?.level, isValue: false });
-      else if (first.type === AST_NODE_TYPES.ArrowFunctionExpression || first.type === AST_NODE_TYPES.FunctionExpression) this.checkAnswer(answerOf(first), () => this.isQuestion(first));
-    }
+      if (value !== undefined || this.memory.isTableMemory(callee.object)) this.report(first, 'truth', { level: value?.level, isValue: false });
+    } else if (TESTS.test(name) && (first.type === AST_NODE_TYPES.ArrowFunctionExpression || first.type === AST_NODE_TYPES.FunctionExpression)) this.checkAnswer(answerOf(first), () => this.isQuestion(first));
   }
 
   /** new Uint8Array(4096), Buffer.alloc(4096): as many zeros. */
@@ -381,7 +382,7 @@ const EQUAL = /^((not)?(deep)?(strict)?equals?|eql?|is(Not)?|to(Be|Equal|StrictE
 /** Those that ask whether it is true. */
 const TRUTHY = /^(toBe)?(truthy|falsy)$/i;
 /** Methods of lists that have to do with zeros. */
-const METHODS: ReadonlySet<string> = new Set(['fill', 'set', 'indexOf', 'lastIndexOf', 'includes', 'filter', 'some', 'every', 'find', 'findIndex', 'findLast', 'findLastIndex', 'setBigUint64', 'setBigInt64', 'setUint32', 'setInt32']);
+const METHODS: ReadonlySet<string> = new Set(['fill', 'set', 'indexOf', 'lastIndexOf', 'includes', 'filter', 'map', 'some', 'every', 'find', 'findIndex', 'findLast', 'findLastIndex', 'setBigUint64', 'setBigInt64', 'setUint32', 'setInt32']);
 /** Arrays of numbers, which are zeros to begin with. */
 const ARRAYS = /^(Big)?(Ui|I)nt\d+Array$/;
 /** Those of them that ask of each element whether it is so. */
