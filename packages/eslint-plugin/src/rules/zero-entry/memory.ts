@@ -58,7 +58,8 @@ export class Memory {
       const property = declaration.propertyName ?? declaration.name;
       return ts.isIdentifier(property) && /^(words|elements|bytes)$/.test(property.text) && this.types.types.isCore(this.checker.getTypeAtLocation(declaration.parent), 'TableMemory', 'EntryBuffer');
     }
-    if (!ts.isVariableDeclaration(declaration) || declaration.initializer === undefined || ts.isIdentifier(declaration.initializer)) return false;
+    // A parameter is what it is by default: `(at: number, elements = tables.elements) => ...`.
+    if (!(ts.isVariableDeclaration(declaration) || ts.isParameter(declaration)) || declaration.initializer === undefined || ts.isIdentifier(declaration.initializer)) return false;
     const initializer = this.types.services.tsNodeToESTreeNodeMap.get(declaration.initializer) as TSESTree.Node | undefined;
     return initializer !== undefined && this.isTableMemory(initializer);
   }
