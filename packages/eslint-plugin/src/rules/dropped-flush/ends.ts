@@ -10,6 +10,15 @@ export function statementOf(id: TSESTree.Identifier): { readonly list: readonly 
   return { list: block.body, at: block.body.findIndex((one) => one === statement) };
 }
 
+/** The variable that a list which is taken apart where it is written has something for: `const [first, second] = [clear(a), clear(b)]`. */
+export function takenFrom(list: TSESTree.ArrayExpression, element: TSESTree.Node): TSESTree.Identifier | undefined {
+  const { elements, parent } = list;
+  if (parent.type !== AST_NODE_TYPES.VariableDeclarator || parent.id.type !== AST_NODE_TYPES.ArrayPattern) return undefined;
+  const at = elements.findIndex((one) => one === element || one?.type === AST_NODE_TYPES.SpreadElement);
+  const target = elements[at] === element ? parent.id.elements[at] : undefined;
+  return target?.type === AST_NODE_TYPES.Identifier && parent.parent.parent.type !== AST_NODE_TYPES.ExportNamedDeclaration ? target : undefined;
+}
+
 /** `list.push(promise)`, where the list has a name. */
 export function isAddition(call: TSESTree.CallExpression): call is TSESTree.CallExpression & { callee: TSESTree.MemberExpression & { object: TSESTree.Identifier } } {
   return call.callee.type === AST_NODE_TYPES.MemberExpression && call.callee.object.type === AST_NODE_TYPES.Identifier && ADDITIONS.has(propertyName(call.callee) ?? '');

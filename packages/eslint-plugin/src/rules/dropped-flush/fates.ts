@@ -1,5 +1,5 @@
 import { AST_NODE_TYPES, ASTUtils, TSESLint, type TSESTree } from '@typescript-eslint/utils';
-import { enclosingFunction, isAddition, isExported, isThrownAway, propertyName, statementOf } from './ends.js';
+import { enclosingFunction, isAddition, isExported, isThrownAway, propertyName, statementOf, takenFrom } from './ends.js';
 import type { Expected } from './expected.js';
 
 /**
@@ -62,7 +62,10 @@ export class Fates {
         return parent.operator === '&&' && parent.left === node ? dropped : this.fateOf(parent, parent, held);
       case AST_NODE_TYPES.ConditionalExpression:
         return parent.test === node ? dropped : this.fateOf(parent, parent, held);
-      case AST_NODE_TYPES.ArrayExpression:
+      case AST_NODE_TYPES.ArrayExpression: {
+        const taken = takenFrom(parent, node);
+        return taken === undefined ? this.fateOf(parent, at, true) : this.fateOfVariable(taken, at, held);
+      }
       case AST_NODE_TYPES.ObjectExpression:
         return this.fateOf(parent, at, true);
       case AST_NODE_TYPES.Property:

@@ -1,3 +1,4 @@
+import ts from 'typescript';
 import { oncePer } from '../../once-per.js';
 import type { Types, TypeTest } from '../../types/types.js';
 
@@ -12,8 +13,11 @@ export class Promises {
   /** Whether it is one of lists of them. */
   readonly areHeld: TypeTest;
 
+  private readonly types: Types;
+
   private constructor(types: Types) {
-    this.are = types.test((type) => types.isCore(type, 'FlushPromise'));
+    this.types = types;
+    this.are = types.test((type) => types.isCore(type, 'FlushPromise') || this.isMadeOfPromise(type));
     this.areMade = types.test((type) => {
       const signatures = type.isUnion() ? [] : type.getCallSignatures();
       return signatures.length > 0 && signatures.every((signature) => types.passes(signature.getReturnType(), this.are));
@@ -23,6 +27,14 @@ export class Promises {
       return list !== undefined && (list.isTuple || LISTS.has(list.name)) && list.parts.some((held) => types.passes(held, this.are));
     });
   }
+
+  /** `Readonly<FlushPromise<void>>`, `Pick<FlushPromise<void>, 'flush'>`: what a mapped type takes over from a promise, where a decision about the flush is among it. */
+  private isMadeOfPromise(type: ts.Type): boolean {
+    if ((type.flags & ts.TypeFlags.Object) === 0 || ((type as ts.ObjectType).objectFlags & ts.ObjectFlags.Mapped) === 0) return false;
+    return DECISIONS.some((name) => type.getProperty(name)?.declarations?.some(({ parent }) => ts.isClassDeclaration(parent) && this.types.isCore(this.types.checker.getTypeAtLocation(parent), 'FlushPromise')));
+  }
 }
 
+/** What decides about a flush. */
+const DECISIONS: readonly string[] = ['flush', 'gather', 'ignore'];
 const LISTS: ReadonlySet<string> = new Set(['Array', 'ReadonlyArray']);
