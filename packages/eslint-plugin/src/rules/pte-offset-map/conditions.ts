@@ -247,7 +247,8 @@ const SUCCESS = /^(?:ok|success|succeeded|mapped|found|present|valid|exists)$/;
 /** What may be an object. */
 const OBJECT = ts.TypeFlags.Object | ts.TypeFlags.Intersection | ts.TypeFlags.Instantiable | ts.TypeFlags.NonPrimitive | ts.TypeFlags.Any | ts.TypeFlags.Unknown;
 
-function isNullish(node: TSESTree.Node): boolean {
+/** `undefined`, `null`, `void 0`. */
+export function isNullish(node: TSESTree.Node): boolean {
   return (node.type === AST_NODE_TYPES.Identifier && node.name === 'undefined') || (node.type === AST_NODE_TYPES.Literal && node.value === null && node.raw === 'null') ||
     (node.type === AST_NODE_TYPES.UnaryExpression && node.operator === 'void');
 }

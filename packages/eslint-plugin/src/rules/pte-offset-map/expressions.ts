@@ -2,6 +2,7 @@ import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import { children } from '../../ast.js';
 import type { Typed } from '../../typed.js';
+import { saidByTest } from './assertions.js';
 import { Conditions } from './conditions.js';
 import type { Findings } from './findings.js';
 import type { Jumps } from './jumps.js';
@@ -9,7 +10,7 @@ import { awaited, unionOf, type ResultTypes } from './result-types.js';
 import type { Subject } from './subject.js';
 import type { Uses } from './uses.js';
 import type { LocalFunction, Variables } from './variables.js';
-import { isField, isOwed, swap, withoutFields, withState, type Mapped, type World, type Worlds } from './worlds.js';
+import { isField, isOwed, passedOn, swap, withoutFields, withState, type Mapped, type World, type Worlds } from './worlds.js';
 
 /** Goes through a list of statements. */
 export type Run = (statements: readonly TSESTree.Node[], worlds: readonly World[]) => readonly World[];
@@ -128,7 +129,7 @@ export class Expressions {
     const isUnmap = this.subject.names.isUnmap(node);
     const isMethod = this.subject.names.isUnmapMethod(node) && !this.isOfLock(node);
     const companion = this.variables.companionOf(node.callee);
-    const isCompanion = companion !== undefined && this.subject.names.isUnmapName(companion.property);
+    const isCompanion = companion?.isRelease === true;
     if (isUnmap || isMethod || isCompanion) {
       const object = node.callee.type === AST_NODE_TYPES.MemberExpression ? [node.callee.object] : [];
       const candidates = isUnmap ? [...node.arguments, ...object] : isMethod ? object : [];
@@ -164,8 +165,13 @@ export class Expressions {
     return callee.type === AST_NODE_TYPES.MemberExpression && this.variables.beside(callee.object) !== undefined;
   }
 
-  /** `assert(ptep !== undefined)`, `assertMapped(result)`: what is known once they return. */
+  /** `assert(ptep !== undefined)`, `assertMapped(result)`, `expect(ptep).toBeDefined()`: what is known once they return. */
   private asserted(node: TSESTree.CallExpression, worlds: readonly World[]): readonly World[] {
+    const said = saidByTest(node);
+    if (said !== undefined) {
+      const { yes, no } = this.conditions.nullish(said.of, worlds);
+      return said.is === 'nothing' ? yes : no;
+    }
     const predicate = this.subject.names.predicateOf(node);
     if (predicate?.kind !== ts.TypePredicateKind.AssertsIdentifier) return worlds;
     const argument = node.arguments[predicate.parameterIndex];
@@ -195,6 +201,9 @@ export class Expressions {
   }
 
   private mention(node: TSESTree.Identifier, world: World): World {
+    const companion = this.variables.companionOf(node);
+    // `cleanup.defer(unmap)`: whoever has the function that gives it back may do so.
+    if (companion?.isRelease === true && (node.parent.type !== AST_NODE_TYPES.CallExpression || node.parent.callee !== node)) return passedOn(world, companion.mapped);
     const variable = this.variables.of(node);
     return this.used(node, variable === null ? undefined : world.names.get(variable), world);
   }

@@ -3,6 +3,7 @@ import ts from 'typescript';
 import { CalledNames } from '../../called-names.js';
 import type { Settings } from '../../settings.js';
 import type { Typed } from '../../typed.js';
+import { isOfTest } from './assertions.js';
 import { isDeclaredIn } from '../../types/packages.js';
 import { CORE } from '../../types/types.js';
 
@@ -48,6 +49,8 @@ export class MapNames {
   isUnmapMethod(call: TSESTree.CallExpression): boolean {
     const callee = call.callee;
     if (callee.type !== AST_NODE_TYPES.MemberExpression) return false;
+    // What came with the entry in a tuple has no name: `mapped[1]()`.
+    if (callee.computed && callee.property.type === AST_NODE_TYPES.Literal) return typeof callee.property.value === 'number' || this.isUnmapName(String(callee.property.value));
     if (callee.computed) return callee.property.type === AST_NODE_TYPES.MemberExpression && callee.property.property.type === AST_NODE_TYPES.Identifier && /^(?:asyncD|d)ispose$/.test(callee.property.property.name);
     return callee.property.type === AST_NODE_TYPES.Identifier && this.isUnmapName(callee.property.name);
   }
@@ -69,9 +72,9 @@ export class MapNames {
     return callee !== undefined && this.typed.types.isCore(callee, 'LevelOps', 'WritableOps', 'Arch', 'WritableArch', 'BasicLevelOps');
   }
 
-  /** Whether a call looks at what it is given and does no more: a predicate, an assertion, `Boolean`, what prints. */
+  /** Whether a call looks at what it is given and does no more: a predicate, an assertion, `Boolean`, what prints, what a test expects. */
   isOnlyTold(call: TSESTree.CallExpression): boolean {
-    return this.predicateOf(call) !== undefined || /^(?:Boolean$|console\.)/.test(this.typed.services.esTreeNodeToTSNodeMap.get(call).expression.getText());
+    return isOfTest(call) || this.predicateOf(call) !== undefined || /^(?:Boolean$|console\.)/.test(this.typed.services.esTreeNodeToTSNodeMap.get(call).expression.getText());
   }
 
   /** What a call says of an argument by its type, if it is a predicate's or an assertion's. */

@@ -56,6 +56,8 @@ export class Uses {
         const call = parent.parent;
         const isMissing = !parent.optional && unionOf(this.typed.typeOf(node)).some((one) => isNullable(one));
         if (call.type === AST_NODE_TYPES.CallExpression && call.callee === parent) {
+          // `pteOffsetMap(pmdp).then((ptep) => ...)`: the callback has it.
+          if (this.typed.types.container(this.typed.typeOf(node))?.name === 'Promise') return end('pass');
           return { kind: this.names.isUnmapMethod(call) || this.names.isUnmap(call) ? 'unmap' : 'look', assumed: assumed || isMissing };
         }
         return this.typed.handleOf(parent) === undefined ? { kind: 'look', assumed } : this.follow(parent, assumed || isMissing, true);

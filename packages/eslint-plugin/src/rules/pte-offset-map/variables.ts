@@ -8,6 +8,8 @@ import { isField, passedOn, withFlag, withName, type Field, type Mapped, type Va
 export interface Companion {
   readonly mapped: Mapped;
   readonly property: string;
+  /** Whether it is what gives the table back: by its name, or because it is a function that came with the entry in a tuple, which has no names. */
+  readonly isRelease: boolean;
 }
 
 /** A function that stands in another. */
@@ -130,7 +132,7 @@ export class Variables {
     if (mapped === undefined || beside === undefined) return this.bind(target, mapped, world);
     const variable = this.of(target);
     const property = beside.property.type === AST_NODE_TYPES.Identifier && !beside.computed ? beside.property.name : '';
-    if (variable?.defs[0]?.node.type === AST_NODE_TYPES.VariableDeclarator && variable.defs[0].node.parent.kind === 'const') this.companions.set(variable, { mapped, property });
+    if (variable?.defs[0]?.node.type === AST_NODE_TYPES.VariableDeclarator && variable.defs[0].node.parent.kind === 'const') this.companions.set(variable, { mapped, property, isRelease: this.subject.names.isUnmapName(property) });
     return this.bind(target, undefined, world);
   }
 
@@ -183,9 +185,11 @@ export class Variables {
       }
       const variable = this.of(identifier);
       const property = part.type === AST_NODE_TYPES.Property && part.key.type === AST_NODE_TYPES.Identifier ? part.key.name : String(at);
-      if (variable !== null) this.companions.set(variable, { mapped, property });
+      if (variable === null) continue;
+      const isRelease = part.type === AST_NODE_TYPES.Property ? this.subject.names.isUnmapName(property) : this.typed.typeOf(identifier).getCallSignatures().length > 0;
+      this.companions.set(variable, { mapped, property, isRelease });
       // A function that gives it back may go anywhere.
-      if (variable !== null && this.subject.names.isUnmapName(property) && this.isShared(variable)) now = passedOn(now, mapped);
+      if (isRelease && this.isShared(variable)) now = passedOn(now, mapped);
     }
     return now;
   }
