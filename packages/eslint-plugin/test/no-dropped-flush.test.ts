@@ -67,6 +67,7 @@ for (const [mode, family] of [['alias', ALIAS], ['strong', STRONG]] as const) {
       { code: code(`const p = ${CLEAR}; const q = p;`), errors: [{ messageId: 'unused' }] },
       { code: code(`let p; p = ${CLEAR};`), errors: [{ messageId: 'unused' }] },
       { code: code(`flag && ${CLEAR};`), errors: [{ messageId: 'dropped', suggestions: flushed(`flag && ${CLEAR}.flush();`) }] },
+      { code: code(`declare function attempt(): FlushPromise<void> | false; attempt();`), errors: [{ messageId: 'dropped' }] },
       { code: code(`flag ? ${CLEAR} : maybe();`), errors: [{ messageId: 'dropped' }] },
       { code: code(`maybe() || ${CLEAR};`), errors: [{ messageId: 'dropped' }] },
       { code: code(`${CLEAR}, mm.tlb;`), errors: [{ messageId: 'dropped', suggestions: flushed(`${CLEAR}.flush(), mm.tlb;`) }] },

@@ -250,10 +250,13 @@ class DroppedFlushes implements Visitor {
       (parent.type === AST_NODE_TYPES.ChainExpression && parent.parent.type === AST_NODE_TYPES.ExpressionStatement);
   }
 
-  private flushSuggestion(source: TSESTree.Expression): TSESLint.ReportSuggestionArray<Messages>[number] {
+  /** Undefined where something else may be there that cannot be flushed: `FlushPromise<void> | false`. */
+  private flushSuggestion(source: TSESTree.Expression): TSESLint.ReportSuggestionArray<Messages>[number] | undefined {
     const call = source.type === AST_NODE_TYPES.CallExpression ? this.checker.getResolvedSignature(this.toTs.get(source))?.getReturnType() : undefined;
     const type = call ?? this.types.typeOf(source);
-    const dot = this.checker.getNonNullableType(type) === type ? '.' : '?.';
+    const present = this.checker.getNonNullableType(type);
+    if (this.types.types.bound(present).getProperty('flush') === undefined) return undefined;
+    const dot = present === type ? '.' : '?.';
     return {
       messageId: 'flushNow',
       fix: (fixer) =>

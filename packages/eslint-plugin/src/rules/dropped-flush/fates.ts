@@ -193,5 +193,5 @@ export class Fates {
 }
 
 /** Functions of the language that make something else of a promise, and keep nothing of it. */
-const CONVERSIONS: ReadonlySet<string> = new Set(['Boolean', 'String']);
+const CONVERSIONS: ReadonlySet<string> = new Set(['Boolean', 'String', 'Number', 'BigInt']);
 const COLLECTIONS: ReadonlySet<string> = new Set(['Array', 'Set', 'Map']);
