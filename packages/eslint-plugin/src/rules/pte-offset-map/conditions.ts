@@ -83,10 +83,11 @@ export class Conditions {
     return { yes: after, no: after };
   }
 
-  /** A condition that is told of a table and may ask anything: afterwards nothing is known. */
+  /** A condition that is told of a table, or is a method of the result, and may ask anything: afterwards nothing is known. */
   private doubt(call: TSESTree.CallExpression, worlds: readonly World[]): Split {
     const after = worlds.map((world) => {
-      const told = call.arguments.filter((one) => this.results.isFallible(this.typed.typeOf(one))).map((one) => this.variables.carried(one, world));
+      const asked = call.callee.type === AST_NODE_TYPES.MemberExpression ? [...call.arguments, call.callee.object] : call.arguments;
+      const told = asked.filter((one) => this.results.isFallible(this.typed.typeOf(one))).map((one) => this.variables.carried(one, world));
       return [...told, ...this.variables.knownTo(call.callee, world)].reduce<World>((now, mapped) =>
         (mapped !== undefined && now.state.get(mapped)?.presence === 'maybe' ? withState(now, mapped, { presence: 'unknown' }) : now), world);
     });

@@ -32,7 +32,10 @@ export class ResultTypes {
     if ((type.flags & UNIT) !== 0) return true;
     if ((type.flags & ts.TypeFlags.Object) === 0 || this.typed.types.handle(type) !== undefined) return false;
     if (type.getProperties().some(({ name }) => this.names.isUnmapName(name) || name.startsWith('__@dispose'))) return false;
-    return !this.hasEntry(type) && !type.getProperties().some((property) => this.hasEntry(this.typed.types.checker.getTypeOfSymbol(property)));
+    return !this.hasEntry(type) && !type.getProperties().some((property) => {
+      const of = this.typed.types.checker.getTypeOfSymbol(property);
+      return this.hasEntry(of) || of.getCallSignatures().some((signature) => this.typed.types.handle(signature.getReturnType()) !== undefined);
+    });
   }
 
   /** Whether an object has an entry of a table that was mapped: the entry above, which may be a huge page, is none. */

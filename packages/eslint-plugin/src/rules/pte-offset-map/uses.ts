@@ -58,7 +58,8 @@ export class Uses {
         if (call.type === AST_NODE_TYPES.CallExpression && call.callee === parent) {
           // `pteOffsetMap(pmdp).then((ptep) => ...)`: the callback has it.
           if (this.typed.types.container(this.typed.typeOf(node))?.name === 'Promise') return end('pass');
-          return { kind: this.names.isUnmapMethod(call) || this.names.isUnmap(call) ? 'unmap' : 'look', assumed: assumed || isMissing };
+          if (this.names.isUnmapMethod(call) || this.names.isUnmap(call)) return { kind: 'unmap', assumed: assumed || isMissing };
+          return this.typed.handleOf(call) === undefined ? { kind: this.isOfEntries(call) ? 'use' : 'look', assumed: assumed || isMissing } : this.follow(call, assumed || isMissing, true);
         }
         return this.typed.handleOf(parent) === undefined ? { kind: 'look', assumed } : this.follow(parent, assumed || isMissing, true);
       }
@@ -104,6 +105,11 @@ export class Uses {
       default:
         return end('look');
     }
+  }
+
+  /** Whether a method of a result reads or writes entries, by what it gives or takes: `mapped.get(3)`. */
+  private isOfEntries(call: TSESTree.CallExpression): boolean {
+    return [call, ...call.arguments].some((one) => this.typed.types.value(this.typed.typeOf(one)) !== undefined);
   }
 
   /** Whether nobody takes what an arrow function returns, as in `entries.forEach((pmdp) => ...)`. */

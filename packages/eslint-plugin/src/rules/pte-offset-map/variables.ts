@@ -68,7 +68,8 @@ export class Variables {
         if (node.operator === '&&') return this.carried(node.right, world);
         return this.present(this.carried(node.left, world), world) ?? this.carried(node.right, world);
       case AST_NODE_TYPES.CallExpression:
-        if (this.typed.handleOf(node) === undefined || !this.subject.names.isAccessor(node)) return undefined;
+        if (this.typed.handleOf(node) === undefined) return undefined;
+        if (!this.subject.names.isAccessor(node)) return node.callee.type === AST_NODE_TYPES.MemberExpression ? this.carried(node.callee.object, world) : undefined;
         return node.arguments.map((argument) => this.carried(argument, world)).find((one) => one !== undefined);
       case AST_NODE_TYPES.BinaryExpression:
         if (node.operator !== '+' && node.operator !== '-') return undefined;
