@@ -77,12 +77,14 @@ function mayBeMapped(type: ts.Type): boolean {
   return (type.flags & (ts.TypeFlags.StringLike | ts.TypeFlags.BooleanLike | ts.TypeFlags.Void | ts.TypeFlags.Undefined)) === 0;
 }
 
-/** The function, or the module, or the static block, in which something stands. */
+/** The function, or what else is run from its beginning to its end, in which something stands: the module, a namespace, a static block, the value of a field. */
 function functionOf(node: TSESTree.Node): TSESTree.Node {
   let at = node;
   while (at.type !== AST_NODE_TYPES.Program) {
     at = at.parent!;
-    if (ASTUtils.isFunction(at) || at.type === AST_NODE_TYPES.StaticBlock || at.type === AST_NODE_TYPES.PropertyDefinition) return at;
+    if (ASTUtils.isFunction(at) || OTHERS.has(at.type)) return at;
   }
   return at;
 }
+
+const OTHERS: ReadonlySet<AST_NODE_TYPES> = new Set([AST_NODE_TYPES.StaticBlock, AST_NODE_TYPES.TSModuleBlock, AST_NODE_TYPES.PropertyDefinition, AST_NODE_TYPES.AccessorProperty]);

@@ -41,6 +41,13 @@ export class Conditions {
       case AST_NODE_TYPES.UnaryExpression:
         if (node.operator === '!') return swap(this.of(node.argument, worlds));
         break;
+      case AST_NODE_TYPES.SequenceExpression:
+        return this.of(node.expressions.at(-1)!, node.expressions.slice(0, -1).reduce((now, one) => this.evaluate(one, now), worlds));
+      case AST_NODE_TYPES.ConditionalExpression: {
+        const test = this.of(node.test, worlds);
+        const [first, second] = [this.of(node.consequent, test.yes), this.of(node.alternate, test.no)];
+        return { yes: this.worlds.merge(first.yes, second.yes), no: this.worlds.merge(first.no, second.no) };
+      }
       case AST_NODE_TYPES.LogicalExpression: {
         if (node.operator === '??') break;
         const left = this.of(node.left, worlds);

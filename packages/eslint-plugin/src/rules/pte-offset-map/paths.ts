@@ -20,9 +20,9 @@ export function findPaths(subject: Subject): readonly Finding[] {
   const statements: Statements = new Statements(subject, worlds, variables, jumps, expressions);
   const start = [BEGIN];
   try {
-    if (made.type === AST_NODE_TYPES.Program || made.type === AST_NODE_TYPES.StaticBlock) findings.exit(statements.block(made.body, start), made);
-    else if (made.type === AST_NODE_TYPES.PropertyDefinition) {
-      if (made.value !== null) expressions.evaluate(made.value, start);
+    if (made.type === AST_NODE_TYPES.Program || made.type === AST_NODE_TYPES.StaticBlock || made.type === AST_NODE_TYPES.TSModuleBlock) findings.exit(statements.block(made.body, start), made);
+    else if (made.type === AST_NODE_TYPES.PropertyDefinition || made.type === AST_NODE_TYPES.AccessorProperty) {
+      if (made.value !== null) findings.exit(expressions.evaluate(made.value, start), made);
     } else if (ASTUtils.isFunction(made)) {
       let now: readonly World[] = start;
       for (const parameter of made.params) if (parameter.type === AST_NODE_TYPES.AssignmentPattern) now = expressions.evaluate(parameter.right, now);

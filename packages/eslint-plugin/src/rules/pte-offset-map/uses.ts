@@ -79,6 +79,7 @@ export class Uses {
       case AST_NODE_TYPES.ArrayExpression:
       case AST_NODE_TYPES.Property:
       case AST_NODE_TYPES.PropertyDefinition:
+      case AST_NODE_TYPES.AccessorProperty:
       case AST_NODE_TYPES.AssignmentPattern:
       case AST_NODE_TYPES.ExportDefaultDeclaration:
         return end('pass');
