@@ -3,7 +3,7 @@ import ts from 'typescript';
 import { createRule } from '../create-rule.js';
 import { inOneGo, type Visitor } from '../in-one-go.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
-import { enclosingFunction, isExported, isThrownAway, propertyName } from './dropped-flush/ends.js';
+import { enclosingFunction, isAllOfCalls, isExported, isThrownAway, namesTaken, propertyName } from './dropped-flush/ends.js';
 import { Expected } from './dropped-flush/expected.js';
 import { Fates, type End } from './dropped-flush/fates.js';
 import { Promises } from './dropped-flush/promises.js';
@@ -152,12 +152,13 @@ class DroppedFlushes implements Visitor {
   }
 
   /**
-   * A list of promises that was made to be thrown away: `entries.map((ptep) => clear(ptep));`, `clearAll(entries);`. What a method of the language returns
+   * A list of promises that was made to be thrown away: `entries.map((ptep) => clear(ptep));`, `clearAll(entries);`, or a tuple or an object that has one. What a method of the language returns
    * is new only where it makes a list of another; what a function of the program returns may be kept elsewhere, so it is looked at only where nobody takes it.
    */
   private isDiscardedList(source: TSESTree.Expression): boolean {
     const call = source.type === AST_NODE_TYPES.AwaitExpression ? source.argument : source;
-    if (call.type !== AST_NODE_TYPES.CallExpression || !this.types.is(source, this.promises.areHeld)) return false;
+    if (call.type !== AST_NODE_TYPES.CallExpression) return false;
+    if (!this.types.is(source, this.promises.areHeld)) return this.isTakenByNobody(source) && this.types.is(source, this.promises.areBeside) && this.isOfProgram(call) && !this.mayReturnObject(call, source);
     const name = call.callee.type === AST_NODE_TYPES.MemberExpression ? (propertyName(call.callee) ?? '') : '';
     return this.isOfProgram(call) ? this.isTakenByNobody(source) && !this.mayReturnObject(call, source) : MAKES_LISTS.has(name);
   }
@@ -183,11 +184,19 @@ class DroppedFlushes implements Visitor {
   private checkTaken(declaration: TSESTree.Node, from: TSESTree.Expression): void {
     const call = from.type === AST_NODE_TYPES.AwaitExpression ? from.argument : from;
     if (call.type !== AST_NODE_TYPES.CallExpression) return;
+    this.checkLeft(from, call);
     for (const variable of this.context.sourceCode.getDeclaredVariables(declaration)) {
       const [id] = variable.identifiers;
       if (id === undefined || variable.references.some(({ init }) => init !== true) || isExported(variable) || variable.scope.type === TSESLint.Scope.ScopeType.global) continue;
-      if (this.types.is(id, this.promises.are) && this.isOfProgram(call)) this.context.report({ node: id, messageId: 'unused' });
+      if (this.types.is(id, this.promises.are) && (this.isOfProgram(call) || isAllOfCalls(call))) this.context.report({ node: id, messageId: 'unused' });
     }
+  }
+
+  /** `const { count } = clearAll();`, `const [entry] = take();`: what stands beside a promise is taken, and the promise is not. */
+  private checkLeft(from: TSESTree.Expression, call: TSESTree.CallExpression): void {
+    const taken = from.parent.type === AST_NODE_TYPES.VariableDeclarator ? namesTaken(from.parent.id) : undefined;
+    if (taken === undefined || !this.types.is(from, this.promises.areToBeTaken) || !this.isOfProgram(call)) return;
+    if (this.promises.partsOf(this.types.typeOf(from)).some((name) => !taken.includes(name))) this.context.report({ node: from, messageId: 'dropped' });
   }
 
   /** What stands as a statement, after `void`, or left of a comma: where it is a name or a field, what that holds is thrown away. */

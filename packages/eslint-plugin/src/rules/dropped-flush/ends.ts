@@ -19,6 +19,23 @@ export function takenFrom(list: TSESTree.ArrayExpression, element: TSESTree.Node
   return target?.type === AST_NODE_TYPES.Identifier && parent.parent.parent.type !== AST_NODE_TYPES.ExportNamedDeclaration ? target : undefined;
 }
 
+/** The properties, or the places, that a pattern takes; undefined where it may take any. */
+export function namesTaken(pattern: TSESTree.BindingName): readonly string[] | undefined {
+  if (pattern.type === AST_NODE_TYPES.ArrayPattern) {
+    if (pattern.elements.some((one) => one?.type === AST_NODE_TYPES.RestElement)) return undefined;
+    return pattern.elements.flatMap((one, at) => (one === null ? [] : [String(at)]));
+  }
+  if (pattern.type !== AST_NODE_TYPES.ObjectPattern) return undefined;
+  const names = pattern.properties.map((one) => (one.type !== AST_NODE_TYPES.Property || one.computed ? undefined : one.key.type === AST_NODE_TYPES.Identifier ? one.key.name : String(one.key.value)));
+  return names.every((name) => name !== undefined) ? names : undefined;
+}
+
+/** `Promise.all([clearLater(first), clearLater(second)])`: a list that was made there, of what was made there. */
+export function isAllOfCalls({ callee, arguments: [list] }: TSESTree.CallExpression): boolean {
+  if (callee.type !== AST_NODE_TYPES.MemberExpression || callee.object.type !== AST_NODE_TYPES.Identifier || callee.object.name !== 'Promise' || propertyName(callee) !== 'all') return false;
+  return list?.type === AST_NODE_TYPES.ArrayExpression && list.elements.every((one) => one?.type === AST_NODE_TYPES.CallExpression);
+}
+
 /** `list.push(promise)`, where the list has a name. */
 export function isAddition(call: TSESTree.CallExpression): call is TSESTree.CallExpression & { callee: TSESTree.MemberExpression & { object: TSESTree.Identifier } } {
   return call.callee.type === AST_NODE_TYPES.MemberExpression && call.callee.object.type === AST_NODE_TYPES.Identifier && ADDITIONS.has(propertyName(call.callee) ?? '');
