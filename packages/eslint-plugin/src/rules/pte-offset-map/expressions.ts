@@ -127,7 +127,7 @@ export class Expressions {
       return this.worlds.merge(now.map((world) => this.acquire(mapped, world)));
     }
     const isUnmap = this.subject.names.isUnmap(node);
-    const isMethod = this.subject.names.isUnmapMethod(node) && !this.isOfLock(node);
+    const isMethod = node.callee.type === AST_NODE_TYPES.MemberExpression && this.uses.isRelease(node, node.callee) && !this.isOfLock(node);
     const companion = this.variables.companionOf(node.callee);
     const isCompanion = companion?.isRelease === true;
     if (isUnmap || isMethod || isCompanion) {

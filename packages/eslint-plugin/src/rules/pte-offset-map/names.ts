@@ -49,8 +49,7 @@ export class MapNames {
   isUnmapMethod(call: TSESTree.CallExpression): boolean {
     const callee = call.callee;
     if (callee.type !== AST_NODE_TYPES.MemberExpression) return false;
-    // What came with the entry in a tuple has no name: `mapped[1]()`.
-    if (callee.computed && callee.property.type === AST_NODE_TYPES.Literal) return typeof callee.property.value === 'number' || this.isUnmapName(String(callee.property.value));
+    if (callee.computed && callee.property.type === AST_NODE_TYPES.Literal) return typeof callee.property.value === 'string' && this.isUnmapName(callee.property.value);
     if (callee.computed) return callee.property.type === AST_NODE_TYPES.MemberExpression && callee.property.property.type === AST_NODE_TYPES.Identifier && /^(?:asyncD|d)ispose$/.test(callee.property.property.name);
     return callee.property.type === AST_NODE_TYPES.Identifier && this.isUnmapName(callee.property.name);
   }

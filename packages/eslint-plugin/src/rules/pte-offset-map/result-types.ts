@@ -54,6 +54,14 @@ export class ResultTypes {
     });
   }
 
+  /** Whether what came with an entry, and has no name, can give the table back: a function that takes nothing and says nothing. */
+  isRelease(type: ts.Type): boolean {
+    return type.getCallSignatures().some((signature) => {
+      const said = this.typed.types.awaited(signature.getReturnType()) ?? signature.getReturnType();
+      return signature.parameters.length === 0 && (said.flags & (ts.TypeFlags.Void | ts.TypeFlags.Undefined)) !== 0;
+    });
+  }
+
   /** How `property === value` comes out, for the types of both. @param taken what was compared with before, in a switch */
   isEqual(type: ts.Type, value: ts.Type, taken: readonly ts.Type[]): Answer {
     const { checker } = this.typed.types;

@@ -58,7 +58,7 @@ export class Uses {
         if (call.type === AST_NODE_TYPES.CallExpression && call.callee === parent) {
           // `pteOffsetMap(pmdp).then((ptep) => ...)`: the callback has it.
           if (this.typed.types.container(this.typed.typeOf(node))?.name === 'Promise') return end('pass');
-          if (this.names.isUnmapMethod(call) || this.names.isUnmap(call)) return { kind: 'unmap', assumed: assumed || isMissing };
+          if (this.isRelease(call, parent)) return { kind: 'unmap', assumed: assumed || isMissing };
           return this.typed.handleOf(call) === undefined ? { kind: this.isOfEntries(call) ? 'use' : 'look', assumed: assumed || isMissing } : this.follow(call, assumed || isMissing, true);
         }
         return this.typed.handleOf(parent) === undefined ? { kind: 'look', assumed } : this.follow(parent, assumed || isMissing, true);
@@ -106,6 +106,12 @@ export class Uses {
       default:
         return end('look');
     }
+  }
+
+  /** Whether a call of what a result has gives it back: by its name, or, in a tuple, `mapped[1]()`, by what it is. */
+  isRelease(call: TSESTree.CallExpression, callee: TSESTree.MemberExpression): boolean {
+    if (this.names.isUnmapMethod(call) || this.names.isUnmap(call)) return true;
+    return callee.computed && callee.property.type === AST_NODE_TYPES.Literal && typeof callee.property.value === 'number' && this.results.isRelease(this.typed.typeOf(callee));
   }
 
   /** Whether a method of a result reads or writes entries, by what it gives or takes: `mapped.get(3)`. */

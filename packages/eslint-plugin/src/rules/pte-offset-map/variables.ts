@@ -187,7 +187,7 @@ export class Variables {
       const variable = this.of(identifier);
       const property = part.type === AST_NODE_TYPES.Property && part.key.type === AST_NODE_TYPES.Identifier ? part.key.name : String(at);
       if (variable === null) continue;
-      const isRelease = part.type === AST_NODE_TYPES.Property ? this.subject.names.isUnmapName(property) : this.typed.typeOf(identifier).getCallSignatures().length > 0;
+      const isRelease = part.type === AST_NODE_TYPES.Property ? this.subject.names.isUnmapName(property) : this.subject.results.isRelease(this.typed.typeOf(identifier));
       this.companions.set(variable, { mapped, property, isRelease });
       // A function that gives it back may go anywhere.
       if (isRelease && this.isShared(variable)) now = passedOn(now, mapped);
