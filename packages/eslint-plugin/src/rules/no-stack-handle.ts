@@ -102,7 +102,15 @@ class StackHandles implements Visitor {
   }
 
   SpreadElement(node: TSESTree.SpreadElement): void {
-    if (node.parent.type !== AST_NODE_TYPES.ObjectExpression && !LITERALS.has(node.argument.type)) this.checkParts(node.argument, node);
+    if (!LITERALS.has(node.argument.type)) this.checkParts(node.argument, node);
+  }
+
+  JSXSpreadAttribute(node: TSESTree.JSXSpreadAttribute): void {
+    if (!LITERALS.has(node.argument.type)) this.checkParts(node.argument, node);
+  }
+
+  JSXExpressionContainer(node: TSESTree.JSXExpressionContainer): void {
+    if (node.expression.type !== AST_NODE_TYPES.JSXEmptyExpression) this.check(node.expression);
   }
 
   PropertyDefinition(node: TSESTree.PropertyDefinition): void {

@@ -90,9 +90,8 @@ export class Expressions extends Part {
   private inObject(node: ts.ObjectLiteralExpression, path: Path, step: number): Origin {
     const [name, ...rest] = path;
     if (name === undefined) return 'unknown';
-    const named = node.properties.filter((property) => name === '*' || this.nameOf(property.name) === name);
-    if (named.length > 0) return named.map((property) => this.trace.declarations.declaration(property, rest, step)).reduce<Origin>(either, 'unknown');
-    return node.properties.filter(ts.isSpreadAssignment).map(({ expression }) => this.expression(expression, path, step)).reduce<Origin>(either, 'unknown');
+    if (name !== '*') return this.trace.spreads.inObject(node, name, rest, step);
+    return node.properties.map((property) => (ts.isSpreadAssignment(property) ? this.expression(property.expression, path, step) : this.trace.declarations.declaration(property, rest, step))).reduce<Origin>(either, 'unknown');
   }
 
   /** What the functions say that a generic function makes and returns, alone or in an object, in terms of its type parameters. */

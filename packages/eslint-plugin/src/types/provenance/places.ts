@@ -35,6 +35,15 @@ export class Places extends Part {
       const name = this.nameOf(parent.name);
       return name === undefined ? 'unknown' : this.inLiteral(parent.parent, name, path, step);
     }
+    if (ts.isSpreadAssignment(parent)) {
+      const [name, ...rest] = path;
+      return name === undefined || this.trace.spreads.isGivenAfter(parent, name) ? 'unknown' : this.inLiteral(parent.parent, name, rest, step);
+    }
+    if (ts.isJsxExpression(parent)) return ts.isJsxAttribute(parent.parent) ? this.inElement(parent.parent.parent, parent.parent.name.getText(), path, step) : 'unknown';
+    if (ts.isJsxSpreadAttribute(parent)) {
+      const [name, ...rest] = path;
+      return name === undefined || this.trace.spreads.isGivenAfter(parent, name) ? 'unknown' : this.inElement(parent.parent, name, rest, step);
+    }
     if (ts.isArrayLiteralExpression(parent)) return this.place(parent, [String(parent.elements.indexOf(node as ts.Expression)), ...path], step + 1);
     if (ts.isSpreadElement(parent)) {
       if (ts.isArrayLiteralExpression(parent.parent)) return this.place(parent.parent, path, step + 1);
@@ -68,6 +77,12 @@ export class Places extends Part {
     const members = expected?.isUnion() === true ? expected.types.filter((one) => this.fits(one, object)) : expected === undefined ? [] : [this.checker.getNonNullableType(expected)];
     const meant = new Set(members.flatMap((one) => one.getProperty(name) ?? []).map((property) => this.trace.declarations.meantSymbol(property, path, step + 1)));
     return meant.size === 1 ? [...meant][0]! : 'unknown';
+  }
+
+  /** What a property of an element is declared for. */
+  private inElement(attributes: ts.JsxAttributes, name: string, path: Path, step: number): Origin {
+    const property = this.checker.getContextualType(attributes)?.getProperty(name);
+    return property === undefined ? 'unknown' : this.trace.declarations.meantSymbol(property, path, step + 1);
   }
 
   /** Whether a member of a union may be meant by an object that is written here, by the names, numbers and truths in it. */

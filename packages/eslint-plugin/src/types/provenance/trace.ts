@@ -6,6 +6,7 @@ import { Generics } from './generics.js';
 import type { Origin } from './origin.js';
 import { MAX_PARTS, MAX_STEPS, type Path } from './path.js';
 import { Places } from './places.js';
+import { Spreads } from './spreads.js';
 import { WrittenTypes } from './written.js';
 
 /** One search for where pointers came from. Its parts call each other: an expression leads to a declaration, that to a written type, and that to another expression. */
@@ -17,6 +18,7 @@ export class Trace {
   readonly written: WrittenTypes;
   readonly generics: Generics;
   readonly places: Places;
+  readonly spreads: Spreads;
   private readonly wholes = new Map<ts.Node, Origin>();
   private readonly parts = new Map<ts.Node, Map<string, Origin>>();
 
@@ -28,6 +30,7 @@ export class Trace {
     this.written = new WrittenTypes(this);
     this.generics = new Generics(this);
     this.places = new Places(this);
+    this.spreads = new Spreads(this);
   }
 
   /** What was found of a part of a node before, or is found now. */
