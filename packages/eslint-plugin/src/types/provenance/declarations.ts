@@ -83,20 +83,31 @@ export class Declarations extends Part {
 
   /** What a `let` without an annotation is given later on. */
   private assigned(declaration: ts.VariableDeclaration, path: Path, step: number): Origin {
+    return this.assignmentsTo(declaration).map(({ right }) => this.trace.expressions.expression(right, path, step)).reduce<Origin>(either, 'unknown');
+  }
+
+  private assignmentsTo(declaration: ts.VariableDeclaration): readonly ts.BinaryExpression[] {
     const { name } = declaration;
-    if (!ts.isIdentifier(name) || (ts.getCombinedNodeFlags(declaration) & ts.NodeFlags.Const) !== 0) return 'unknown';
+    if (!ts.isIdentifier(name) || (ts.getCombinedNodeFlags(declaration) & ts.NodeFlags.Const) !== 0) return [];
     const symbol = this.checker.getSymbolAtLocation(name);
-    let origin: Origin = 'unknown';
+    const found: ts.BinaryExpression[] = [];
     const visit = (node: ts.Node): void => {
-      if (ts.isBinaryExpression(node) && ASSIGNMENTS.has(node.operatorToken.kind) && ts.isIdentifier(node.left) && node.left.text === name.text && this.checker.getSymbolAtLocation(node.left) === symbol) {
-        origin = either(origin, this.trace.expressions.expression(node.right, path, step));
-      }
+      if (ts.isBinaryExpression(node) && ASSIGNMENTS.has(node.operatorToken.kind) && ts.isIdentifier(node.left) && node.left.text === name.text && this.checker.getSymbolAtLocation(node.left) === symbol) found.push(node);
       ts.forEachChild(node, visit);
     };
     // Only the block that declares it can assign it.
     const block = ts.findAncestor(declaration, (node) => ts.isBlock(node) || ts.isSourceFile(node) || ts.isModuleBlock(node));
     if (block !== undefined) visit(block);
-    return origin;
+    return found;
+  }
+
+  /** What a variable that is given one thing and another is where it stands: what it began with, as long as nobody can have given it anything else. */
+  standing(symbol: ts.Symbol, at: ts.Identifier, path: Path, step: number): Origin {
+    const { valueDeclaration: declaration } = symbol;
+    if (declaration === undefined || !ts.isVariableDeclaration(declaration) || declaration.type !== undefined || declaration.initializer === undefined) return 'mixed';
+    const isOnTheWay = (node: ts.Node): boolean => ts.isFunctionLike(node) || ts.isIterationStatement(node, false) || ts.isPropertyDeclaration(node);
+    const isBefore = ts.findAncestor(at, isOnTheWay) === ts.findAncestor(declaration, isOnTheWay) && this.assignmentsTo(declaration).every((one) => one.getStart() > at.end);
+    return isBefore ? this.trace.expressions.expression(declaration.initializer, path, step) : 'mixed';
   }
 
   /** What is put into a list that begins without a type and without anything: `const list = [];`. */

@@ -58,6 +58,7 @@ export class Expressions extends Part {
         if (mapped !== 'unknown') return mapped;
       }
       const said = symbol === undefined ? 'unknown' : this.trace.declarations.symbol(symbol, path, step);
+      if (said === 'mixed' && symbol !== undefined && ts.isIdentifier(node)) return this.trace.declarations.standing(symbol, node, path, step + 1);
       return said === 'unknown' && ts.isPropertyAccessExpression(node) ? this.expression(node.expression, [node.name.text, ...path], step) : said;
     }
     if (node.kind === ts.SyntaxKind.ThisKeyword) {
