@@ -63,8 +63,9 @@ export class Generics extends Part {
     const around = holder !== undefined && (ts.isPropertyDeclaration(holder) || ts.isPropertySignature(holder)) ? holder.parent : holder;
     const object = around !== undefined && (ts.isInterfaceDeclaration(around) || ts.isClassLike(around)) && ts.isCallExpression(call) && ts.isPropertyAccessExpression(call.expression) ? call.expression.expression : undefined;
     const ofObject = object === undefined ? [] : ((around as ts.InterfaceDeclaration | ts.ClassLikeDeclaration).typeParameters ?? []);
-    if (own.length === 0 && ofObject.length === 0) return NONE;
-    const env: Env = new Env(new Set([...own, ...ofObject].map(({ name }) => name.text)), () => {
+    const inherited = this.inheritedBy(call, declaration);
+    if (own.length === 0 && ofObject.length === 0 && inherited === undefined) return NONE;
+    const env: Env = new Env(new Set([...own, ...ofObject, ...(inherited?.parameters ?? [])].map(({ name }) => name.text)), () => {
       const meanings = new Map<ts.Symbol, (path: Path, step: number) => Origin>();
       const parameters = declaration === undefined || ts.isJSDocSignature(declaration) ? [] : takenBy(declaration);
       const self = declaration === undefined || ts.isJSDocSignature(declaration) ? undefined : declaration.parameters.find(isThis);
@@ -101,9 +102,21 @@ export class Generics extends Part {
         const kind = ts.isInterfaceDeclaration(parent) || ts.isClassLike(parent) ? (parent.name?.text ?? '') : '';
         if (symbol !== undefined) meanings.set(symbol, (path, step) => this.trace.expressions.expression(object!, [this.trace.written.isLib(parent) ? stepInto(kind, at) : `%${at}:${kind}`, ...path], step + 1));
       });
+      inherited?.parameters.forEach((parameter, at) => {
+        const symbol = this.checker.getSymbolAtLocation(parameter.name);
+        if (symbol !== undefined) meanings.set(symbol, (path, step) => this.trace.written.member(inherited.by, [`%${at}:${inherited.of}`, ...path], env, step + 1));
+      });
       return meanings;
     }, (symbol) => this.namedBy(call, own, symbol));
     return env;
+  }
+
+  /** The type parameters of the class whose constructor is called to make something of a class that extends it, and that class. */
+  private inheritedBy(call: ts.CallExpression | ts.NewExpression, declaration: ts.SignatureDeclaration | ts.JSDocSignature | undefined): { readonly parameters: readonly ts.TypeParameterDeclaration[]; readonly of: string; readonly by: ts.Symbol } | undefined {
+    const above = declaration !== undefined && ts.isConstructorDeclaration(declaration) ? declaration.parent : undefined;
+    if (above?.typeParameters === undefined) return undefined;
+    const by = ts.isNewExpression(call) ? (this.checker.getTypeAtLocation(call).symbol as ts.Symbol | undefined) : this.checker.getTypeAtLocation(ts.findAncestor(call, ts.isClassLike) ?? call).symbol;
+    return by === undefined || by.declarations?.includes(above) === true ? undefined : { parameters: above.typeParameters, of: above.name?.text ?? '', by };
   }
 
   /** The ways from what is given for `...items: T[]` to what is an element there. */
