@@ -120,6 +120,10 @@ class HandleCasts implements Visitor {
     this.anything.checkSpreadInLiteral(node);
   }
 
+  JSXSpreadAttribute(node: TSESTree.JSXSpreadAttribute): void {
+    this.anything.checkSpreadInLiteral(node);
+  }
+
   PropertyDefinition(node: TSESTree.PropertyDefinition): void {
     if (node.value !== null) this.checkPlace(node.value, this.others.ofDeclared(node.value, node.typeAnnotation));
   }

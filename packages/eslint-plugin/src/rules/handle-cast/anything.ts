@@ -80,24 +80,26 @@ export class Anything {
     return declaration !== undefined && ts.isVariableDeclaration(declaration) && declaration.type === undefined && declaration.initializer !== undefined && ts.isNewExpression(declaration.initializer);
   }
 
-  /** `{ ...anything }` and `[...anything]`, where an object with a handle or a list of handles is wanted. */
-  checkSpreadInLiteral(node: TSESTree.SpreadElement): void {
+  /** `{ ...anything }`, `[...anything]` and `<Row {...anything} />`, where an object with a handle or a list of handles is wanted. */
+  checkSpreadInLiteral(node: TSESTree.SpreadElement | TSESTree.JSXSpreadAttribute): void {
     const { argument, parent } = node;
-    if ((parent.type !== AST_NODE_TYPES.ObjectExpression && parent.type !== AST_NODE_TYPES.ArrayExpression) || !(this.types.mayBeAny(argument) || this.types.mayBe(argument, this.anyParts.isHeld))) return;
-    const expected = this.checker.getContextualType(this.toTs.get(parent));
+    if ((parent.type !== AST_NODE_TYPES.ObjectExpression && parent.type !== AST_NODE_TYPES.ArrayExpression && parent.type !== AST_NODE_TYPES.JSXOpeningElement) || !(this.types.mayBeAny(argument) || this.types.mayBe(argument, this.anyParts.isHeld))) return;
+    const whole = this.toTs.get(parent);
+    const expected = this.checker.getContextualType(ts.isJsxOpeningLikeElement(whole) ? whole.attributes : whole);
     if (expected === undefined || this.held.wanted(expected) === undefined || !(this.types.isAny(argument) || (this.types.is(argument, this.anyParts.isHeld) && !this.bringsNoAny(argument)))) return;
     const wanted = this.checker.getNonNullableType(expected);
     const given = this.checker.getTypeAtLocation(this.toTs.get(argument));
-    const handle = parent.type === AST_NODE_TYPES.ArrayExpression ? this.anyParts.anyFor(given, wanted, 0) : firstOf(this.held.inField(wanted) === undefined ? [] : wanted.getProperties(), (property) => (isGivenAfter(node, parent, property.name) || this.isSpreadAfter(node, parent, property.name) ? undefined : this.anyParts.anyForField(given, property, 0)));
+    const after = parent.type === AST_NODE_TYPES.ArrayExpression ? [] : siblingsAfter(node, parent);
+    const handle = parent.type === AST_NODE_TYPES.ArrayExpression ? this.anyParts.anyFor(given, wanted, 0) : firstOf(this.held.inField(wanted) === undefined ? [] : wanted.getProperties(), (property) => (after.some((one) => this.isGiven(one, property.name)) ? undefined : this.anyParts.anyForField(given, property, 0)));
     if (handle !== undefined) this.report(node, handle);
   }
 
-  /** Whether something that is spread later always has a property, and not one that is any. */
-  private isSpreadAfter(node: TSESTree.SpreadElement, { properties }: TSESTree.ObjectExpression, name: string): boolean {
-    return properties.slice(properties.indexOf(node) + 1).some((one) => {
-      const property = one.type === AST_NODE_TYPES.SpreadElement ? this.checker.getTypeAtLocation(this.toTs.get(one.argument)).getProperty(name) : undefined;
-      return property !== undefined && (property.flags & ts.SymbolFlags.Optional) === 0 && (this.checker.getTypeOfSymbol(property).flags & ts.TypeFlags.Any) === 0;
-    });
+  /** Whether a property is written, or something is spread that always has it, and not one that is any. */
+  private isGiven(one: Sibling, name: string): boolean {
+    if (one.type === AST_NODE_TYPES.Property) return ASTUtils.getPropertyName(one) === name;
+    if (one.type === AST_NODE_TYPES.JSXAttribute) return one.name.name === name;
+    const property = this.checker.getTypeAtLocation(this.toTs.get(one.argument)).getProperty(name);
+    return property !== undefined && (property.flags & ts.SymbolFlags.Optional) === 0 && (this.checker.getTypeOfSymbol(property).flags & ts.TypeFlags.Any) === 0;
   }
 
   /** A list of nobody knows what, of which each is a handle to the function that is called. */
@@ -164,7 +166,10 @@ function isOfNothing(node: TSESTree.Expression): boolean {
   return isNothing(node) || (node.type === AST_NODE_TYPES.CallExpression && node.callee.type === AST_NODE_TYPES.MemberExpression && isOfNothing(node.callee.object));
 }
 
-/** Whether a property of a literal is written after what is spread into it. */
-function isGivenAfter(node: TSESTree.SpreadElement, { properties }: TSESTree.ObjectExpression, name: string): boolean {
-  return properties.slice(properties.indexOf(node) + 1).some((one) => one.type === AST_NODE_TYPES.Property && ASTUtils.getPropertyName(one) === name);
+type Sibling = TSESTree.ObjectLiteralElement | TSESTree.JSXAttribute | TSESTree.JSXSpreadAttribute;
+
+/** What is written after something that is spread, into the same object or element. */
+function siblingsAfter(node: TSESTree.SpreadElement | TSESTree.JSXSpreadAttribute, parent: TSESTree.ObjectExpression | TSESTree.JSXOpeningElement): readonly Sibling[] {
+  const all: readonly Sibling[] = parent.type === AST_NODE_TYPES.ObjectExpression ? parent.properties : parent.attributes;
+  return all.slice(all.indexOf(node) + 1);
 }
