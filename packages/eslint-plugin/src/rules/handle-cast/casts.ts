@@ -41,7 +41,8 @@ export class Casts {
       const between = steps.map(({ typeAnnotation }) => this.held.within(this.types.typeOf(typeAnnotation))).find((found) => found !== undefined);
       if (between !== undefined) return { messageId: 'to', data: between };
       const side = this.sideOf(inner);
-      return side === undefined ? this.ofParts(node, before, after) : { messageId: 'from', data: side };
+      if (side !== undefined) return { messageId: 'from', data: side };
+      return isNothing(inner) ? undefined : this.ofParts(node, before, after);
     }
     const wasLive = from !== undefined && this.isLive(inner);
     const last = steps.at(-1)!.typeAnnotation;
@@ -110,9 +111,16 @@ function isOfPrimitives(type: ts.Type): boolean {
   return (type.isUnion() ? type.types : [type]).every(({ flags }) => (flags & PRIMITIVE) !== 0);
 }
 
-/** `[]`, `new Map()`, and a list with room for something: `new Array(512)`. */
+/** `[]`, `new Map()`, a record without anything: `Object.create(null)`, and a list with room for something: `new Array(512)`. */
 export function isNothing(node: TSESTree.Expression): boolean {
   if (node.type === AST_NODE_TYPES.ArrayExpression) return node.elements.length === 0;
+  if (node.type === AST_NODE_TYPES.CallExpression && node.callee.type === AST_NODE_TYPES.MemberExpression) return isEmptyObject(node, node.callee);
   if ((node.type !== AST_NODE_TYPES.NewExpression && node.type !== AST_NODE_TYPES.CallExpression) || node.callee.type !== AST_NODE_TYPES.Identifier) return false;
   return node.typeArguments === undefined && CONTAINERS.has(node.callee.name) && node.arguments.length < (node.callee.name === 'Array' ? 2 : 1);
+}
+
+/** `Object.create(null)` */
+function isEmptyObject({ arguments: [first, ...more] }: TSESTree.CallExpression, { object, property }: TSESTree.MemberExpression): boolean {
+  const isCreate = object.type === AST_NODE_TYPES.Identifier && object.name === 'Object' && property.type === AST_NODE_TYPES.Identifier && property.name === 'create';
+  return isCreate && more.length === 0 && first?.type === AST_NODE_TYPES.Literal && first.value === null;
 }

@@ -2,7 +2,7 @@ import ts from 'typescript';
 import { oncePer } from '../../once-per.js';
 import { pairs } from '../../pairs.js';
 import { Provenance } from '../../types/provenance.js';
-import { isReference, STRUCTURED, type Types } from '../../types/types.js';
+import { isReference, PRIMITIVE, STRUCTURED, type Types } from '../../types/types.js';
 import { Held } from './held.js';
 import type { Problem } from './messages.js';
 
@@ -31,8 +31,8 @@ export class Conversions {
     if (from !== undefined && to !== undefined) {
       return from.level !== undefined && to.level !== undefined && from.level !== to.level ? { messageId: 'to', data: { level: to.level } } : undefined;
     }
-    if (from !== undefined) return isNumber(after) ? { messageId: 'from', data: { level: from.level ?? 'page-table' } } : undefined;
-    if (to !== undefined) return isNumber(before) ? { messageId: 'to', data: { level: to.level ?? 'page-table' } } : undefined;
+    if (from !== undefined) return (after.flags & (PRIMITIVE | ts.TypeFlags.Any)) !== 0 ? { messageId: 'from', data: { level: from.level ?? 'page-table' } } : undefined;
+    if (to !== undefined) return (before.flags & (PRIMITIVE | ts.TypeFlags.Any | ts.TypeFlags.Unknown)) !== 0 ? { messageId: 'to', data: { level: to.level ?? 'page-table' } } : undefined;
     if ((before.flags & STRUCTURED) === 0 || (after.flags & STRUCTURED) === 0) return undefined;
     if (isReference(before) && isReference(after) && before.target === after.target) return this.first(pairs(this.checker.getTypeArguments(before), this.checker.getTypeArguments(after)), depth);
     const [called] = before.getCallSignatures();
@@ -58,7 +58,9 @@ export class Conversions {
 
   private first(parts: readonly (readonly [ts.Type, ts.Type])[], depth: number): Problem | undefined {
     for (const [before, after] of parts) {
-      const found = this.partsOf(this.checker.getNonNullableType(before), this.checker.getNonNullableType(after), depth + 1);
+      // Without undefined, what nobody knows would be some object.
+      const known = (before.flags & ts.TypeFlags.Unknown) === 0 ? this.checker.getNonNullableType(before) : before;
+      const found = this.partsOf(known, this.checker.getNonNullableType(after), depth + 1);
       if (found !== undefined) return found;
     }
     return undefined;
