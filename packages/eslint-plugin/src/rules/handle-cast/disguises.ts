@@ -23,8 +23,9 @@ export class Disguises {
   }
 
   private findsAnything(declaration: ts.SignatureDeclaration): boolean {
-    const signature = declaration.typeParameters === undefined ? undefined : this.checker.getSignatureFromDeclaration(declaration);
-    if (signature === undefined) return false;
+    const deciding = declaration.typeParameters === undefined ? makerOf(declaration) : declaration;
+    const signature = deciding === undefined ? undefined : this.checker.getSignatureFromDeclaration(declaration);
+    if (deciding === undefined || signature === undefined) return false;
     let returned = this.checker.getNonNullableType(signature.getReturnType());
     if (isReference(returned) && (this.checker.isArrayType(returned) || (returned.symbol as ts.Symbol | undefined)?.name === 'Promise')) {
       // An empty list of whatever is asked for is none; one of unknown things is.
@@ -35,12 +36,21 @@ export class Disguises {
     const result = returned.symbol as ts.Symbol | undefined;
     if (result === undefined || (returned.flags & ts.TypeFlags.TypeParameter) === 0) return false;
     // One of the class or the function around, as Map's V, was decided before.
-    if (!(declaration.typeParameters ?? []).some((parameter) => this.checker.getSymbolAtLocation(parameter.name) === result)) return false;
+    if (!(deciding.typeParameters ?? []).some((parameter) => this.checker.getSymbolAtLocation(parameter.name) === result)) return false;
     const mentions = (node: ts.Node): boolean => (ts.isIdentifier(node) && this.checker.getSymbolAtLocation(node) === result) || (ts.forEachChild(node, mentions) ?? false);
-    const ofParameters = declaration.parameters.some((parameter) => parameter.type !== undefined && mentions(parameter.type));
-    const ofOthers = (declaration.typeParameters ?? []).some((parameter) => parameter.constraint !== undefined && this.checker.getSymbolAtLocation(parameter.name) !== result && mentions(parameter.constraint));
+    const ofParameters = [...declaration.parameters, ...deciding.parameters].some((parameter) => parameter.type !== undefined && mentions(parameter.type));
+    const ofOthers = (deciding.typeParameters ?? []).some((parameter) => parameter.constraint !== undefined && this.checker.getSymbolAtLocation(parameter.name) !== result && mentions(parameter.constraint));
     return !ofParameters && !ofOthers;
   }
+}
+
+/**
+ * The function that a function of unknown things is made by, and that is asked for the type: `cast = <T>() => (x: unknown) => x as T`. What takes something that is
+ * known, or nothing, may have been given before what it returns.
+ */
+function makerOf({ parameters, parent }: ts.SignatureDeclaration): ts.SignatureDeclaration | undefined {
+  const isOfAnything = parameters.some(({ type }) => type !== undefined && (type.kind === ts.SyntaxKind.AnyKeyword || type.kind === ts.SyntaxKind.UnknownKeyword));
+  return isOfAnything ? ts.findAncestor(parent, ts.isFunctionLike) : undefined;
 }
 
 function isOfUnknown(node: ts.Node): boolean {
