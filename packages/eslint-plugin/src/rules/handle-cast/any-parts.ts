@@ -15,6 +15,8 @@ export class AnyParts {
   readonly isHeld: TypeTest;
   /** Whether a type is one of functions that take `any`. */
   readonly isTaken: TypeTest;
+  /** Whether it is one of functions that return `any`. One that takes whatever it is given too, as a stand-in does in tests, says nothing of anything. */
+  readonly isReturned: TypeTest;
   private readonly types: Types;
   private readonly checker: ts.TypeChecker;
   private readonly held: Held;
@@ -25,6 +27,16 @@ export class AnyParts {
     this.held = Held.of(types);
     this.isHeld = types.test((type) => this.findAny(type, 0));
     this.isTaken = types.test((type) => this.checker.getNonNullableType(type).getCallSignatures().some(({ parameters }) => parameters.some((one) => (this.checker.getTypeOfSymbol(one).flags & ts.TypeFlags.Any) !== 0)));
+    this.isReturned = types.test((type) => this.returnedBy(type).some((one) => (one.flags & ts.TypeFlags.Any) !== 0));
+  }
+
+  private returnedBy(type: ts.Type): ts.Type[] {
+    return type.getCallSignatures().flatMap((signature) => (signature.parameters.some(isRest) ? [] : [signature.getReturnType()]));
+  }
+
+  /** The handle that a function is wanted to return. */
+  wantedOf(type: ts.Type): HandleWithin | undefined {
+    return firstOf(this.returnedBy(this.checker.getNonNullableType(type)), (one) => this.held.wanted(one));
   }
 
   private findAny(type: ts.Type, depth: number): boolean {

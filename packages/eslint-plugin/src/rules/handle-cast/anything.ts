@@ -36,6 +36,7 @@ export class Anything {
   /** What is `any` where a handle, or a list of them, is wanted. */
   checkAny(node: TSESTree.Expression | null | undefined): void {
     if (node === null || node === undefined || (isPrimitive(node) && !isSum(node))) return;
+    if (this.checkReturned(node)) return;
     const mayHold = !LITERALS.has(node.type) && this.types.mayBe(node, this.anyParts.isHeld);
     if (!mayHold && !this.types.mayBeAny(node)) return;
     // What is expected is known sooner than what is given.
@@ -45,6 +46,16 @@ export class Anything {
     if (expected === undefined || wanted === undefined) return;
     const handle = this.types.isAny(node) ? wanted : mayHold ? this.heldAnyFor(node, given, expected) : undefined;
     if (handle !== undefined && !this.isToldAlready(node)) this.report(node, handle);
+  }
+
+  /** A function by its name that returns what is `any`, where one is expected that returns a handle: `entries = lines.map(JSON.parse)`. Returns: whether it is one. */
+  private checkReturned(node: TSESTree.Expression): boolean {
+    if ((node.type !== AST_NODE_TYPES.Identifier && node.type !== AST_NODE_TYPES.MemberExpression) || !this.types.mayBe(node, this.anyParts.isReturned)) return false;
+    const expected = this.checker.getContextualType(this.toTs.get(node) as ts.Expression);
+    const wanted = expected === undefined ? undefined : this.anyParts.wantedOf(expected);
+    const handle = wanted !== undefined && this.types.is(node, this.anyParts.isReturned) ? wanted : undefined;
+    if (handle !== undefined) this.report(node, handle);
+    return handle !== undefined;
   }
 
   /** The handle that is wanted where a list, a map, a record of nobody knows what is given. What is written as a literal is looked at part by part. */
