@@ -96,7 +96,9 @@ export class Provenance {
     const said = this.trace.written.typeNode(wanted.type, WHOLE, env, 0);
     // A type of functions that is generic itself, Listener<T>, says it on the way to it.
     const origin = said === 'unknown' ? this.trace.places.place(given, [`(${at})`], 0) : said;
-    return { origin, place: this.trace.written.typeNode(own.type, own.dotDotDotToken === undefined ? WHOLE : ['*'], NONE, 0) };
+    const meant = this.trace.written.typeNode(own.type, own.dotDotDotToken === undefined ? WHOLE : ['*'], NONE, 0);
+    // So does that of the function itself: `const read: Reader<EntryPtr<'pte'>>`.
+    return { origin, place: meant === 'unknown' ? this.trace.expressions.expression(given, [`(${at})`], 0) : meant };
   }
 
   /** What the class that a class extends, or an interface that it implements, says of parameter `at` of a method, and what the method's own parameter is meant for. */
