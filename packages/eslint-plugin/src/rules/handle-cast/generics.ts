@@ -24,6 +24,10 @@ export class Generics {
   /** What is wrong with a call that is a cast in disguise. */
   genericOf(node: TSESTree.CallExpression): Problem | undefined {
     const to = this.types.is(node, this.held.isWithin) ? this.held.within(this.types.typeOf(node)) : undefined;
+    if (to === undefined && saysWhat(node)) {
+      const record = this.recordOf(node);
+      if (record !== undefined) return record;
+    }
     if (to === undefined && !this.types.mayGiveHandle(node)) return undefined;
     const declaration = this.types.signatureOf(node)?.declaration;
     if (declaration === undefined || ts.isJSDocSignature(declaration)) return undefined;
@@ -40,4 +44,19 @@ export class Generics {
     if (!isAsked && !this.disguises.returnsAnything(declaration)) return undefined;
     return { messageId: 'generic', data: { direction: 'from', level: this.types.handleOf(node.arguments[given]!)?.level ?? 'page-table' } };
   }
+
+  /** What is wrong with a call that is asked for an object with handles in it: `read<Fault>('current')`. */
+  private recordOf(node: TSESTree.CallExpression): Problem | undefined {
+    const declaration = this.types.signatureOf(node)?.declaration;
+    if (declaration === undefined || ts.isJSDocSignature(declaration) || !this.disguises.returnsAnything(declaration)) return undefined;
+    const handle = this.held.wanted(this.types.typeOf(node));
+    return handle === undefined ? undefined : { messageId: 'generic', data: { direction: 'to', level: handle.level } };
+  }
+}
+
+/** Whether a call says what it is asked for, or is given to what does. */
+function saysWhat({ typeArguments, parent }: TSESTree.CallExpression): boolean {
+  if (typeArguments !== undefined) return true;
+  const given = parent.type === AST_NODE_TYPES.AwaitExpression ? parent.parent : parent;
+  return given.type === AST_NODE_TYPES.VariableDeclarator && given.id.typeAnnotation !== undefined;
 }
