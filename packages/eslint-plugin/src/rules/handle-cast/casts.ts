@@ -42,7 +42,7 @@ export class Casts {
       if (between !== undefined) return { messageId: 'to', data: between };
       const side = this.sideOf(inner);
       if (side !== undefined) return { messageId: 'from', data: side };
-      return isNothing(inner) ? undefined : this.ofParts(node, before, after);
+      return isNothing(inner) ? undefined : this.ofParts(node, inner, before, after);
     }
     const wasLive = from !== undefined && this.isLive(inner);
     const last = steps.at(-1)!.typeAnnotation;
@@ -77,7 +77,7 @@ export class Casts {
   }
 
   /** A cast of something that has handles in it: a field, a parameter, a type argument that is a handle on one side and a number on the other. */
-  private ofParts(node: Cast, before: ts.Type, after: ts.Type): Problem | undefined {
+  private ofParts(node: Cast, inner: TSESTree.Expression, before: ts.Type, after: ts.Type): Problem | undefined {
     const { parent } = node;
     if (after.flags & ts.TypeFlags.Any && parent.type === AST_NODE_TYPES.MemberExpression && !parent.computed && parent.object === node && parent.property.type === AST_NODE_TYPES.Identifier) {
       // (fault as any).ptep
@@ -91,7 +91,7 @@ export class Casts {
     const inRecord = named === undefined ? undefined : this.held.within(named);
     if (inRecord !== undefined) return this.isLiveNode(node.typeAnnotation) ? { messageId: 'to', data: inRecord } : undefined;
     const field = isAnything ? this.held.inField(this.checker.getNonNullableType(after)) : undefined;
-    return field === undefined ? this.parts.partsOf(this.checker.getNonNullableType(before), this.checker.getNonNullableType(after), 0) : { messageId: 'to', data: field };
+    return field === undefined ? this.parts.partsOf(this.checker.getNonNullableType(before), this.checker.getNonNullableType(after), 0, begunIn(inner)) : { messageId: 'to', data: field };
   }
 
   /** Whether a written type is that of a live handle, or of many; what is spelled `EntryPtr` is that of a value held aside. */
@@ -109,6 +109,12 @@ export class Casts {
 /** Whether a type is one of numbers, texts and the like alone. */
 function isOfPrimitives(type: ts.Type): boolean {
   return (type.isUnion() ? type.types : [type]).every(({ flags }) => (flags & PRIMITIVE) !== 0);
+}
+
+/** The fields of an object that are written as nothing yet: `{ pending: [], found: new Map() }`. */
+function begunIn(node: TSESTree.Expression): ReadonlySet<string> | undefined {
+  if (node.type !== AST_NODE_TYPES.ObjectExpression) return undefined;
+  return new Set(node.properties.flatMap((one) => (one.type === AST_NODE_TYPES.Property && one.key.type === AST_NODE_TYPES.Identifier && !one.computed && isNothing(one.value as TSESTree.Expression) ? [one.key.name] : [])));
 }
 
 /** `[]`, `new Map()`, a record without anything: `Object.create(null)`, and a list with room for something: `new Array(512)`. */

@@ -2,7 +2,7 @@ import ts from 'typescript';
 import { oncePer } from '../../once-per.js';
 import { pairs } from '../../pairs.js';
 import { Provenance } from '../../types/provenance.js';
-import { isReference, PRIMITIVE, STRUCTURED, type Types } from '../../types/types.js';
+import { isReference, STRUCTURED, type Types } from '../../types/types.js';
 import { Held } from './held.js';
 import type { Problem } from './messages.js';
 
@@ -22,7 +22,8 @@ export class Conversions {
     this.held = Held.of(types);
   }
 
-  partsOf(given: ts.Type, wanted: ts.Type, depth: number): Problem | undefined {
+  /** @param begun fields that are written as nothing yet */
+  partsOf(given: ts.Type, wanted: ts.Type, depth: number, begun?: ReadonlySet<string>): Problem | undefined {
     const [before, after] = [this.types.bound(given), this.types.bound(wanted)];
     // What is generic over families is cast to AnyArch and back: its handles are nobody's business there.
     if (before === after || depth > 3 || this.types.isFamily(before) || this.types.isFamily(after)) return undefined;
@@ -31,8 +32,8 @@ export class Conversions {
     if (from !== undefined && to !== undefined) {
       return from.level !== undefined && to.level !== undefined && from.level !== to.level ? { messageId: 'to', data: { level: to.level } } : undefined;
     }
-    if (from !== undefined) return (after.flags & (PRIMITIVE | ts.TypeFlags.Any)) !== 0 ? { messageId: 'from', data: { level: from.level ?? 'page-table' } } : undefined;
-    if (to !== undefined) return (before.flags & (PRIMITIVE | ts.TypeFlags.Any | ts.TypeFlags.Unknown)) !== 0 ? { messageId: 'to', data: { level: to.level ?? 'page-table' } } : undefined;
+    if (from !== undefined) return isValue(after) ? { messageId: 'from', data: { level: from.level ?? 'page-table' } } : undefined;
+    if (to !== undefined) return isValue(before) || (before.flags & ts.TypeFlags.Unknown) !== 0 ? { messageId: 'to', data: { level: to.level ?? 'page-table' } } : undefined;
     if ((before.flags & STRUCTURED) === 0 || (after.flags & STRUCTURED) === 0) return undefined;
     if (isReference(before) && isReference(after) && before.target === after.target) return this.first(pairs(this.checker.getTypeArguments(before), this.checker.getTypeArguments(after)), depth);
     const [called] = before.getCallSignatures();
@@ -45,7 +46,7 @@ export class Conversions {
       const same = property.flags & ts.SymbolFlags.Method ? undefined : before.getProperty(property.name);
       const named = same === undefined && this.held.within(this.checker.getTypeOfSymbol(property)) !== undefined && !this.held.isMeantAside(property, this.checker.getTypeOfSymbol(property)) ? before.getStringIndexType() : undefined;
       if (named !== undefined) return [[named, this.checker.getTypeOfSymbol(property)]];
-      if (same === undefined || [property, same].some((one) => this.provenance.ofMeant(one) === 'aside')) return [];
+      if (same === undefined || begun?.has(property.name) === true || [property, same].some((one) => this.provenance.ofMeant(one) === 'aside')) return [];
       return [[this.checker.getTypeOfSymbol(same), this.checker.getTypeOfSymbol(property)]];
     });
     const others = this.checker.getIndexTypeOfType(after, ts.IndexKind.String);
@@ -94,4 +95,9 @@ export class Conversions {
 /** What a handle is at run time, or may be of no type at all. */
 export function isNumber(type: ts.Type): boolean {
   return (type.flags & (ts.TypeFlags.Any | ts.TypeFlags.NumberLike | ts.TypeFlags.BigIntLike)) !== 0;
+}
+
+/** What is certainly no handle where one was cast from or to: a number, a text, or what may be of no type at all. Nothing yet, undefined or never, is not among it. */
+function isValue(type: ts.Type): boolean {
+  return isNumber(type) || (type.flags & (ts.TypeFlags.StringLike | ts.TypeFlags.BooleanLike)) !== 0;
 }
