@@ -48,9 +48,15 @@ export class Disguises {
  * The function that a function of unknown things is made by, and that is asked for the type: `cast = <T>() => (x: unknown) => x as T`. What takes something that is
  * known, or nothing, may have been given before what it returns.
  */
-function makerOf({ parameters, parent }: ts.SignatureDeclaration): ts.SignatureDeclaration | undefined {
-  const isOfAnything = parameters.some(({ type }) => type !== undefined && (type.kind === ts.SyntaxKind.AnyKeyword || type.kind === ts.SyntaxKind.UnknownKeyword));
-  return isOfAnything ? ts.findAncestor(parent, ts.isFunctionLike) : undefined;
+function makerOf(made: ts.SignatureDeclaration): ts.SignatureDeclaration | undefined {
+  const isOfAnything = made.parameters.some(({ type }) => type !== undefined && (type.kind === ts.SyntaxKind.AnyKeyword || type.kind === ts.SyntaxKind.UnknownKeyword));
+  if (!isOfAnything) return undefined;
+  let at: ts.Node = made;
+  while (ts.isParenthesizedExpression(at.parent) || ts.isParenthesizedTypeNode(at.parent)) at = at.parent;
+  const { parent } = at;
+  // What is in an object may be filled by what else is there.
+  if (ts.isReturnStatement(parent)) return ts.findAncestor(parent, ts.isFunctionLike);
+  return ts.isFunctionLike(parent) && (parent.type === at || (ts.isArrowFunction(parent) && parent.body === at)) ? parent : undefined;
 }
 
 function isOfUnknown(node: ts.Node): boolean {
