@@ -119,10 +119,11 @@ export class Expressions extends Part {
 
   private call(node: ts.CallExpression | ts.NewExpression, path: Path, step: number): Origin {
     const declaration = this.checker.getResolvedSignature(node)?.declaration;
-    if (ts.isNewExpression(node) && (declaration?.type === undefined || ts.isJSDocSignature(declaration))) {
-      const made = this.checker.getTypeAtLocation(node).symbol as ts.Symbol | undefined;
-      return made === undefined ? 'unknown' : this.trace.written.member(made, path, this.trace.generics.envOf(node), step);
-    }
+    const made = (): Origin => {
+      const symbol = this.checker.getTypeAtLocation(node).symbol as ts.Symbol | undefined;
+      return symbol === undefined ? 'unknown' : this.trace.written.member(symbol, path, this.trace.generics.envOf(node), step);
+    };
+    if (ts.isNewExpression(node) && (declaration?.type === undefined || ts.isJSDocSignature(declaration))) return made();
     if (declaration === undefined || ts.isJSDocSignature(declaration)) return 'unknown';
     if (declaration.type === undefined) {
       const returned = this.trace.declarations.returned(declaration, path, step);
@@ -130,7 +131,8 @@ export class Expressions extends Part {
     }
     if (declaration.type.kind === ts.SyntaxKind.ThisType && ts.isPropertyAccessExpression(node.expression)) return this.expression(node.expression.expression, path, step);
     const said = this.trace.written.typeNode(declaration.type, path, this.trace.generics.envOf(node), step);
-    // What a function was made from may say more than its type: `memo(() => buffer.at(0))()`.
-    return said === 'unknown' && ts.isCallExpression(node) ? this.expression(node.expression, ['()', ...path], step) : said;
+    if (said !== 'unknown') return said;
+    // What a function was made from may say more than its type, `memo(() => buffer.at(0))()`, and what a class extends more than what the constructor says that it makes.
+    return ts.isCallExpression(node) ? this.expression(node.expression, ['()', ...path], step) : made();
   }
 }

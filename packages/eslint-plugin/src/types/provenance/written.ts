@@ -35,7 +35,7 @@ export class WrittenTypes extends Part {
   private written(node: ts.TypeNode, path: Path, env: Env, step: number): Origin {
     const [at, ...rest] = path;
     if (ts.isParenthesizedTypeNode(node) || ts.isTypeOperatorNode(node) || ts.isOptionalTypeNode(node) || ts.isRestTypeNode(node) || ts.isNamedTupleMember(node)) return this.typeNode(node.type, path, env, step);
-    if (ts.isUnionTypeNode(node) || (ts.isIntersectionTypeNode(node) && at !== undefined)) return (ts.isUnionTypeNode(node) ? node.types : this.having(node, at ?? '')).map((one) => this.typeNode(one, path, env, step)).reduce<Origin>(either, 'unknown');
+    if (ts.isUnionTypeNode(node) || ts.isIntersectionTypeNode(node)) return (ts.isUnionTypeNode(node) || at === undefined ? node.types : this.having(node, at)).map((one) => this.typeNode(one, path, env, step)).reduce<Origin>(either, 'unknown');
     if (ts.isTypeQueryNode(node)) {
       const symbol = this.checker.getSymbolAtLocation(node.exprName);
       return symbol === undefined ? 'unknown' : this.trace.declarations.symbol(symbol, path, step);
@@ -132,17 +132,22 @@ export class WrittenTypes extends Part {
       return arguments_.map((one) => this.typeNode(one, path, env, step)).reduce<Origin>(either, 'unknown');
     }
     if (at === undefined) return this.byType(node);
-    if (original.declarations?.some((one) => this.isLib(one)) === true) {
-      if (original.name.endsWith('Map')) {
-        if (at === '%key' || at === '%value') return argument(at === '%key' ? 0 : 1, rest);
-        return at === '*' && (rest[0] === '0' || rest[0] === '1') ? argument(Number(rest[0]), rest.slice(1)) : 'unknown';
-      }
-      if (isPromise(original.name)) return at === '%await' ? argument(0, rest) : 'unknown';
-      if (isElement(at)) return argument(0, rest);
-    }
+    const held = this.inContainer(original, path);
+    if (held !== undefined) return held.at === undefined ? 'unknown' : argument(held.at, held.rest);
     const said = this.member(original, path, inner, step);
     // A list of somebody's own: what it is of.
     return said === 'unknown' && at === '*' ? arguments_.map((one) => this.typeNode(one, rest, env, step)).reduce<Origin>(either, 'unknown') : said;
+  }
+
+  /** The type argument of a list, a map or a promise of the language that a way leads to, and the rest of the way; undefined of what is none. */
+  private inContainer(generic: ts.Symbol, [at = '', ...rest]: Path): { readonly at: number | undefined; readonly rest: Path } | undefined {
+    if (generic.declarations?.some((one) => this.isLib(one)) !== true) return undefined;
+    if (generic.name.endsWith('Map')) {
+      if (at === '%key' || at === '%value') return { at: at === '%key' ? 0 : 1, rest };
+      return { at: at === '*' && (rest[0] === '0' || rest[0] === '1') ? Number(rest[0]) : undefined, rest: rest.slice(1) };
+    }
+    if (isPromise(generic.name)) return { at: at === '%await' ? 0 : undefined, rest };
+    return isElement(at) ? { at: 0, rest } : undefined;
   }
 
   /** `Parameters<typeof f>[0]`, `ConstructorParameters<typeof C>[0]` */
@@ -186,7 +191,10 @@ export class WrittenTypes extends Part {
       const extended = this.checker.getSymbolAtLocation(base.expression);
       if (extended === undefined) continue;
       const original = this.types.resolved(extended);
-      const find = (): Origin => this.member(original, path, this.trace.generics.parametersOf(original, base.typeArguments ?? [], env), step + 1);
+      // class Saved extends Map<bigint, EntryPtr<'pte'>>
+      const held = this.inContainer(original, path);
+      const argument = held?.at === undefined ? undefined : base.typeArguments?.[held.at];
+      const find = (): Origin => held !== undefined && argument !== undefined ? this.typeNode(argument, held.rest, env, step) : this.member(original, path, this.trace.generics.parametersOf(original, base.typeArguments ?? [], env), step + 1);
       // Interfaces that extend several may lead to one of them on many ways.
       const found = base.typeArguments === undefined ? this.trace.remember(base, path, step, find) : find();
       if (found !== 'unknown') return found;
