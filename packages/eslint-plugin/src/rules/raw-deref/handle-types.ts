@@ -37,10 +37,12 @@ export class HandleTypes {
     this.types = types;
     this.checker = types.checker;
     const isHandle = (type: ts.Type | undefined): boolean => type !== undefined && types.handle(type) !== undefined;
+    // What a type is awaited as takes the compiler long.
+    const returnsHandle = (type: ts.Type): boolean => isHandle(type) || (types.container(type)?.name === 'Promise' && isHandle(types.awaited(type)));
     this.held = types.test((type) => this.heldBy(type).some((part) => types.handle(part.type) !== undefined));
     this.had = types.test((type) => this.findHandles(type));
     this.called = types.test((type) => (type.flags & PRIMITIVE) === 0 && type.getCallSignatures().length > 0);
-    this.returned = types.test((type) => type.getCallSignatures().some((signature) => isHandle(types.awaited(signature.getReturnType()))));
+    this.returned = types.test((type) => type.getCallSignatures().some((signature) => returnsHandle(signature.getReturnType())));
     this.given = types.test((type) => this.givenTo(type.getCallSignatures()[0]).some(([, one]) => types.handle(one) !== undefined));
   }
 

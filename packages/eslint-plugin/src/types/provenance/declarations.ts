@@ -7,6 +7,8 @@ import { isElement, isOverriding, isParameter, takenBy, type Path } from './path
 
 /** What variables, fields, parameters and functions are meant for: by what they are declared as, or else by what they are given. */
 export class Declarations extends Part {
+  private readonly assignments = new Map<ts.VariableDeclaration, readonly ts.BinaryExpression[]>();
+
   symbol(symbol: ts.Symbol, path: Path, step: number): Origin {
     const declarations = this.types.resolved(symbol).declarations ?? [];
     return declarations.map((declaration) => this.declaration(declaration, path, step)).reduce(either, 'unknown');
@@ -87,8 +89,16 @@ export class Declarations extends Part {
   }
 
   private assignmentsTo(declaration: ts.VariableDeclaration): readonly ts.BinaryExpression[] {
-    const { name } = declaration;
-    if (!ts.isIdentifier(name) || (ts.getCombinedNodeFlags(declaration) & ts.NodeFlags.Const) !== 0) return [];
+    let found = this.assignments.get(declaration);
+    if (found === undefined) {
+      const { name } = declaration;
+      found = ts.isIdentifier(name) && (ts.getCombinedNodeFlags(declaration) & ts.NodeFlags.Const) === 0 ? this.findAssignments(declaration, name) : [];
+      this.assignments.set(declaration, found);
+    }
+    return found;
+  }
+
+  private findAssignments(declaration: ts.VariableDeclaration, name: ts.Identifier): readonly ts.BinaryExpression[] {
     const symbol = this.checker.getSymbolAtLocation(name);
     const found: ts.BinaryExpression[] = [];
     const visit = (node: ts.Node): void => {
