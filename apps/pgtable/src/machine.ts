@@ -213,11 +213,12 @@ export class Machine {
     const covering = candidates.filter(covers);
     const given = covering.find(({ source }) => source === 'given');
     if (given !== undefined) return this.openRoot(given);
-    const [wanted] = [...covering.filter(preferred), ...(anyOther ? covering : [])];
+    const wanted = covering.find(preferred) ?? (anyOther ? covering[0] : undefined);
+    if (wanted === undefined) return undefined;
     const isThere = ({ table }: RootCandidate): boolean => this.memory.stateOf(table) === 'present';
-    const found = covering.find((candidate) => preferred(candidate) && isThere(candidate)) ?? (anyOther ? covering.find(isThere) : undefined) ?? wanted;
-    if (found === undefined || wanted === undefined) return undefined;
-    if (found.role !== wanted.role && !this.isToldOfLostRoot) {
+    // Only the kernel's half is the same in other roots; and a second kernel is another one.
+    const found = !anyOther || isThere(wanted) ? wanted : (covering.find((candidate) => !preferred(candidate) && isThere(candidate)) ?? wanted);
+    if (found !== wanted && !this.isToldOfLostRoot) {
       this.isToldOfLostRoot = true;
       this.warn?.(`the ${wanted.role} root table at ${hexAddress(wanted.table)} is not in the dump: the ${found.role} one at ${hexAddress(found.table)} is taken in its place`);
     }

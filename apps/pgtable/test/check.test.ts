@@ -59,6 +59,18 @@ describe('writable and executable pages', () => {
       expect((await pgtable(['ptdump', cut, '--root', 'kernel'])).out).toContain('page tables not in the dump');
     });
 
+    test('is not taken for another: neither a second kernel nor another process stands in', async () => {
+      const second = scratch.write('second.elf', x86Elf([vmcoreinfo(x86Vmcoreinfo('6.12.1', 0x200000, 0)), vmcoreinfo(x86Vmcoreinfo('6.12.1-crash', 0x1000, 0))]));
+      expect((await pgtable(['roots', second])).lines.filter((line) => /^\d/.test(line))).toHaveLength(2);
+      const kernel = await pgtable(['ptdump', second]);
+      expect(kernel.out).toBe((await pgtable(['ptdump', second, '--root', '1'])).out);
+      expect(kernel.out).not.toBe((await pgtable(['ptdump', second, '--root', '2'])).out);
+      expect(kernel.err).not.toContain('taken in its place');
+      const others = scratch.write('others.elf', x86Elf([qemuNote({ cr3: 0x300000n, cr4: 0x20n }), CURRENT]));
+      expect((await pgtable(['roots', others])).lines.filter((line) => /^\d/.test(line))).toHaveLength(2);
+      expect((await pgtable(['vtop', others, '--user', '1abc'])).lines.slice(0, 2)).toEqual(['0x0000000000001abc -> absent', '  root 0x0000000000300000 (current, x86 4-level)']);
+    });
+
     test("is checked in the kernel's half, because a process may have such pages", async () => {
       for (const file of [cut, scratch.write('noted.elf', x86Elf([CURRENT]))]) {
         const { code, lines, err } = await pgtable(['check', file]);

@@ -333,7 +333,7 @@ class KdumpMemory implements PhysicalMemory {
       const size = view.getUint32(from + 8, littleEndian);
       const flags = view.getUint32(from + 12, littleEndian);
       // An incomplete dump has descriptors that were never filled in.
-      if (offset === 0 || offset + size > source.size || source.isLost?.(offset, size) === true) {
+      if (offset === 0 || offset + size > source.size) {
         lost(piece);
         return;
       }
@@ -341,6 +341,11 @@ class KdumpMemory implements PhysicalMemory {
       const sound = compression === undefined ? flags === 0 && size === blockSize : size > 0 && size <= blockSize;
       if (!sound) {
         this.#tell(pieces, piece, `has ${size} bytes and flags ${hex(flags)}`);
+        lost(piece);
+        return;
+      }
+      // Asked only now that the size is that of a page: it takes as long as there are records in it.
+      if (source.isLost?.(offset, size) === true) {
         lost(piece);
         return;
       }
