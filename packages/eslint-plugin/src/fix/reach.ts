@@ -76,9 +76,9 @@ function inReach(context: Context, typed: Typed, node: TSESTree.Node, fits: (typ
         const { name } = definition;
         if (name.type !== AST_NODE_TYPES.Identifier) return false;
         const isParameter = definition.type === TSESLint.Scope.DefinitionType.Parameter;
-        // A variable is there from after its declaration on; one of an outer scope is taken to be there.
         // What a parameter is where it is left out knows those before it alone.
         if (isParameter && name.range[0] > node.range[0]) return false;
+        // A variable is there from after its declaration on; one of an outer scope is taken to be there.
         if (!isParameter && definition.node.range[1] > node.range[0] && variable.scope.variableScope === context.sourceCode.getScope(node).variableScope) return false;
         return fits(typed.typeOf(name), variable.name) && !isNullable(typed.typeOf(name));
       })
