@@ -28,7 +28,7 @@ export class Reasons {
   }
 
   /** The same by where a node stands. @param seen functions that were asked about on the way here: they may call each other */
-  private lockless(node: TSESTree.Node, seen = new Set<TSESTree.Node>()): string | undefined {
+  private lockless(node: TSESTree.Node, seen: readonly TSESTree.Node[] = []): string | undefined {
     if (this.locks.isUnderLock(node)) return undefined;
     const section = this.locks.sectionAround(node);
     if (section !== undefined) return section;
@@ -37,14 +37,14 @@ export class Reasons {
     if (this.marks.isMarked(around)) return 'this function is marked @lockless';
     const walk = this.walks.walkOf(around);
     if (walk !== undefined) return runsAround(around) && this.locks.isUnderLockAround(around) ? undefined : walk;
-    if (seen.has(around)) return undefined;
-    seen.add(around);
+    if (seen.length > MAX_CALLS || seen.includes(around)) return undefined;
+    const way = [...seen, around];
     const calls = this.callsOf(around);
     // A function of a function runs where that calls it.
-    if (around.type === AST_NODE_TYPES.FunctionDeclaration) return everyOne(calls.map((call) => this.lockless(call, seen)));
+    if (around.type === AST_NODE_TYPES.FunctionDeclaration) return everyOne(calls.map((call) => this.lockless(call, way)));
     if (calls.length > 0 && calls.every((call) => this.locks.isUnderLock(call))) return undefined;
     // A function that is written where it is used runs there, or is handed on: what holds around it holds in it.
-    return runsAround(around) ? this.lockless(around, seen) : undefined;
+    return runsAround(around) ? this.lockless(around, way) : undefined;
   }
 
   /** The calls of a function that is declared in another one, where nothing else is done with it; those that it makes of itself left out. */
@@ -83,6 +83,9 @@ export class Reasons {
     return variable.references.flatMap((reference) => (reference.isWrite() ? (reference.writeExpr ? this.mappedBy(reference.writeExpr, seen) : ['']) : []));
   }
 }
+
+/** How many functions that call each other are followed: each may be called at several places. */
+const MAX_CALLS = 4;
 
 /** `{}`, `undefined`, `null`: what has no handle. */
 function isNothing(node: TSESTree.Expression): boolean {
