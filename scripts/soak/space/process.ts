@@ -1,5 +1,5 @@
 import type { TableHandles } from '@pgtable/core';
-import { pagemapRead, readUser, VmaFlags, writeUser, type Kernel, type Mm } from '../../../packages/mm/src/index.js';
+import { FrameType, FrameWord, pagemapRead, readUser, VmaFlags, writeUser, type Kernel, type Mm } from '../../../packages/mm/src/index.js';
 import type { Memory } from './memory.js';
 
 /* A plain model of a part of an address space that one thread alone changes: it knows no VMAs, tables, frames or references. */
@@ -81,7 +81,10 @@ export class Process {
       expectFault(this.memory, () => { writeUser(mm, this.at(page) + WORD * 4, value); }, `a write to page ${page} of address space ${mm.id}`);
       return;
     }
-    if (!this.memory.done(() => { writeUser(mm, this.at(page) + WORD * 4, value); })) return;
+    if (!this.memory.done(() => { writeUser(mm, this.at(page) + WORD * 4, value); })) {
+      this.noteCopies(page, 1);
+      return;
+    }
     // The other word is to go with it. Another thread may have forked meanwhile, so that the page has to be copied now.
     this.memory.insist(() => { writeUser(mm, this.at(page) + this.pageBytes - 4, sealOf(value)); });
     this.written(cell, value);
@@ -99,18 +102,31 @@ export class Process {
     if (words !== undefined) this.expect(page, cell, ...words);
   }
 
-  /** Compares a page with what is in a frame. @param write it is written, too */
-  inFrame(page: number, pfn: number, write?: number): void {
+  /** Compares a page with what is in a frame. */
+  inFrame(page: number, pfn: number): void {
+    const { ram } = this.kernel.frames;
+    const [first, last] = this.wordsOf(pfn);
+    this.expect(page, this.mapped(page, pfn), Atomics.load(ram, first), Atomics.load(ram, last));
+  }
+
+  /** Writes to the frame of a page. */
+  writeFrame(page: number, pfn: number, value: number): void {
+    const { ram } = this.kernel.frames;
+    const [first, last] = this.wordsOf(pfn);
+    Atomics.store(ram, first, value);
+    Atomics.store(ram, last, sealOf(value));
+    this.written(this.mapped(page, pfn), value);
+  }
+
+  /** A write to these pages was refused for want of memory: those that it had copied already are the process's own, and what becomes of the file does not show in them any more. */
+  noteCopies(page: number, pages: number): void {
     const { frames } = this.kernel;
-    const cell = this.cells[page];
-    if (cell === undefined) throw new Error(`page ${page} is mapped to frame ${pfn}, and should not be`);
-    const first = (pfn * this.pageBytes - frames.base) / 4;
-    const last = first + this.pageBytes / 4 - 1;
-    this.expect(page, cell, Atomics.load(frames.ram, first + WORD), Atomics.load(frames.ram, last));
-    if (write === undefined) return;
-    Atomics.store(frames.ram, first + WORD, write);
-    Atomics.store(frames.ram, last, sealOf(write));
-    this.written(cell, write);
+    for (let at = page; at < page + pages; at++) {
+      const cell = this.cells[at];
+      if (cell?.file === undefined || cell.shared || cell.own !== undefined) continue;
+      const pfn = this.frameOf(at);
+      if (pfn !== undefined && frames.read(frames.head(pfn), FrameWord.Type) === FrameType.Anon) cell.own = this.content(cell);
+    }
   }
 
   /** The frame of a page that is mapped by an entry of its own or a huge one; undefined: none. */
@@ -153,6 +169,18 @@ export class Process {
       const found = this.memory.unlessShort(() => readUser(this.mm, address));
       if (found !== undefined && found !== value) throw new Error(`the word at 0x${address.toString(16)} of address space ${this.mm.id}, a child, was ${value} at the fork and is ${found}: somebody else writes to it`);
     }
+  }
+
+  private mapped(page: number, pfn: number): Cell {
+    const cell = this.cells[page];
+    if (cell === undefined) throw new Error(`page ${page} is mapped to frame ${pfn}, and should not be`);
+    return cell;
+  }
+
+  /** The two words of a frame that are used. */
+  private wordsOf(pfn: number): readonly [number, number] {
+    const first = (pfn * this.pageBytes - this.kernel.frames.base) / 4;
+    return [first + WORD, first + this.pageBytes / 4 - 1];
   }
 
   private expect(page: number, cell: Cell, value: number, seal: number): void {

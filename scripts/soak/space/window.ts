@@ -210,10 +210,15 @@ export class Window {
     while (count < Math.min(pages, MAX_GUP) && process.allows(page + count, write)) count++;
     if (count === 0) return;
     const got = this.memory.unlessShort(() => getUserPagesFast(mm, process.at(page), count, write));
-    if (got === undefined) return;
+    if (got === undefined) {
+      if (write) process.noteCopies(page, count);
+      return;
+    }
     try {
       if (got.length !== count && !this.memory.scarce) throw new Error(`GUP got ${got.length} pages of ${count} at 0x${process.at(page).toString(16)} of address space ${mm.id}`);
-      got.forEach((pfn, at) => { process.inFrame(page + at, pfn, write ? ++this.value : undefined); });
+      // First all are compared: what is written to a page of the file does not show in a copy of it that was made for a later page.
+      got.forEach((pfn, at) => { process.inFrame(page + at, pfn); });
+      if (write) got.forEach((pfn, at) => { process.writeFrame(page + at, pfn, ++this.value); });
     } finally {
       putPages(mm, got, write);
     }
@@ -263,7 +268,11 @@ export class Window {
   close(): void {
     for (const { mm } of this.processes.splice(1)) mm.mmput();
     const [{ mm, cells }] = this.processes as [Process];
-    munmap(mm, this.base, cells.length * mm.pageBytes);
+    const end = this.base + cells.length * mm.pageBytes;
+    // VMAs that reach into other windows are split, for which there may be one too many: so first those that do not.
+    const inside = reading(mm, () => mm.vmas(this.base, end).filter((vma) => vma.start >= this.base && vma.end <= end).map((vma) => ({ start: vma.start, bytes: vma.end - vma.start })));
+    for (const { start, bytes } of inside) munmap(mm, start, bytes);
+    this.memory.insist(() => { munmap(mm, this.base, end - this.base); });
   }
 
   /** There was no memory for what was to come to a place: what was there is gone, or all of it is there still. */
