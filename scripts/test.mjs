@@ -48,9 +48,10 @@ if (check('install and build', { ok: installAndBuild(), lines: [] })) {
   check('a program that the lint converts', await script('downstream'));
   check('layers', await watch(process.execPath, ['scripts/check-layers.mjs']));
   await unitTests();
-  check('fuzz', await script('fuzz', '--runs', '20000'));
+  // With one seed: a change is judged by what it does, not by the clock. Other seeds are drawn where these are run by hand.
+  check('fuzz', await script('fuzz', '--runs', '20000', '--seed', '1'));
   check('threads that share tables', await script('soak', '--only', 'accessors', '--reads', '20000000'));
-  check('threads that share address spaces', await script('soak', '--only', 'spaces', '--seconds', '60'));
+  check('threads that share address spaces', await script('soak', '--only', 'spaces', '--seconds', '60', '--seed', '1'));
   check('faults of the model are found', await script('faults', '--quick'));
   check('threads in every interleaving', await script('races', '--quick'));
   check("QEMU's translation of what was written", await script('qemu'));
