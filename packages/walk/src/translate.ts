@@ -101,7 +101,7 @@ export class Translator<H extends HandleFamily = HandleFamily> {
       return 'address not translated by this root';
     }
     this.root ??= arch.rootTable(root);
-    if (this.root === undefined) return this.needs(root.top, root.table, root.first, root.end);
+    if (this.root === undefined) return this.needs(root.top, root.table, root.first, root.end, page - window.start + window.index * 2 ** geometryOf(arch.geometry, root.top).shift);
 
     let table = this.root;
     let tablePa = root.table;
@@ -142,8 +142,8 @@ export class Translator<H extends HandleFamily = HandleFamily> {
         return 'beyond table length';
       }
       const child = childOf(arch, table, index);
-      if (child === undefined) return this.needs(levelBelow(arch, table.level) ?? 'pte', pa, first, end);
-      if (this.loader?.isPartial(child.level, pa, first, end) === true) return this.needs(child.level, pa, first, end);
+      if (child === undefined) return this.needs(levelBelow(arch, table.level) ?? 'pte', pa, first, end, page - tableVa - index * bytes);
+      if (this.loader?.isPartial(child.level, pa, first, end) === true) return this.needs(child.level, pa, first, end, page - tableVa - index * bytes);
       inherited = arch.inherit(inherited, table.level, lo, hi);
       tableVa += index * bytes;
       table = child;
@@ -168,7 +168,14 @@ export class Translator<H extends HandleFamily = HandleFamily> {
     };
   }
 
-  private needs(level: Level, address: number, first: number, end: number): StopReason {
+  /** @param offset of the address from the first one that the table's entry 0 translates */
+  private needs(level: Level, address: number, first: number, end: number, offset: number): StopReason {
+    const index = Math.floor(offset / 2 ** geometryOf(this.space.arch.geometry, level).shift);
+    if (index < first || index >= end) {
+      // What a table's length cuts off is nothing, whatever the table holds.
+      this.status = 'unmapped';
+      return 'beyond table length';
+    }
     const missing = this.loader?.missingTable(level, address);
     this.status = missing === undefined ? 'unloaded' : 'absent';
     this.neededLevel = level;

@@ -1,7 +1,7 @@
 import { PgtableError, TableMemory } from '@pgtable/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { TableLoader, tablePages, translateBatch, Translator, vaRange, wholeSpace, type LoadProgress } from '../src/index.js';
+import { BATCH_STATUSES, TableLoader, tablePages, translateBatch, Translator, vaRange, wholeSpace, type LoadProgress } from '../src/index.js';
 import { ABSENT, machine, OUTSIDE, randomMachine, randomTables, ROOT, see } from './machine.js';
 import { leaf, tableEntry, toyArch, toyRoot, TOY_W } from './toy.js';
 
@@ -140,6 +140,24 @@ describe('TableLoader', () => {
     expect(made.memory.calls).toEqual([[ROOT]]);
     expect(made.loader.missingTables()).toEqual([]);
     expect(new Translator(made.space, made.loader).explain(0n).reason).toBe('beyond table length');
+  });
+
+  it('says of what a length cuts off that it is not mapped, though the table is not there, and reads nothing for it', async () => {
+    // The first four entries and the last four do not exist.
+    const made = machine({ [ROOT]: { 0: tableEntry(0x2000, TOY_W, 4, 4) } }, ROOT, {}, { ...toyRoot(ROOT), end: 4 });
+    made.memory.leaveOut(0x2000);
+    const translator = new Translator(made.space, made.loader);
+    const [before, after, beyondRoot, between] = [3, 12, 4 * 16, 8].map((index) => index * 2 ** 16);
+    const cut = await translateBatch(translator, made.loader, Float64Array.of(before!, after!, beyondRoot!));
+    expect(Array.from(cut.status, (status) => BATCH_STATUSES[status])).toEqual(['unmapped', 'unmapped', 'unmapped']);
+    expect(made.memory.calls).toEqual([[ROOT]]);
+    expect((await translateBatch(translator, made.loader, Float64Array.of(between!))).status[0]).toBe(BATCH_STATUSES.indexOf('absent'));
+    for (const address of [before!, after!, beyondRoot!]) expect(translator.explain(BigInt(address))).toMatchObject({ status: 'unmapped', reason: 'beyond table length' });
+    // The same of a root that is not there.
+    const without = machine({}, ROOT, {}, { ...toyRoot(ROOT), end: 4 });
+    without.memory.leaveOut(ROOT);
+    const { status } = await translateBatch(new Translator(without.space, without.loader), without.loader, Float64Array.of(beyondRoot!, 0));
+    expect(Array.from(status, (at) => BATCH_STATUSES[at])).toEqual(['unmapped', 'absent']);
   });
 
   it('reads no more of a small root than there is', async () => {
