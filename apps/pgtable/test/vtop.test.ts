@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { pgtable, SAMPLE, Scratch } from './harness.js';
-import { ARM64_FLAGS, arm64Elf, arm64Vmcoreinfo, vmcoreinfo, X86_FLAGS, x86Elf, X86_MEMORY } from './machines.js';
+import { ARM64_FLAGS, arm64Elf, arm64Vmcoreinfo, vmcoreinfo, X86_FLAGS, x86Elf, X86_MEMORY, x86Vmcoreinfo } from './machines.js';
 
 const scratch = new Scratch();
 const x86 = scratch.write('x86.elf', x86Elf());
@@ -88,6 +88,18 @@ describe('one address, with every level', () => {
     expect(listed.err).toContain('1 not in the dump, 1 outside of memory');
     expect(listed.lines.filter((line) => line.includes('not in the dump')).map((line) => line.slice(0, 37))).toEqual(['0x0000000000400000-0x0000000000600000', '0xffff888000000000-0xffff888000200000']);
   });
+});
+
+test('an address that no table of the machine could translate is not canonical, though the root of processes is not known', async () => {
+  const dump = scratch.write('kernel-only.elf', x86Elf([vmcoreinfo(x86Vmcoreinfo('6.12.0', 0x1000, 0))]));
+  const addresses = ['1abc', '7fffffffffff', '800000000000', '1234567890abcdef', '8000000000000000', 'ffff888000000000'];
+  const { lines } = await pgtable(['vtop', dump, '--format', 'json', ...addresses]);
+  expect(lines.map((line) => json(line).status)).toEqual(['absent', 'absent', 'non-canonical', 'non-canonical', 'non-canonical', 'mapped']);
+  const listed = await pgtable(['vtop', dump, '-'], { input: addresses.join('\n') });
+  expect(listed.lines.map((line) => line.split('\t')[1])).toEqual(['absent', 'absent', 'non-canonical', 'non-canonical', 'non-canonical', '0x10000']);
+  const words = await pgtable(['vtop', dump, '1abc', '1234567890abcdef']);
+  expect(words.lines[0]).toMatch(/^0x0000000000001abc absent: the root table for user addresses is not known: .*--cr3/);
+  expect(words.lines[1]).toBe('0x1234567890abcdef non-canonical: not an address that this machine translates');
 });
 
 describe('where the dump and the addresses are told apart', () => {

@@ -54,7 +54,16 @@ export class Lookup {
   /** The answer for an address that no known root translates: not canonical, or the root that would is not in the dump. */
   statusWithout(address: bigint): 'absent' | 'non-canonical' {
     const half: Half = address >> 63n === 0n ? 'user' : 'kernel';
-    return this.lacks.includes(half) ? 'absent' : 'non-canonical';
+    return this.lacks.includes(half) && !this.isOutOfRoom(address, half) ? 'absent' : 'non-canonical';
+  }
+
+  /**
+   * Whether a known root has room for addresses of this half and none for this one. Where a root has both halves (x86, riscv), those of
+   * processes have the same room, so another one would not translate the address either.
+   */
+  private isOutOfRoom(address: bigint, half: Half): boolean {
+    const rooms = this.parts.map(({ opened }) => opened.space.root.windows).filter((windows) => windows.some((window) => window.half === half));
+    return rooms.length > 0 && !rooms.flat().some(({ start, end }) => address >= start && address < end);
   }
 
   reasonWithout(address: bigint): string {
