@@ -61,6 +61,21 @@ it('refuses requests that cannot be', () => {
   });
 });
 
+it('does nothing with ranges of no bytes where the kernel does nothing, and unmaps none that processes do not have', () => {
+  run((kernel, mm, page) => {
+    const start = map(mm, 2, WRITE);
+    writeUser(mm, start, 7);
+    const { end } = mm.root.windows[0]!;
+    expect([
+      codeOf(() => { mprotect(mm, start, 0, READ); }), codeOf(() => { mprotect(mm, start + 1, 0, READ); }), codeOf(() => { mprotect(mm, 0, 0, READ); }),
+      codeOf(() => { madvise(mm, start, 0, 'dontneed'); }), codeOf(() => { madvise(mm, start + 1, 0, 'dontneed'); }), codeOf(() => { madvise(mm, 0, 0, 'collapse'); }),
+      codeOf(() => { munmap(mm, start, 0); }), codeOf(() => mremap(mm, start, page, 0)), codeOf(() => { mprotect(mm, start, -1, READ); }), codeOf(() => { mprotect(mm, start, Number.NaN, READ); }),
+      codeOf(() => { munmap(mm, start, end - start + 1); }), codeOf(() => { munmap(mm, start, 2 ** 64); }), codeOf(() => { munmap(mm, end, page); }), codeOf(() => { munmap(mm, start + page, end - start - page); }),
+    ]).toEqual(['nothing', 'EINVAL', 'nothing', 'nothing', 'EINVAL', 'nothing', 'EINVAL', 'EINVAL', 'EINVAL', 'EINVAL', 'EINVAL', 'EINVAL', 'EINVAL', 'nothing']);
+    expect([areas(mm), readUser(mm, start)]).toEqual([[`${start / page} +1 0x3`], 7]);
+  });
+});
+
 it('respects what a VMA may have, may not lose, and may not become', () => {
   run((kernel, mm, page) => {
     mm.lock.writeLock();

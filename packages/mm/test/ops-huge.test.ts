@@ -2,7 +2,7 @@ import { pmdLeaf, pmdMkuffdWp, pmdpGetOnce, pmdpInvalidate, pmdPresent, pmdUffdW
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   cleanRecordRange, clearYoung, fork, hugePmdBytes, madvise, MmCounter, mmFindPmd, mprotect, mremap, munmap, pagemapRead, pmdLock, pteOffsetMapLock, pteUnmapUnlock, readUser as load, setCurrentThread, setHugePolicy,
-  writeUser as store,
+  VmaFlags, writeUser as store,
 } from '../src/index.js';
 import { FrameFlag, FrameWord } from '../src/frames/memmap.js';
 import { ALL, areas, boot, HUGE, map, quiet, READ, reading, shape, WRITE, type Machine, type Space } from './ops-machine.js';
@@ -263,6 +263,64 @@ describe.each(HUGE)('huge pages of $name', (configuration) => {
       madvise(mm, start, size, 'collapse');
       expect(isHuge(mm, start)).toBe(true);
       expect(words(mm, start, size)).toEqual([0, 2, 0]);
+    });
+  });
+
+  it('are made by advice of each VMA by itself, and nothing that is there keeps another VMA from it', () => {
+    run((kernel, mm, start, size) => {
+      const { pageBytes } = mm;
+      munmap(mm, start, 2 * size);
+      setHugePolicy(kernel, { pmd: 'never', mthp: 'never', orders: [] });
+      // Two VMAs of one huge page and a half each: of the middle one each has a half.
+      const half = size / 2;
+      const first = map(mm, 3 * half / pageBytes, WRITE, { address: start - size, fixed: true });
+      map(mm, 3 * half / pageBytes, WRITE, { address: first + 3 * half, fixed: true, flags: VmaFlags.Locked });
+      for (let at = 0; at < 6; at++) writeUser(mm, first + at * half, at + 1);
+      madvise(mm, first, 3 * size, 'collapse');
+      expect([0, 1, 2].map((at) => isHuge(mm, first + at * size))).toEqual([true, false, true]);
+      expect([0, 1, 2, 3, 4, 5].map((at) => readUser(mm, first + at * half))).toEqual([1, 2, 3, 4, 5, 6]);
+      munmap(mm, first, 3 * size);
+      // A hole is told at the end, and what is behind it is done.
+      map(mm, size / pageBytes, WRITE, { address: first, fixed: true });
+      map(mm, size / pageBytes, WRITE, { address: first + 2 * size, fixed: true });
+      for (const at of [0, 2]) writeUser(mm, first + at * size, at + 1);
+      expect(() => { madvise(mm, first, 3 * size, 'collapse'); }).toThrow(expect.objectContaining({ code: 'ENOMEM' }));
+      expect([isHuge(mm, first), isHuge(mm, first + 2 * size)]).toEqual([true, true]);
+      // Where none can lie, it ends.
+      map(mm, half / pageBytes, WRITE, { address: first + size, fixed: true, flags: VmaFlags.Locked });
+      madvise(mm, first + 2 * size, size, 'dontneed');
+      writeUser(mm, first + 2 * size, 3);
+      expect(() => { madvise(mm, first, 3 * size, 'collapse'); }).toThrow(expect.objectContaining({ code: 'EINVAL', address: BigInt(first + size) }));
+      expect(isHuge(mm, first + 2 * size)).toBe(false);
+    });
+  });
+
+  it('of a file are made by advice too, and mapped at once', () => {
+    run((kernel, mm, start, size) => {
+      const { pageBytes } = mm;
+      const pages = size / pageBytes;
+      munmap(mm, start, 2 * size);
+      setHugePolicy(kernel, { pmd: 'never', mthp: 'never', orders: [] });
+      const file = kernel.newMapping(2 * pages);
+      const other = kernel.newMm();
+      const shared = map(mm, 2 * pages, WRITE, { address: start, fixed: true, mapping: file, sharing: 'shared' });
+      const own = map(other, 2 * pages, WRITE, { address: start, fixed: true, mapping: file });
+      for (const at of [0, 1, pages - 1, pages]) writeUser(mm, shared + at * pageBytes, at + 1);
+      writeUser(other, own + pageBytes, 99);
+      madvise(mm, shared, 2 * size, 'collapse');
+      expect([isHuge(mm, shared), isHuge(mm, shared + size), isHuge(other, own)]).toEqual([true, true, false]);
+      // Once more: it is there already.
+      madvise(mm, shared, size, 'collapse');
+      expect([0, 1, pages - 1, pages].map((at) => readUser(mm, shared + at * pageBytes))).toEqual([1, 2, pages, pages + 1]);
+      // A copy of a private mapping is in the way; where there is none, the cache's page is mapped.
+      expect(() => { madvise(other, own, size, 'collapse'); }).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+      madvise(other, own + size, size, 'collapse');
+      expect([isHuge(other, own), isHuge(other, own + size), readUser(other, own + pageBytes), readUser(other, own + size)]).toEqual([false, true, 99, pages + 1]);
+      writeUser(mm, shared + size, 5);
+      expect(readUser(other, own + size)).toBe(5);
+      other.mmput();
+      munmap(mm, shared, 2 * size);
+      file.free();
     });
   });
 });

@@ -2,7 +2,10 @@ import { PgtableError, type HandleFamily } from '@pgtable/core';
 import { hugePmdBytes, hugePmdOrder } from '../folio/huge.js';
 import { VmaFlags } from '../kernel/vma-flags.js';
 import type { Mm } from '../kernel/mm.js';
+import { collapseFile } from '../khugepaged/collapse-file.js';
 import { collapseHugePage } from '../khugepaged/collapse-huge-page.js';
+import { collapsePteMappedThp } from '../khugepaged/collapse-pte-mapped-thp.js';
+import { allowable, suitable } from '../khugepaged/revalidate.js';
 import type { ScanResult } from '../khugepaged/scan-result.js';
 import type { Vma } from '../kernel/vma.js';
 import { zapPageRangeSingle } from '../zap/zap-vma.js';
@@ -12,6 +15,11 @@ import { endOfRange, isolateVma, notMapped, withReadLock, withWriteLock } from '
 /** What a process says of its memory: `MADV_DONTNEED` and its siblings. */
 export type Advice = (typeof ADVICE)[number];
 
+/** Why one huge page cannot be, while the next one may: `madvise_collapse()`, and `pmdNone`, which is among them in later kernels. */
+const GOES_ON: ReadonlySet<ScanResult> = new Set<ScanResult>([
+  'pmdNull', 'pmdNone', 'pteNonPresent', 'pteUffdWp', 'pageRo', 'lackReferencedPage', 'pageNull', 'pageCount', 'pageLock', 'pageCompound',
+]);
+
 const ADVICE = ['dontneed', 'cold', 'hugepage', 'nohugepage', 'collapse'] as const;
 
 /**
@@ -20,20 +28,21 @@ const ADVICE = ['dontneed', 'cold', 'hugepage', 'nohugepage', 'collapse'] as con
  * - `dontneed`: pages go; private memory is zeros again, that of files is what the file has;
  * - `cold`: pages were not used lately;
  * - `hugepage`, `nohugepage`: huge pages are wanted, or must not be;
- * - `collapse`: huge pages, now.
+ * - `collapse`: huge pages, now: of anonymous memory, or of a file, whose cache has one then, which is mapped here at once.
  *
- * Locking: none may be held that the mmap lock comes before. Takes it to read for `dontneed` and `cold`, to write for `hugepage` and `nohugepage`.
+ * Locking: none may be held that the mmap lock comes before. Takes it to read for `dontneed` and `cold`, to write for `hugepage` and `nohugepage`; for `collapse` what {@link collapseHugePage} and {@link collapseFile} take.
  *
  * @param start page aligned
- * @param bytes rounded up to whole pages
- * @throws PgtableError `ENOMEM` if not all of it is mapped: what is, is done; `EINVAL` for a range that cannot be, memory that may not go (locked, a device's), or a `collapse` that cannot be; `ENOTSUP` where there are
+ * @param bytes rounded up to whole pages; 0 says nothing of anything
+ * @throws PgtableError `ENOMEM` if not all of it is mapped: what is, is done; `EINVAL` for a range that cannot be, memory that may not go (locked, a device's), or a `collapse` that cannot be: what comes behind the VMA where it failed is not tried then; `ENOTSUP` where there are
  *   no huge pages
  * @see mm/madvise.c, Linux 6.12
  */
 export function madvise<H extends HandleFamily>(mm: Mm<H>, start: number, bytes: number, advice: Advice): void {
   // madvise_behavior_valid(): programs in JavaScript may say anything.
   if (!ADVICE.includes(advice)) throw new PgtableError('EINVAL', `madvise knows no advice ${advice}`, { hint: `give one of ${ADVICE.join(', ')}` });
-  const end = endOfRange(mm, start, bytes, `madvise ${advice}`);
+  const end = endOfRange(mm, start, bytes, `madvise ${advice}`, 0);
+  if (end === start) return;
   switch (advice) {
     case 'dontneed':
       withReadLock(mm, () => { eachVma(mm, start, end, advice, dontneed); });
@@ -94,18 +103,65 @@ function hugepageMadvise<H extends HandleFamily>(vma: Vma<H>, start: number, end
   mm.mergeVmas(part);
 }
 
-/** `madvise_collapse()`: the huge pages that lie in the range, one after the other; what is wrong with the last that could not be is said at the end. */
+/**
+ * `madvise_collapse()` of each VMA. The mmap lock is let go for each huge page, so the VMA is looked for each time.
+ *
+ * Those that lie in the part of a VMA are tried one after the other; what is wrong with the last that could not be is said at the end of the VMA, and ends the call. A VMA in which no huge page can lie ends it at once. Holes are
+ * passed over, as with any advice.
+ */
 function madviseCollapse<H extends HandleFamily>(mm: Mm<H>, start: number, end: number): void {
   if (hugePmdOrder(mm) === undefined) throw new PgtableError('ENOTSUP', `address space ${mm.id} has no huge pages of pmd entries`, { hint: 'ask hugePmdOrder() first' });
-  withReadLock(mm, () => { eachVma(mm, start, end, 'collapse', () => undefined); });
+  let done = start;
+  let holes = false;
+  while (done < end) {
+    const from = done;
+    const found = withReadLock(mm, () => {
+      const vma = mm.findVma(from);
+      return vma === undefined || vma.start >= end ? undefined : { start: Math.max(from, vma.start), end: Math.min(end, vma.end), able: isAble(vma) };
+    });
+    if (found === undefined) break;
+    holes ||= found.start > from;
+    if (!found.able) {
+      throw new PgtableError('EINVAL', `no huge page can lie in the VMA at 0x${BigInt(found.start).toString(16)}`, {
+        address: BigInt(found.start), hint: 'it is too small, its file does not begin where a huge page may, or its flags do not allow any (VmaFlags.NoHugePage, PfnMap and the like)',
+      });
+    }
+    collapseIn(mm, found.start, found.end);
+    done = found.end;
+  }
+  if (holes || done < end) throw notMapped(mm, 'madvise collapse', start, end);
+}
+
+/** `thp_vma_allowable_order()`, asked of the last huge page that ends where the VMA does, or before. Locking: the mmap lock. */
+function isAble<H extends HandleFamily>(vma: Vma<H>): boolean {
+  const size = hugePmdBytes(vma.mm);
+  return allowable(vma) && suitable(vma, Math.floor(vma.end / size) * size - size);
+}
+
+/** The huge pages that lie in [start, end), which was part of a VMA a moment ago. */
+function collapseIn<H extends HandleFamily>(mm: Mm<H>, start: number, end: number): void {
   const size = hugePmdBytes(mm);
   let failed: { readonly address: number; readonly result: ScanResult } | undefined;
   for (let address = Math.ceil(start / size) * size; address + size <= end; address += size) {
-    const result = collapseHugePage(mm, address);
-    if (result !== 'succeed' && result !== 'pmdMapped') failed = { address, result };
+    const result = collapseAt(mm, address);
+    if (result === 'succeed' || result === 'pmdMapped') continue;
+    failed = { address, result };
+    if (!GOES_ON.has(result)) break;
   }
   if (failed === undefined) return;
   throw new PgtableError(failed.result === 'allocHugePageFail' ? 'ENOMEM' : 'EINVAL', `there is no huge page at 0x${BigInt(failed.address).toString(16)}: ${failed.result}`, {
     address: BigInt(failed.address), hint: 'ScanResult says what it means; some reasons are gone the next time',
   });
+}
+
+/** One huge page, of anonymous memory or of a file: that one is made in the cache, and mapped here at once. */
+function collapseAt<H extends HandleFamily>(mm: Mm<H>, address: number): ScanResult {
+  const file = withReadLock(mm, () => {
+    const vma = mm.vmaLookup(address);
+    return vma?.mapping !== undefined && allowable(vma) && suitable(vma, address) ? { mapping: vma.mapping, index: vma.indexOf(address) } : undefined;
+  });
+  if (file === undefined) return collapseHugePage(mm, address);
+  const result = collapseFile(file.mapping, file.index);
+  if (result !== 'succeed' && result !== 'pteMappedHugepage') return result;
+  return withReadLock(mm, () => collapsePteMappedThp(mm, address, true));
 }

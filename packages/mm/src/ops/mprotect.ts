@@ -17,13 +17,16 @@ const MAY_SHIFT = 4;
  *
  * Locking: none may be held that the mmap lock comes before; takes it to write.
  *
+ * @param start page aligned
+ * @param bytes rounded up to whole pages; 0 changes nothing
  * @param prot Read, Write and Exec of {@link VmaFlags}; 0: PROT_NONE
  * @throws PgtableError `ENOMEM` if not all of it is mapped, or there would be too many VMAs; `EINVAL` for a range that cannot be, or rights that the mapping may not have (EACCES). What comes before the address
  *   where it failed is changed then
  * @see mm/mprotect.c, Linux 6.12
  */
 export function mprotect<H extends HandleFamily>(mm: Mm<H>, start: number, bytes: number, prot: number): void {
-  const end = endOfRange(mm, start, bytes, 'mprotect');
+  const end = endOfRange(mm, start, bytes, 'mprotect', 0);
+  if (end === start) return;
   if ((prot & ~RIGHTS) !== 0) throw new PgtableError('EINVAL', `0x${prot.toString(16)} are no rights of pages`, { hint: 'give VmaFlags.Read, Write and Exec, or 0' });
   withWriteLock(mm, () => {
     const gather = new TableGather(mm);

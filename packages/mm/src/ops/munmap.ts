@@ -1,7 +1,7 @@
-import type { HandleFamily } from '@pgtable/core';
+import { PgtableError, type HandleFamily } from '@pgtable/core';
 import type { Mm } from '../kernel/mm.js';
 import { unmapRegion } from '../zap/unmap-region.js';
-import { endOfRange, splitVma, withWriteLock } from './ranges.js';
+import { endOfRange, isInTask, splitVma, withWriteLock } from './ranges.js';
 
 /**
  * `munmap(2)`: a range of addresses is nobody's afterwards. VMAs that are covered in part are split; what is not mapped already does not matter.
@@ -10,11 +10,13 @@ import { endOfRange, splitVma, withWriteLock } from './ranges.js';
  *
  * @param start page aligned
  * @param bytes rounded up to whole pages
- * @throws PgtableError `EINVAL` for a range that cannot be; `ENOMEM` if a split would make too many VMAs: then nothing is unmapped
+ * @throws PgtableError `EINVAL` for a range that cannot be, or that processes do not have; `ENOMEM` if a split would make too many VMAs: then nothing is unmapped
  * @see mm/mmap.c, Linux 6.12
  */
 export function munmap<H extends HandleFamily>(mm: Mm<H>, start: number, bytes: number): void {
-  withWriteLock(mm, () => { doMunmap(mm, start, endOfRange(mm, start, bytes, 'munmap')); });
+  const end = endOfRange(mm, start, bytes, 'munmap');
+  if (!isInTask(mm, end)) throw new PgtableError('EINVAL', `cannot munmap ${bytes} bytes from 0x${BigInt(start).toString(16)} on: processes have fewer addresses`, { address: BigInt(start), hint: 'end where the VMAs do' });
+  withWriteLock(mm, () => { doMunmap(mm, start, end); });
 }
 
 /** `do_vmi_munmap()`: {@link munmap} of [start, end) for who has the mmap lock to write. Locking: the mmap lock to write. */

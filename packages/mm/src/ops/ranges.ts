@@ -9,13 +9,18 @@ export function pageAligned<H extends HandleFamily>(mm: Mm<H>, bytes: number): n
   return Math.ceil(bytes / mm.pageBytes) * mm.pageBytes;
 }
 
-/** The end of a range that a system call was given. @throws PgtableError `EINVAL` if it does not begin at a page, or is of no size */
-export function endOfRange<H extends HandleFamily>(mm: Mm<H>, start: number, bytes: number, what: string): number {
+/** The end of a range that a system call was given. @param least 0 of those for which no bytes are nothing to do, and no mistake @throws PgtableError `EINVAL` if it does not begin at a page, or is of no size */
+export function endOfRange<H extends HandleFamily>(mm: Mm<H>, start: number, bytes: number, what: string, least: 0 | 1 = 1): number {
   if (!Number.isInteger(start) || start < 0 || start % mm.pageBytes !== 0) {
     throw new PgtableError('EINVAL', `cannot ${what} at address ${start}: it is not the first of a page`, { hint: `addresses are multiples of ${mm.pageBytes}` });
   }
-  if (!(bytes > 0) || !Number.isFinite(bytes)) throw new PgtableError('EINVAL', `cannot ${what}: a range cannot have ${bytes} bytes`, { hint: 'give a number from 1 on' });
+  if (!(bytes > 0 || bytes === least) || !Number.isFinite(bytes)) throw new PgtableError('EINVAL', `cannot ${what}: a range cannot have ${bytes} bytes`, { hint: `give a number from ${least} on` });
   return start + pageAligned(mm, bytes);
+}
+
+/** `TASK_SIZE` as far as whole ranges are looked at: whether one ends where addresses of processes do, or before. Sums of addresses above 2^64 are none. */
+export function isInTask<H extends HandleFamily>({ root }: Mm<H>, end: number): boolean {
+  return end <= root.windows[0]!.end;
 }
 
 /** The error for addresses that no VMA has, or not all of them. */
