@@ -329,6 +329,26 @@ it('unmaps nothing if there would be too many VMAs', () => {
   quiet(kernel);
 });
 
+it('unmaps both ends of VMAs though there can be no more of them, and makes a hole where there can be one more', () => {
+  const kernel = boot(shape('x86 4-level'), 256, { checks: CHECKS, mapCount: 3, journal: 16 });
+  const mm = kernel.newMm();
+  const page = mm.pageBytes;
+  const start = map(mm, 6, WRITE, { address: 2 ** 30, fixed: true });
+  map(mm, 3, READ, { address: start + 6 * page, fixed: true });
+  for (let at = 0; at < 6; at++) writeUser(mm, start + at * page, at + 1);
+  // A hole: two become three.
+  munmap(mm, start + 2 * page, page);
+  expect(areas(mm)).toEqual([`${start / page} +2 0x3`, `${start / page + 3} +3 0x3`, `${start / page + 6} +3 0x1`]);
+  // The end of one, the beginning of one, and both of two at once.
+  munmap(mm, start + page, page);
+  munmap(mm, start + 3 * page, page);
+  munmap(mm, start + 5 * page, 2 * page);
+  expect(areas(mm)).toEqual([`${start / page} +1 0x3`, `${start / page + 4} +1 0x3`, `${start / page + 7} +2 0x1`]);
+  expect([codeOf(() => { map(mm, 1, READ, { address: 2 ** 31, fixed: true }); }), readUser(mm, start), readUser(mm, start + 4 * page)]).toEqual(['ENOMEM', 1, 5]);
+  mm.mmput();
+  quiet(kernel);
+});
+
 describe.each(HUGE)('$name', (configuration) => {
   it('forks huge pages or gives everything back', () => {
     const kernel = boot(configuration, 2048);

@@ -339,16 +339,17 @@ export class Mm<H extends HandleFamily = HandleFamily> implements WalkMm<H>, Tab
    * Locking: the mmap lock to write. Takes that of the mapping.
    *
    * @param address the first of the upper one, page aligned
+   * @param over there may be one more than there may be, for who removes one in the same breath
    * @returns the upper one, which is new
    * @throws PgtableError `EINVAL` if the address is not inside; `ENOMEM` if there are too many VMAs
    */
-  splitVma(vma: Vma<H>, address: number): Vma<H> {
+  splitVma(vma: Vma<H>, address: number, over = false): Vma<H> {
     this.own(vma, 'split a VMA');
     const { start, end, pgoff, mapping } = vma;
     if (address <= start || address >= end || address % this.pageBytes !== 0) {
       throw this.refused('a VMA cannot be split', start, end, `0x${BigInt(address).toString(16)} is no page in the middle of it`, 'split where a page begins that is not the first');
     }
-    const upper = this.newVma(address, end, vma.indexOf(address), vma.flags, mapping);
+    const upper = this.newVma(address, end, vma.indexOf(address), vma.flags, mapping, over);
     vma.lock.startWrite();
     this.withMapping(mapping, () => {
       mapping?.link(upper);
@@ -467,8 +468,8 @@ export class Mm<H extends HandleFamily = HandleFamily> implements WalkMm<H>, Tab
   }
 
   /** A VMA that nobody else knows yet. */
-  private newVma(start: number, end: number, pgoff: number, flags: number, mapping: Mapping<H> | undefined): Vma<H> {
-    if (this.counter(MmCounter.MapCount) >= this.kernel.mapCountLimit) {
+  private newVma(start: number, end: number, pgoff: number, flags: number, mapping: Mapping<H> | undefined, over = false): Vma<H> {
+    if (!over && this.counter(MmCounter.MapCount) >= this.kernel.mapCountLimit) {
       throw new PgtableError('ENOMEM', `address space ${this.id} has ${this.kernel.mapCountLimit} VMAs, and cannot have another`, { hint: 'make the kernel with a larger `mapCount`' });
     }
     const { slots } = this.kernel;

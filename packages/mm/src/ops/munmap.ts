@@ -10,7 +10,7 @@ import { endOfRange, isInTask, splitVma, withWriteLock } from './ranges.js';
  *
  * @param start page aligned
  * @param bytes rounded up to whole pages
- * @throws PgtableError `EINVAL` for a range that cannot be, or that processes do not have; `ENOMEM` if a split would make too many VMAs: then nothing is unmapped
+ * @throws PgtableError `EINVAL` for a range that cannot be, or that processes do not have; `ENOMEM` if there would be too many VMAs, which a hole in the middle of one makes one more of: then nothing is unmapped
  * @see mm/mmap.c, Linux 6.12
  */
 export function munmap<H extends HandleFamily>(mm: Mm<H>, start: number, bytes: number): void {
@@ -23,9 +23,10 @@ export function munmap<H extends HandleFamily>(mm: Mm<H>, start: number, bytes: 
 export function doMunmap<H extends HandleFamily>(mm: Mm<H>, start: number, end: number): void {
   const [first] = mm.vmas(start, end);
   if (first === undefined) return;
-  if (first.start < start) splitVma(first, start);
+  // Only a hole in the middle leaves one VMA more than there was. Else there may be too many for a moment: who has reached the limit can still give something back.
+  if (first.start < start) splitVma(first, start, end >= first.end);
   const last = mm.vmas(start, end).at(-1);
   if (last === undefined) return;
-  if (last.end > end) splitVma(last, end);
+  if (last.end > end) splitVma(last, end, true);
   unmapRegion(mm, mm.vmas(start, end));
 }

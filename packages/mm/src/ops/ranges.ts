@@ -42,10 +42,11 @@ export function isolateVma<H extends HandleFamily>(vma: Vma<H>, start: number, e
  *
  * Locking: the mmap lock to write.
  *
+ * @param over as of {@link Mm.splitVma}
  * @returns the upper one, which is new
  * @throws PgtableError `ENOMEM` if there are too many VMAs
  */
-export function splitVma<H extends HandleFamily>(vma: Vma<H>, address: number): Vma<H> {
+export function splitVma<H extends HandleFamily>(vma: Vma<H>, address: number, over = false): Vma<H> {
   const { mm } = vma;
   // From here on no fault puts a huge page there again.
   vma.lock.startWrite();
@@ -53,7 +54,7 @@ export function splitVma<H extends HandleFamily>(vma: Vma<H>, address: number): 
     const pmdp = mmFindPmd(mm, address);
     if (pmdp !== undefined) mm.splitHuge(vma, { level: 'pmd', entry: pmdp }, address);
   }
-  return mm.splitVma(vma, address);
+  return mm.splitVma(vma, address, over);
 }
 
 /** Calls a function with the mmap lock held to write. Kernel: `mmap_write_lock()` to `mmap_write_unlock()`. */
