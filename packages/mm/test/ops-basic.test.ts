@@ -1,7 +1,10 @@
-import type { TableHandles } from '@pgtable/core';
+import {
+  makeReadableExclusiveMigrationEntry, makeReadableMigrationEntry, makeWritableMigrationEntry, ptepGet, pteSwpMksoftDirty, setPteAt, swpEntryToPte, type PteVal, type TableHandles,
+} from '@pgtable/core';
+import { folioWalkEnd, folioWalkStart } from '@pgtable/walk';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
-  clearYoung, fork, mmAllocPmd, MmCounter, mprotect, mremap, munmap, pagemapRead, pteOffsetMapLock, pteUnmapUnlock, readUser as load, setCurrentThread, UserFaultError, writeUser as store,
+  clearYoung, fork, handleMmFault, madvise, mmAllocPmd, MmCounter, mprotect, mremap, munmap, pagemapRead, pteOffsetMapLock, pteUnmapUnlock, readUser as load, setCurrentThread, UserFaultError, writeUser as store,
 } from '../src/index.js';
 import { ALL, areas, boot, map, quiet, READ, reading, WRITE, type Machine, type Space } from './ops-machine.js';
 
@@ -163,6 +166,50 @@ describe.each(ALL)('$name', (configuration) => {
       munmap(mm, shared, 4 * page);
       munmap(mm, own, 4 * page);
       mapping.free();
+    });
+  });
+
+  it('leaves no page that migrates writable in two address spaces, nor where the VMA forbids it', () => {
+    run((kernel, mm, page) => {
+      const start = map(mm, 1, WRITE);
+      const { arch, context } = mm;
+      writeUser(mm, start, 1);
+      const { pfn } = reading(mm, () => pagemapRead(mm, start, start + page))[0]!;
+      kernel.frames.get(pfn);
+      madvise(mm, start, page, 'dontneed');
+      const entryOf = (of: Space): PteVal => reading(of, () => {
+        const table = pteOffsetMapLock(of, mmAllocPmd(of, start), start);
+        if (table === undefined) throw new Error('there is no page table');
+        const pte = ptepGet(arch, table.ptep);
+        pteUnmapUnlock(table);
+        return pte;
+      });
+      const migrate = (): void => {
+        mm.lock.readLock();
+        const table = pteOffsetMapLock(mm, mmAllocPmd(mm, start), start);
+        if (table === undefined) throw new Error('there is no page table');
+        setPteAt(arch, context, BigInt(start), table.ptep, pteSwpMksoftDirty(arch, swpEntryToPte(arch, makeWritableMigrationEntry(BigInt(pfn)))));
+        pteUnmapUnlock(table);
+        mm.lock.readUnlock();
+      };
+      const readable = pteSwpMksoftDirty(arch, swpEntryToPte(arch, makeReadableMigrationEntry(BigInt(pfn))));
+      migrate();
+      // Whatever sees the entry sees the same in it.
+      reading(mm, () => {
+        const vma = mm.vmaLookup(start)!;
+        expect([handleMmFault(vma, start, { write: true }).kind, folioWalkStart(vma, start)]).toEqual(['retry', undefined]);
+        const walk = folioWalkStart(vma, start, { migration: true });
+        expect([walk?.pfn, walk?.page]).toEqual([pfn, undefined]);
+        if (walk !== undefined) folioWalkEnd(walk);
+      });
+      const child = fork(mm);
+      expect([entryOf(mm), entryOf(child)]).toEqual([readable, readable]);
+      migrate();
+      mprotect(mm, start, page, READ);
+      expect(entryOf(mm)).toBe(pteSwpMksoftDirty(arch, swpEntryToPte(arch, makeReadableExclusiveMigrationEntry(BigInt(pfn)))));
+      child.mmput();
+      munmap(mm, start, page);
+      kernel.frames.put(pfn);
     });
   });
 });

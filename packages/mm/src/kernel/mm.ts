@@ -1,4 +1,4 @@
-import { PgtableError, type EntryVal, type HandleFamily, type Level, type MmContext, type Root, type WritableArch } from '@pgtable/core';
+import { isMigrationEntry, PgtableError, type EntryVal, type EntryValues, type HandleFamily, type Level, type MmContext, type Root, type WritableArch } from '@pgtable/core';
 import type { EntryAt, VaRange, WalkInstall, WalkLocks, WalkMm, WalkVma } from '@pgtable/walk';
 import { MMAP_LOCK_WORDS, type MmapLock } from '../locks/mmap-lock.js';
 import { RW_LOCK_WORDS } from '../locks/rw-lock.js';
@@ -444,6 +444,17 @@ export class Mm<H extends HandleFamily = HandleFamily> implements WalkMm<H>, Tab
     if (pfn < frames.firstPfn || pfn >= frames.firstPfn + frames.count) return undefined;
     // The value is of the level that `at` says.
     return this.arch.values[at.level].special(value as never) ? undefined : 'page';
+  }
+
+  /** `is_migration_entry()`, `swp_offset_pfn()`: by the numbers of swap types that `makeReadableMigrationEntry()` and its siblings give, whatever the kernel that the architecture decodes dumps of. */
+  migratingPfn({ level }: EntryAt<H>, value: EntryVal<Level>): number | undefined {
+    const values: EntryValues = this.arch.values[level];
+    if (!values.swap(value)) return undefined;
+    const entry = { type: values.swapType(value), offset: values.swapOffset(value) };
+    if (!isMigrationEntry(entry)) return undefined;
+    const { firstPfn, count } = this.kernel.frames;
+    // Young and dirty stand above what any frame's number needs (SWP_PFN_BITS).
+    return Number(BigInt.asUintN(Math.ceil(Math.log2(firstPfn + count)), entry.offset));
   }
 
   private walkLocks(): WalkLocks<H> {

@@ -1,4 +1,7 @@
-import { geometryOf, pmdLeaf, pmdNone, pmdpGetLockless, pmdpInvalidate, pmdPresent, type EntryVal, type EntryValues, type HandleFamily, type PmdVal, type Prot, type PteVal } from '@pgtable/core';
+import {
+  geometryOf, isSwapPte, isWritableMigrationEntry, makeReadableExclusiveMigrationEntry, makeReadableMigrationEntry, pmdLeaf, pmdNone, pmdpGetLockless, pmdpInvalidate, pmdPresent, pteSwpMksoftDirty, pteSwpSoftDirty,
+  pteToSwpEntry, swpEntryToPte, type EntryVal, type EntryValues, type HandleFamily, type PmdVal, type Prot, type PteVal,
+} from '@pgtable/core';
 import { isAnon, isAnonExclusive } from '../folio/rmap.js';
 import type { Mm } from '../kernel/mm.js';
 import { VmaFlags } from '../kernel/vma-flags.js';
@@ -10,7 +13,7 @@ import { vmNormalPage } from '../zap/folio-run.js';
 import { endOfEntry, forEachPmd } from '../zap/pmd-range.js';
 
 /**
- * `change_protection_range()`: gives all present entries of a part of a VMA other rights. Each is taken from the hardware while it is changed, so that no young or dirty mark is lost.
+ * `change_protection_range()`: gives all present entries of a part of a VMA other rights, and those of pages that migrate none to write. Each is taken from the hardware while it is changed, so that no young or dirty mark is lost.
  *
  * A private page that is this address space's alone becomes writable at once where the VMA is (MM_CP_TRY_CHANGE_WRITABLE); any other waits for the fault.
  *
@@ -52,8 +55,13 @@ function changePteRange<H extends HandleFamily>(gather: TableGather<H>, vma: Vma
     const count = (Math.min(end, endOfEntry(mm, 'pmd', address)) - address) / pageBytes;
     for (let done = 0; done < count; done++) {
       const ptep = ops.advance(table.ptep, done);
-      if (!values.present(ops.get(ptep))) continue;
       const at = address + done * pageBytes;
+      const there = ops.get(ptep);
+      if (!values.present(there)) {
+        const readable = withoutWrite(mm, ptep, there);
+        if (readable !== there) ops.set(context, BigInt(at), ptep, readable, 1);
+        continue;
+      }
       const old = ops.modifyProtStart(context, BigInt(at), ptep);
       const changed = values.modify(old, prot);
       const value = upgrade && canChangePteWritable(mm, vma, at, ptep, changed) ? values.mkwrite(changed) : changed;
@@ -63,6 +71,18 @@ function changePteRange<H extends HandleFamily>(gather: TableGather<H>, vma: Vma
   } finally {
     pteUnmapUnlock(table);
   }
+}
+
+/** The entry of a page that migrates and might have been written afterwards: now it may be read, and who writes faults, and finds what the VMA says. Anything else stays as it is. */
+function withoutWrite<H extends HandleFamily>(mm: Mm<H>, ptep: H['pte'], pte: PteVal): PteVal {
+  const { arch, kernel: { frames } } = mm;
+  if (!isSwapPte(arch, pte)) return pte;
+  const entry = pteToSwpEntry(arch, pte);
+  if (!isWritableMigrationEntry(entry)) return pte;
+  const pfn = mm.migratingPfn({ level: 'pte', entry: ptep }, pte) ?? 0;
+  const anon = pfn >= frames.firstPfn && pfn < frames.firstPfn + frames.count && isAnon(mm, pfn);
+  const readable = swpEntryToPte(arch, anon ? makeReadableExclusiveMigrationEntry(entry.offset) : makeReadableMigrationEntry(entry.offset));
+  return pteSwpSoftDirty(arch, pte) ? pteSwpMksoftDirty(arch, readable) : readable;
 }
 
 /** `change_huge_pmd()`. Returns: whether there was a huge page, when the lock was taken. */

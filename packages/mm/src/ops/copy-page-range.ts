@@ -1,4 +1,7 @@
-import { geometryOf, pmdLeaf, pmdNone, pmdpGetLockless, pmdPresent, type HandleFamily, type PteVal } from '@pgtable/core';
+import {
+  geometryOf, isMigrationEntry, isReadableMigrationEntry, makeReadableMigrationEntry, pmdLeaf, pmdNone, pmdpGetLockless, pmdPresent, pteSwpClearExclusive, pteSwpExclusive, pteSwpMksoftDirty, pteSwpMkuffdWp, pteSwpSoftDirty,
+  pteSwpUffdWp, pteToSwpEntry, swpEntryToPte, type HandleFamily, type PteVal,
+} from '@pgtable/core';
 import { FrameType } from '../frames/memmap.js';
 import { addNewAnonRmap, dupRmap, isAnon } from '../folio/rmap.js';
 import { vmPageProt } from '../huge/huge-pmd.js';
@@ -164,12 +167,29 @@ function copyPresentPage<H extends HandleFamily>(copy: Copy<H>, childPtep: H['pt
   return 1;
 }
 
-/** `copy_nonpresent_pte()`: swap entries lose their exclusive mark, in both, and the child's that of userfaultfd. Returns 1. */
+/**
+ * `copy_nonpresent_pte()`: swap entries lose their exclusive mark, in both, and the child's that of userfaultfd. Of private memory the entry of a page that migrates allows reads alone from here on, in both, as that of a page
+ * that is there does. Returns 1.
+ */
 function copyNonpresentPte<H extends HandleFamily>({ from, to }: Copy<H>, childPtep: H['pte'], ptep: H['pte'], pte: PteVal, address: number): number {
   const { arch: { ops: { pte: ops }, values: { pte: values } }, context } = from.mm;
   const at = BigInt(address);
-  const shared = values.swpExclusive(pte) ? values.swpClearExclusive(pte) : pte;
+  const shared = sharedSwap(from, pte);
   if (shared !== pte) ops.set(context, at, ptep, shared, 1);
   ops.set(to.mm.context, at, childPtep, values.swpClearUffdWp(shared), 1);
   return 1;
+}
+
+/** What a swap entry is that two address spaces have. */
+function sharedSwap<H extends HandleFamily>(vma: Vma<H>, pte: PteVal): PteVal {
+  const { arch } = vma.mm;
+  const entry = pteToSwpEntry(arch, pte);
+  if (!isMigrationEntry(entry)) return pteSwpExclusive(arch, pte) ? pteSwpClearExclusive(arch, pte) : pte;
+  return isReadableMigrationEntry(entry) || !isCowMapping(vma) ? pte : withMarksOf(arch, swpEntryToPte(arch, makeReadableMigrationEntry(entry.offset)), pte);
+}
+
+/** A swap entry with the marks of another: soft-dirty, userfaultfd's. */
+function withMarksOf<H extends HandleFamily>(arch: Mm<H>['arch'], value: PteVal, pte: PteVal): PteVal {
+  const dirty = pteSwpSoftDirty(arch, pte) ? pteSwpMksoftDirty(arch, value) : value;
+  return pteSwpUffdWp(arch, pte) ? pteSwpMkuffdWp(arch, dirty) : dirty;
 }

@@ -133,9 +133,9 @@ function folioAt<H extends HandleFamily>(
   let pa = tables.pa;
   if (place.kind === EntryKind.NonPresent) {
     const decoded = arch.decodeNonPresent(level, value);
-    if (decoded.kind === 'migration') {
-      return flags.migration === true ? { at, value, pfn: Number(decoded.pa) / arch.geometry.pageBytes, page: undefined } : undefined;
-    }
+    const decodedPfn = decoded.kind === 'migration' ? Number(decoded.pa) / arch.geometry.pageBytes : undefined;
+    const moving = mm.migratingPfn === undefined ? decodedPfn : mm.migratingPfn(at, value);
+    if (moving !== undefined) return flags.migration === true ? { at, value, pfn: moving, page: undefined } : undefined;
     // PROT_NONE: nobody may use it, and it is there.
     if (decoded.kind !== 'protected') return undefined;
     pa = Number(decoded.pa);

@@ -113,6 +113,11 @@ export interface WalkMm<H extends HandleFamily = HandleFamily> extends Space<H> 
    * (undefined). Default: every frame is an ordinary page.
    */
   normalPage?(vma: WalkVma<H>, address: number, at: EntryAt<H>, value: EntryVal<Level>, pfn: number): 'page' | 'zeropage' | undefined;
+  /**
+   * `is_migration_entry()` and `swp_offset_pfn()` for {@link folioWalkStart}: the frame of a page on its way, by an entry that is not present; undefined: it is another kind of entry. Default: what
+   * `decodeNonPresent()` says, which knows the kernel that the architecture was configured for.
+   */
+  migratingPfn?(at: EntryAt<H>, value: EntryVal<Level>): number | undefined;
 }
 
 /** `struct address_space`, as much of it as {@link walkPageMapping} needs: the VMAs that map a file. */
