@@ -355,6 +355,17 @@ describe('installPte', () => {
     expect(at(far.start / PAGE)).toBe(0x5000n);
   });
 
+  it('leaves huge pages whole, unless somebody looks at their entries', () => {
+    const { mm, space } = fresh();
+    const vma = mm.add(0, 5 * LEAF);
+    const installPte = (): undefined => undefined;
+    walkPageVma(vma, { walkLock: Read, installPte });
+    expect([mm.log.filter((one) => one.startsWith('split')), new Translator(space).explain(BigInt(2 * LEAF)).pageBytes]).toEqual([[], LEAF]);
+    let seen = 0;
+    walkPageVma(vma, { walkLock: Read, installPte, pteEntry: () => { seen++; } });
+    expect([mm.log.filter((one) => one.startsWith('split')), seen]).toEqual([[`split pmd ${2 * LEAF}`], 8 + LEAF / PAGE]);
+  });
+
   it('is refused in HugeTLB memory, without VMAs, beside pteRange, and where nothing can be installed', () => {
     const { mm, space } = fresh();
     const installPte = (): EntryVal<'pte'> => entryVal('pte', VALID);

@@ -113,7 +113,7 @@ export interface MmWalkOps<H extends HandleFamily = HandleFamily, S = never, D =
   readonly postVma?: (walk: PageWalk<H, D>) => void;
   /**
    * An empty entry of a page table, with the table's lock held: what it is to be, or undefined to leave it empty. Tables that are missing are made first.
-   * Entries that are not empty are `pteEntry`'s. Only in VMAs, not of HugeTLB, and not together with `pteRange`.
+   * Entries that are not empty are `pteEntry`'s. Where no callback looks at them, huge pages stay whole. Only in VMAs, not of HugeTLB, and not together with `pteRange`.
    */
   readonly installPte?: (address: number, next: number, walk: PageWalk<H, D>) => EntryVal<'pte'> | Stop<S> | undefined;
 }

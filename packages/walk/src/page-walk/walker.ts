@@ -306,7 +306,7 @@ export class Walker<H extends HandleFamily, S, D> {
     const lower = tables.lower(level);
     if (lower === undefined || !(lower === 'pte' ? this.wantsPtes : this.wantsTables)) return 'on';
     let kind = this.look(visit);
-    if ((kind === EntryKind.Leaf || kind === EntryKind.NonPresent) && this.split(visit)) kind = this.look(visit);
+    if ((kind === EntryKind.Leaf || kind === EntryKind.NonPresent) && this.split(visit, kind)) kind = this.look(visit);
     if (kind === EntryKind.None) return 'again';
     if (kind !== EntryKind.Table) return 'on';
     this.fresh = false;
@@ -404,17 +404,19 @@ export class Walker<H extends HandleFamily, S, D> {
   }
 
   /** `split_huge_pmd()` and `split_huge_pud()`, for what is below. Returns: whether there may be a table now. */
-  private split(visit: Visit<H>): boolean {
+  private split(visit: Visit<H>, kind: EntryKind): boolean {
     const { vma } = this.walk;
-    if (vma === undefined || this.mm.splitHuge === undefined || !this.wantsBelow(visit.table.level)) return false;
+    if (vma === undefined || this.mm.splitHuge === undefined || !this.wantsBelow(visit.table.level, kind)) return false;
     this.fresh = false;
     this.mm.splitHuge(vma, this.tables.entryAt(visit), visit.va);
     return true;
   }
 
-  /** Whether an entry callback wants what is below a level: holes alone are no reason to split. */
-  private wantsBelow(level: Level): boolean {
-    return this.wantsPtes || LEVELS.slice(0, levelNumber(level)).some((below) => this.callbacks[below] !== undefined);
+  /** Whether an entry callback wants what is below a level: holes alone are no reason to split, and who only installs has nothing to install where a page is. */
+  private wantsBelow(level: Level, kind: EntryKind): boolean {
+    const { pteEntry, pteRange, installPte } = this.ops;
+    if (pteEntry !== undefined || pteRange !== undefined || (installPte !== undefined && kind !== EntryKind.Leaf)) return true;
+    return LEVELS.slice(0, levelNumber(level)).some((below) => this.callbacks[below] !== undefined);
   }
 
   // Answers.
