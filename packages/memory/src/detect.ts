@@ -1,8 +1,9 @@
 /** Opens any supported dump: the format is found from the content, never from the name. */
 import { PgtableError } from '@pgtable/core/errors';
-import { isElf, openElfCore } from './elf-core.js';
+import { isElf, isElfCore, openElfCore } from './elf-core.js';
+import { hex } from './fields.js';
 import { isFlattened, openFlattened } from './flattened.js';
-import { foreignFormat, hintForUnknown } from './foreign.js';
+import { foreignFormat, hintForUnknown, packedFormat } from './foreign.js';
 import { openKdump } from './kdump.js';
 import { isKdump } from './kdump-header.js';
 import { isLime, openLime } from './lime.js';
@@ -20,10 +21,13 @@ const MAGIC_SIZE = 64;
  * stay open.
  *
  * @throws PgtableError `ENOTSUP` for content that is in no supported format, known or not, `EBADMSG` for
- * damaged headers, `ENOMEM` past a limit, `EIO` if reading failed
+ * damaged headers, `ENOMEM` past a limit, `EIO` if reading failed, `EINVAL` for a dump that is given as a plain file
  */
 export async function openMemory(input: ByteSource | readonly PlacedSource[], options: OpenOptions = {}): Promise<PhysicalMemory> {
-  if (!isSource(input)) return openRaw(input);
+  if (!isSource(input)) {
+    for (const placed of input) await refuseDump(placed);
+    return openRaw(input);
+  }
   const head = await headOf(input);
   if (!isFlattened(head)) return openPlain(input, head, options);
   const inner = await openFlattened(input, options);
@@ -41,6 +45,18 @@ async function openPlain(source: ByteSource, head: Uint8Array, options: OpenOpti
     foreignFormat(head, source.name) ??
     new PgtableError('ENOTSUP', `${source.name} is in no format that is known here`, { hint: hintForUnknown(source.name) })
   );
+}
+
+/** Throws for a dump in the place of plain memory: its headers would be taken for memory, and all of its memory would be elsewhere. */
+async function refuseDump({ source, address }: PlacedSource): Promise<void> {
+  const head = source.size === 0 ? new Uint8Array(0) : await source.read(0, Math.min(source.size, MAGIC_SIZE));
+  const packed = packedFormat(head, source.name);
+  if (packed !== undefined) throw packed;
+  const name = isFlattened(head) ? 'a flattened dump' : isKdump(head) ? 'a kdump-compressed dump' : isLime(head) ? 'a LiME dump' : isElfCore(head) ? 'an ELF core' : undefined;
+  if (name === undefined) return;
+  throw new PgtableError('EINVAL', `${source.name} is ${name}, which says itself where its memory belongs; it was given as plain memory at ${hex(address)}`, {
+    hint: 'Give it alone, without @ADDRESS.',
+  });
 }
 
 async function headOf(source: ByteSource, size = HEAD_SIZE): Promise<Uint8Array> {

@@ -70,6 +70,11 @@ export function isElf(head: Uint8Array): boolean {
   return head[0] === 0x7f && head[1] === 0x45 && head[2] === 0x4c && head[3] === 0x46;
 }
 
+/** Whether it is an ELF core (ET_CORE): programs, which memory may well begin with, are of other types. */
+export function isElfCore(head: Uint8Array): boolean {
+  return isElf(head) && head.length >= 18 && viewOf(head).getUint16(16, head[5] !== 2) === ET_CORE;
+}
+
 /**
  * Opens an ELF core dump.
  *

@@ -8,6 +8,8 @@ interface ForeignFormat {
   readonly hint: string;
   /** Bytes to find, as text with one character a byte, and where. */
   readonly magic: readonly (readonly [offset: number, bytes: string])[];
+  /** The whole file is compressed, so it is no plain memory either. */
+  readonly isPacked?: true;
 }
 
 const FROM_LIBVIRT = 'Make a dump that has physical addresses: virsh dump --memory-only, or dump-guest-memory in the QEMU monitor.';
@@ -18,12 +20,12 @@ const unpack = (command: string): string => `Decompress it first: ${command}`;
 
 /** Sources: each format's own documentation or magic(5); VMware and sadump: makedumpfile and crash; s390: zipl's dump.h. */
 const FOREIGN: readonly ForeignFormat[] = [
-  { name: 'compressed with zstd', hint: unpack('zstd -d FILE'), magic: [[0, '\x28\xb5\x2f\xfd']] },
-  { name: 'compressed with gzip', hint: unpack('gzip -d FILE'), magic: [[0, '\x1f\x8b\x08']] },
-  { name: 'compressed with xz', hint: unpack('xz -d FILE'), magic: [[0, '\xfd7zXZ\x00']] },
-  { name: 'compressed with bzip2', hint: unpack('bzip2 -d FILE'), magic: [[0, 'BZh']] },
-  { name: 'compressed with lz4', hint: unpack('lz4 -d FILE'), magic: [[0, '\x04\x22\x4d\x18']] },
-  { name: 'compressed with lzop', hint: unpack('lzop -d FILE'), magic: [[0, '\x89LZO\x00\x0d\x0a\x1a\x0a']] },
+  { name: 'compressed with zstd', hint: unpack('zstd -d FILE'), magic: [[0, '\x28\xb5\x2f\xfd']], isPacked: true },
+  { name: 'compressed with gzip', hint: unpack('gzip -d FILE'), magic: [[0, '\x1f\x8b\x08']], isPacked: true },
+  { name: 'compressed with xz', hint: unpack('xz -d FILE'), magic: [[0, '\xfd7zXZ\x00']], isPacked: true },
+  { name: 'compressed with bzip2', hint: unpack('bzip2 -d FILE'), magic: [[0, 'BZh']], isPacked: true },
+  { name: 'compressed with lz4', hint: unpack('lz4 -d FILE'), magic: [[0, '\x04\x22\x4d\x18']], isPacked: true },
+  { name: 'compressed with lzop', hint: unpack('lzop -d FILE'), magic: [[0, '\x89LZO\x00\x0d\x0a\x1a\x0a']], isPacked: true },
   { name: 'a zip archive (AFF4 images are)', hint: 'Unpack it, and give the memory image in it as FILE@ADDRESS.', magic: [[0, 'PK\x03\x04']] },
   {
     name: 'an AVML dump, version 2 (compressed)',
@@ -66,7 +68,16 @@ const FOREIGN: readonly ForeignFormat[] = [
 
 /** What a file that begins with `head` is, as far as it is a known format that cannot be opened. */
 export function foreignFormat(head: Uint8Array, name: string): PgtableError | undefined {
-  const found = FOREIGN.find(({ magic }) => magic.some(([offset, bytes]) => matches(head, offset, bytes)));
+  return refusal(FOREIGN, head, name);
+}
+
+/** The same of files that are compressed as a whole. */
+export function packedFormat(head: Uint8Array, name: string): PgtableError | undefined {
+  return refusal(FOREIGN.filter(({ isPacked }) => isPacked), head, name);
+}
+
+function refusal(formats: readonly ForeignFormat[], head: Uint8Array, name: string): PgtableError | undefined {
+  const found = formats.find(({ magic }) => magic.some(([offset, bytes]) => matches(head, offset, bytes)));
   return found && new PgtableError('ENOTSUP', `${name} is ${found.name}, which is not supported`, { hint: found.hint });
 }
 

@@ -42,11 +42,21 @@ export async function openFile(path: string): Promise<ByteSource> {
  * Opens what a command line names: one dump, or raw files as FILE@ADDRESS (hexadecimal). A file whose whole name has
  * that form is opened as a dump.
  *
- * @throws PgtableError like {@link openFile} and {@link openMemory}; `EINVAL` if dumps and raw files are mixed
+ * @throws PgtableError like {@link openFile} and {@link openMemory}; `EINVAL` if dumps and raw files are mixed,
+ * or what stands after the @ is no address
  */
 export async function openMemoryFiles(args: readonly string[], options: OpenOptions = {}): Promise<PhysicalMemory> {
   const inputs = await Promise.all(
-    args.map(async (path) => ((await exists(path)) ? { path, address: undefined } : (parsePlacement(path) ?? { path, address: undefined }))),
+    args.map(async (path) => {
+      if (await exists(path)) return { path, address: undefined };
+      const placed = parsePlacement(path);
+      if (placed !== undefined) return placed;
+      const [, file, address] = /^(.+)@([^@/]*)$/s.exec(path) ?? [];
+      if (file !== undefined && (await exists(file))) {
+        throw new PgtableError('EINVAL', `${path}: ${JSON.stringify(address)} is not a physical address`, { hint: 'FILE@ADDRESS takes hexadecimal digits, with or without 0x, and nothing else.' });
+      }
+      return { path, address: undefined };
+    }),
   );
   const [first] = inputs;
   if (first === undefined) throw new PgtableError('EINVAL', 'no file was given', { hint: 'Give a dump, or FILE@ADDRESS for raw memory.' });

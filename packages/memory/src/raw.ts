@@ -24,7 +24,7 @@ export function parsePlacement(argument: string): Placement | undefined {
   const address = toAddress(BigInt(`0x${digits}`));
   if (address !== undefined) return { path, address };
   throw new PgtableError('EINVAL', `${argument}: 0x${digits} is not a physical address`, {
-    hint: 'FILE@ADDRESS takes a page-aligned hexadecimal address below 2^56.',
+    hint: 'FILE@ADDRESS takes a hexadecimal address below 2^56.',
   });
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { blobSource, bytesSource, openMemory, parsePlacement } from '../src/index.js';
 import { expectFailure, expectMemory } from './model.js';
-import { limeImage, texturedPage } from './synthetic.js';
+import { elfImage, flatten, kdumpImage, limeImage, texturedPage } from './synthetic.js';
 
 const BLOCKS = [
   { address: 0x1000, bytes: texturedPage(1, 0x2000) },
@@ -55,6 +55,28 @@ describe('raw files', () => {
     expect(error.message).toContain('part0 and third overlap at 0x2fff');
     await expectFailure(openMemory([]), 'EINVAL');
     await expectFailure(openMemory([{ ...third, address: 2 ** 56 - 4096 + 8 }]), 'EBADMSG');
+  });
+
+  test.each([
+    ['an ELF core', elfImage(BLOCKS, { bits: 64, littleEndian: true })],
+    ['an ELF core', elfImage(BLOCKS, { bits: 32, littleEndian: false })],
+    ['a kdump-compressed dump', kdumpImage(BLOCKS, { bits: 64, littleEndian: true })],
+    ['a LiME dump', limeImage(BLOCKS)],
+    ['a flattened dump', flatten(elfImage(BLOCKS, { bits: 64, littleEndian: true }))],
+  ])('may not be %s, which says itself where its memory belongs', async (name, bytes) => {
+    const error = await expectFailure(openMemory([...placed, { address: 0x4000_0000, source: bytesSource(bytes, 'vmcore') }]), 'EINVAL');
+    expect(error.message).toContain(`vmcore is ${name}`);
+    expect(error.message).toContain('0x40000000');
+    expect(error.hint).toContain('without @ADDRESS');
+  });
+
+  test('may not be compressed, but may begin with a program', async () => {
+    const gzip = texturedPage(6);
+    gzip.set([0x1f, 0x8b, 8]);
+    expect((await expectFailure(openMemory([{ address: 0, source: bytesSource(gzip, 'ram.gz') }]), 'ENOTSUP')).hint).toContain('gzip -d');
+    const program = elfImage(BLOCKS, { bits: 64, littleEndian: true });
+    program[16] = 2;
+    await expectMemory(await openMemory([{ address: 0, source: bytesSource(program) }]), { present: [{ address: 0, bytes: program }] });
   });
 
   test('FILE@ADDRESS', () => {

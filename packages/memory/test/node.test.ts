@@ -60,6 +60,16 @@ test('dumps and raw files from a command line', async () => {
   await expectFailure(openMemoryFiles([`${low}-missing@0`]), 'ENOENT');
 });
 
+test('what stands after the @ of a file that is there is said to be no address', async () => {
+  const ram = file('ram', texturedPage(5));
+  for (const address of ['', '1_000', '4000K', '-1', '0x', '0x0x1']) {
+    const error = await expectFailure(openMemoryFiles([`${ram}@${address}`]), 'EINVAL');
+    expect(error.message).toContain(`${JSON.stringify(address)} is not a physical address`);
+    expect(error.hint).toContain('hexadecimal');
+  }
+  expect((await expectFailure(openMemoryFiles([`${ram}x@zz`]), 'ENOENT')).message).toContain('no such file');
+});
+
 test('only node.ts imports from Node', () => {
   const sources = resolve(import.meta.dirname, '../src');
   for (const name of readdirSync(sources)) {
