@@ -15,6 +15,8 @@ import type { ByteSource } from './source.js';
 const HEAD_SIZE = 65536;
 /** Enough for the formats that are found inside a flattened stream; more may not have been written. */
 const MAGIC_SIZE = 64;
+/** Bytes of the smallest pages that any of the machines has. */
+const SMALLEST_PAGE = 4096;
 
 /**
  * Opens a dump, or plain files at given addresses. The result owns the sources and closes them; when this throws, they
@@ -50,7 +52,8 @@ async function openPlain(source: ByteSource, head: Uint8Array, options: OpenOpti
 /** Throws for a dump in the place of plain memory: its headers would be taken for memory, and all of its memory would be elsewhere. */
 async function refuseDump({ source, address }: PlacedSource): Promise<void> {
   const head = source.size === 0 ? new Uint8Array(0) : await source.read(0, Math.min(source.size, MAGIC_SIZE));
-  const packed = packedFormat(head, source.name);
+  // Whole pages of memory may well begin with a compressed file, as where the initial RAM disk was loaded.
+  const packed = source.size % SMALLEST_PAGE === 0 ? undefined : packedFormat(head, source.name);
   if (packed !== undefined) throw packed;
   const name = isFlattened(head) ? 'a flattened dump' : isKdump(head) ? 'a kdump-compressed dump' : isLime(head) ? 'a LiME dump' : isElfCore(head) ? 'an ELF core' : undefined;
   if (name === undefined) return;
