@@ -107,6 +107,21 @@ typedTester().run('no-handle-arithmetic, what a fix leaves alone', noHandleArith
   ],
 });
 
+/** A file whose first import has a comment above it. */
+const commented = (before: string, step: string): string => `// of a driver\n${before}import 'driver';\nimport type { AliasHandles, Arch } from '@pgtable/core';\nexport function next(arch: Arch<AliasHandles>, ptep: AliasHandles['pte']): AliasHandles['pte'] { return ${step}; }`;
+const IMPORT = "import { hwPteNext } from '@pgtable/core';\n";
+
+typedTester().run('no-handle-arithmetic, where only types are imported', noHandleArithmetic, {
+  valid: [],
+  invalid: [
+    // What a comment says of the line below stays with that line.
+    ...['// @ts-expect-error: no types\n', '/* @ts-ignore */\n'].map((comment) => ({
+      code: commented(comment, 'ptep + 1'), errors: [{ messageId: 'step' as const }], output: commented(`${IMPORT}${comment}`, 'hwPteNext(arch, ptep)'),
+    })),
+    { code: commented('// the driver\n', 'ptep + 1'), errors: [{ messageId: 'step' }], output: commented(`// the driver\n${IMPORT}`, 'hwPteNext(arch, ptep)') },
+  ],
+});
+
 /** A class with an architecture, of which a line is fixed or not. */
 const inClass = (members: string, base = ''): string => `${ALIAS}import { hwPteNext, type Arch } from '@pgtable/core';\n${base}class Walk ${base === '' ? '' : 'extends Base '}{ ${members} }`;
 

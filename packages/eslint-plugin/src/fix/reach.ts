@@ -175,8 +175,13 @@ export function importCore(
   if (!takesImport(context)) return undefined;
   const line = `import { ${missing.join(', ')} } from '${CORE}';\n`;
   const first = imports[0] ?? ast.body[0];
-  return [first === undefined ? fixer.insertTextBeforeRange([0, 0], line) : fixer.insertTextBefore(first, line)];
+  // What a comment says of the line below stays with that line.
+  const said = first === undefined ? undefined : context.sourceCode.getCommentsBefore(first).find(({ value }) => OF_NEXT_LINE.test(value));
+  return [fixer.insertTextBeforeRange((said ?? first)?.range ?? [0, 0], line)];
 }
+
+/** Comments to the compiler and to the linter about the line below them. */
+const OF_NEXT_LINE = /^\s*(@ts-(expect-error|ignore)|eslint-disable-next-line)\b/;
 
 /** Whether an import may be written into a file: it would make a module of a script, and compilers that keep modules as they are written have none in CommonJS. */
 function takesImport(context: Context): boolean {
