@@ -19,6 +19,7 @@ export class Zeros {
     }
     if (inner.type === AST_NODE_TYPES.UnaryExpression && (inner.operator === '-' || inner.operator === '+')) return this.isZero(inner.argument, byType);
     if (inner.type === AST_NODE_TYPES.Literal) return inner.value === 0 || inner.value === 0n;
+    if (inner.type === AST_NODE_TYPES.BinaryExpression) return isCalculable(inner.left) && isCalculated(this.types.services.esTreeNodeToTSNodeMap.get(inner));
     if (byType(inner)) return true;
     // const NONE: bigint = 0n, and static readonly NONE: bigint = 0n. One that is cast to an entry is reported where it is.
     const constant = this.types.valueOf(inner) === undefined ? this.constantOf(inner) : undefined;
@@ -47,7 +48,46 @@ function isZeroText(node: TSESTree.Node): boolean {
   return node.type === AST_NODE_TYPES.Literal && typeof node.value === 'string' && /^0(x0+)?$/i.test(node.value);
 }
 
+/** What a sum of literals may begin with. Most of what is compared begins with a name, and is none. */
+function isCalculable(node: TSESTree.Node): boolean {
+  return node.type === AST_NODE_TYPES.Literal || node.type === AST_NODE_TYPES.UnaryExpression || (node.type === AST_NODE_TYPES.BinaryExpression && isCalculable(node.left));
+}
+
+/** Whether a sum of literals is zero: `1n - 1n`. */
+function isCalculated(node: ts.Expression): boolean {
+  const value = calculated(node);
+  return value !== undefined && value === 0n;
+}
+
+function calculated(node: ts.Expression): bigint | undefined {
+  if (ts.isParenthesizedExpression(node)) return calculated(node.expression);
+  if (ts.isBigIntLiteral(node)) return BigInt(node.text.slice(0, -1).replaceAll('_', ''));
+  if (ts.isNumericLiteral(node)) return Number.isSafeInteger(Number(node.text)) ? BigInt(node.text) : undefined;
+  if (ts.isPrefixUnaryExpression(node)) {
+    const value = calculated(node.operand);
+    if (value === undefined) return undefined;
+    return node.operator === ts.SyntaxKind.MinusToken ? -value : node.operator === ts.SyntaxKind.TildeToken ? ~value : undefined;
+  }
+  const calculate = ts.isBinaryExpression(node) ? CALCULATIONS.get(node.operatorToken.kind) : undefined;
+  if (!ts.isBinaryExpression(node) || calculate === undefined) return undefined;
+  const left = calculated(node.left);
+  const right = left === undefined ? undefined : calculated(node.right);
+  return left === undefined || right === undefined ? undefined : calculate(left, right);
+}
+
+const CALCULATIONS: ReadonlyMap<ts.SyntaxKind, (left: bigint, right: bigint) => bigint | undefined> = new Map([
+  [ts.SyntaxKind.PlusToken, (left: bigint, right: bigint) => left + right],
+  [ts.SyntaxKind.MinusToken, (left: bigint, right: bigint) => left - right],
+  [ts.SyntaxKind.AsteriskToken, (left: bigint, right: bigint) => left * right],
+  [ts.SyntaxKind.AmpersandToken, (left: bigint, right: bigint) => left & right],
+  [ts.SyntaxKind.BarToken, (left: bigint, right: bigint) => left | right],
+  [ts.SyntaxKind.CaretToken, (left: bigint, right: bigint) => left ^ right],
+  // Nobody shifts a constant by more than an entry has bits.
+  [ts.SyntaxKind.LessThanLessThanToken, (left: bigint, right: bigint) => (right < 0n || right > 128n ? undefined : left << right)],
+]);
+
 function isZeroLiteral(node: ts.Expression): boolean {
+  if (ts.isBinaryExpression(node)) return isCalculated(node);
   if (ts.isParenthesizedExpression(node) || ts.isSatisfiesExpression(node)) return isZeroLiteral(node.expression);
   if (ts.isPrefixUnaryExpression(node) && node.operator === ts.SyntaxKind.MinusToken) return isZeroLiteral(node.operand);
   if (ts.isCallExpression(node)) return ts.isIdentifier(node.expression) && node.expression.text === 'BigInt' && node.arguments.length === 1 && isZeroLiteral(node.arguments[0]!);
