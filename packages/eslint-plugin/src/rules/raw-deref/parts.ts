@@ -44,6 +44,8 @@ export class Parts extends Questions {
    * @param but names of what does not get there
    */
   launderingPart(expression: TSESTree.Expression, but: ReadonlySet<string> = NONE): string | undefined {
+    // What is written as a literal on one side of a choice is looked at part by part.
+    if (expression.type === AST_NODE_TYPES.ConditionalExpression) return this.launderingPart(expression.consequent, but) ?? this.launderingPart(expression.alternate, but);
     if (HOLDS_NOTHING.has(expression.type) || expression.type === AST_NODE_TYPES.ArrayExpression || !this.typed.mayBe(expression, this.handles.had)) return undefined;
     const node = this.ts(expression);
     // What is expected is known sooner than what a choice is.

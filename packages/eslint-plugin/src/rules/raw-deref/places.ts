@@ -1,5 +1,7 @@
 import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
+import { assignedTo } from '../../types/assigned.js';
+import { wantedResult } from '../../types/wanted-result.js';
 import type { Held } from './handle-types.js';
 import { isRest, launders } from './launders.js';
 import { Questions } from './questions.js';
@@ -31,17 +33,23 @@ export class Places extends Questions {
     while (ts.isParenthesizedExpression(node.parent)) node = node.parent;
     const expected = this.expected(node);
     if (expected === undefined) return undefined;
-    if (this.typed.types.handle(expected) !== undefined) return this.constraint(node);
+    // No opaque handle is within the bounds of a key.
+    if (this.typed.types.handle(expected) !== undefined || (expected.flags & ts.TypeFlags.Never) !== 0) return this.constraint(node);
     const what = launders(expected);
     return what === undefined || this.isEvolving(node) || this.isMeantForHandle(node) || this.isIgnored(node) || this.isOfItself(node) || this.isAsserted(node) || isSatisfied(node) || (what === 'any' && isTakenApart(node)) ? undefined : what;
   }
 
   /** The same of an argument that decides itself what is expected, within bounds: `Reflect.get<T, P extends PropertyKey>(target: T, key: P)`. Under the alias a handle is within those of numbers. */
-  private constraint(argument: ts.Expression): string | undefined {
+  private constraint(node: ts.Expression): string | undefined {
+    const { parent } = node;
+    // What a callback says: `Object.groupBy(entries, (ptep) => ptep)`.
+    const made = ts.isArrowFunction(parent) ? parent : ts.isReturnStatement(parent) ? ts.findAncestor(parent, ts.isFunctionLike) : undefined;
+    const argument = made ?? node;
     const call = argument.parent;
     if (!(ts.isCallExpression(call) || ts.isNewExpression(call))) return undefined;
     const declaration = this.checker.getResolvedSignature(call)?.declaration;
-    const written = declaration === undefined || ts.isJSDocSignature(declaration) ? undefined : declaration.parameters[call.arguments?.indexOf(argument) ?? -1]?.type;
+    const said = declaration === undefined || ts.isJSDocSignature(declaration) ? undefined : declaration.parameters[call.arguments?.findIndex((one) => one === argument) ?? -1]?.type;
+    const written = made === undefined ? said : said !== undefined && ts.isFunctionTypeNode(said) ? said.type : undefined;
     if (written === undefined || !ts.isTypeReferenceNode(written) || !ts.isIdentifier(written.typeName) || written.typeArguments !== undefined) return undefined;
     const own = this.checker.getSymbolAtLocation(written.typeName)?.declarations?.find(ts.isTypeParameterDeclaration)?.constraint;
     const bound = own === undefined ? undefined : this.checker.getTypeFromTypeNode(own);
@@ -53,8 +61,11 @@ export class Places extends Questions {
   private expected(node: ts.Expression): ts.Type | undefined {
     const ofCall = this.ofCall(node);
     if (ofCall !== undefined) return ofCall;
-    const contextual = this.checker.getContextualType(node);
+    const contextual = this.ofAssigned(node) ?? this.checker.getContextualType(node);
     if (contextual !== undefined) return contextual;
+    // Who returns anything may return a handle too, as a function may that is called for nothing.
+    const result = wantedResult(this.checker, node);
+    if (result !== undefined && (result.flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown)) === 0) return result;
     // In a literal that is itself given to any or unknown, every part is.
     const { parent } = node;
     const literal = ts.isArrayLiteralExpression(parent) ? parent : ts.isPropertyAssignment(parent) || ts.isShorthandPropertyAssignment(parent) ? parent.parent : undefined;
@@ -93,6 +104,18 @@ export class Places extends Questions {
       const type = this.checker.getTypeOfSymbolAtLocation(parameter, list);
       return isRest(parameter) ? { path: ['*'], type: this.checker.getIndexTypeOfType(type, ts.IndexKind.Number) ?? type } : { path: [String(at)], type };
     });
+  }
+
+  /** The field of an object that a literal is written into: `Object.assign(row, { index: ptep })`. */
+  private ofAssigned({ parent }: ts.Expression): ts.Type | undefined {
+    const field = ts.isPropertyAssignment(parent) || ts.isShorthandPropertyAssignment(parent) ? this.assignedField(parent) : undefined;
+    return field === undefined ? undefined : this.checker.getTypeOfSymbolAtLocation(field, parent);
+  }
+
+  private assignedField({ name, parent }: ts.PropertyAssignment | ts.ShorthandPropertyAssignment): ts.Symbol | undefined {
+    const call = parent.parent;
+    const target = ts.isCallExpression(call) && call.arguments[0] !== parent ? assignedTo(call) : undefined;
+    return target === undefined || !ts.isIdentifier(name) ? undefined : this.checker.getNonNullableType(this.checker.getTypeAtLocation(target)).getProperty(name.text);
   }
 
   /** The function that is called by a method of all functions. */
@@ -188,7 +211,7 @@ export class Places extends Questions {
     if (ts.isArrayLiteralExpression(parent)) return ts.isVariableDeclaration(parent.parent) && parent.parent.type !== undefined && provenance.ofElementType(parent.parent.type) === 'live';
     if (ts.isBinaryExpression(parent) && !CHOICES.has(parent.operatorToken.kind)) return this.isMeantSymbol(this.checker.getSymbolAtLocation(ts.isPropertyAccessExpression(parent.left) ? parent.left.name : parent.left));
     if (ts.isPropertyAssignment(parent) || ts.isShorthandPropertyAssignment(parent)) {
-      return ts.isIdentifier(parent.name) && this.isMeantSymbol(this.checker.getContextualType(parent.parent)?.getProperty(parent.name.text));
+      return ts.isIdentifier(parent.name) && this.isMeantSymbol(this.assignedField(parent) ?? this.checker.getContextualType(parent.parent)?.getProperty(parent.name.text));
     }
     const made = ts.isArrowFunction(parent) ? parent : ts.isReturnStatement(parent) || ts.isYieldExpression(parent) ? ts.findAncestor(parent, ts.isFunctionLike) : undefined;
     return made !== undefined && provenance.ofResult(made) === 'live';
