@@ -94,7 +94,10 @@ class StackHandles implements Visitor {
   }
 
   Property(node: TSESTree.Property): void {
-    if (node.parent.type === AST_NODE_TYPES.ObjectExpression) this.check(node.value);
+    if (node.parent.type !== AST_NODE_TYPES.ObjectExpression) return;
+    this.check(node.value);
+    const method = this.toTs.get(node);
+    if (ts.isMethodDeclaration(method) && node.value.type === AST_NODE_TYPES.FunctionExpression) this.checkParameters(method, node.value.params);
   }
 
   ArrayExpression(node: TSESTree.ArrayExpression): void {
@@ -221,10 +224,11 @@ class StackHandles implements Visitor {
     }
   }
 
-  /** Whether a method has several signatures, in its class or in what is above it: which of them is meant is the compiler's business. */
+  /** Whether a method has several signatures, in its class, in what is above it, or in what its object is wanted to be: which of them is meant is the compiler's business. */
   private isOverloaded({ name, parent }: ts.MethodDeclaration): boolean {
     const symbol = this.checker.getSymbolAtLocation(name);
-    const above = ts.isClassLike(parent) ? (parent.heritageClauses ?? []).flatMap(({ types: bases }) => bases.map((base) => this.checker.getTypeAtLocation(base).getProperty(symbol?.name ?? ''))) : [];
+    const wholes = ts.isClassLike(parent) ? (parent.heritageClauses ?? []).flatMap(({ types: bases }) => bases.map((base) => this.checker.getTypeAtLocation(base))) : [this.checker.getContextualType(parent)];
+    const above = wholes.map((one) => (one === undefined ? undefined : this.checker.getNonNullableType(one).getProperty(symbol?.name ?? '')));
     return [symbol, ...above].some((one) => (one?.declarations?.length ?? 0) > 1);
   }
 
@@ -234,7 +238,11 @@ class StackHandles implements Visitor {
     const made = parent.parent;
     const method = this.toTs.get(node);
     if (isStatic || !ts.isMethodDeclaration(method) || (made.superClass === null && made.implements.length === 0)) return;
-    for (const [at, parameter] of value.params.entries()) {
+    this.checkParameters(method, value.params);
+  }
+
+  private checkParameters(method: ts.MethodDeclaration, parameters: readonly TSESTree.Parameter[]): void {
+    for (const [at, parameter] of parameters.entries()) {
       if (parameter.type !== AST_NODE_TYPES.Identifier || parameter.typeAnnotation === undefined) continue;
       const handle = this.types.types.handle(this.types.typeOf(parameter.typeAnnotation.typeAnnotation));
       if (handle?.form !== 'alias') continue;

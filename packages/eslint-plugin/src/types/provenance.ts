@@ -101,11 +101,15 @@ export class Provenance {
     return { origin, place: meant === 'unknown' ? this.trace.expressions.expression(given, [`(${at})`], 0) : meant };
   }
 
-  /** What the class that a class extends, or an interface that it implements, says of parameter `at` of a method, and what the method's own parameter is meant for. */
-  ofOverriding(method: ts.MethodDeclaration, at: number): { readonly origin: Origin; readonly place: Origin } {
-    const parameter = method.parameters[at];
-    if (!ts.isClassLike(method.parent) || !(ts.isIdentifier(method.name) || ts.isStringLiteral(method.name)) || parameter?.type === undefined || parameter.dotDotDotToken !== undefined) return { origin: 'unknown', place: 'unknown' };
-    return { origin: this.trace.written.inherited(method.parent, [method.name.text, `(${at})`], NONE, 0), place: this.ofAnnotation(parameter) };
+  /**
+   * What the class that a class extends, or an interface that it implements, says of parameter `at` of a method, and what the method's own parameter is meant for. Of a method of an object that is
+   * written here, what the place of the object says.
+   */
+  ofOverriding({ name, parameters, parent }: ts.MethodDeclaration, at: number): { readonly origin: Origin; readonly place: Origin } {
+    const parameter = parameters[at];
+    if (!(ts.isIdentifier(name) || ts.isStringLiteral(name)) || parameter?.type === undefined || parameter.dotDotDotToken !== undefined) return { origin: 'unknown', place: 'unknown' };
+    const origin = ts.isClassLike(parent) ? this.trace.written.inherited(parent, [name.text, `(${at})`], NONE, 0) : this.trace.places.inLiteral(parent, name.text, [`(${at})`], 0);
+    return { origin, place: this.ofAnnotation(parameter) };
   }
 
   /** What the place that an expression stands at is meant for: a parameter, a field, a variable, a result, an element. */

@@ -249,6 +249,10 @@ export class Declarations extends Part {
   /** What a function is declared to return. */
   result(declaration: ts.SignatureDeclaration, path: Path, step: number): Origin {
     if (declaration.type !== undefined) return this.trace.written.typeNode(declaration.type, path, NONE, step + 1);
+    if (ts.isGetAccessorDeclaration(declaration) && ts.isObjectLiteralExpression(declaration.parent)) {
+      const name = this.nameOf(declaration.name);
+      return name === undefined ? 'unknown' : this.trace.places.inLiteral(declaration.parent, name, path, step + 1);
+    }
     const expected = this.expectedOf(declaration)?.getDeclaration();
     if (expected?.type === undefined) return this.overridden(declaration, path, step + 1);
     const { parent } = declaration;

@@ -3,6 +3,7 @@ import { NONE } from './generics.js';
 import { ASSIGNMENTS } from './operators.js';
 import type { Origin } from './origin.js';
 import { Part } from './part.js';
+import { assignedTo } from '../assigned.js';
 import { isElement, isOverriding, MAX_STEPS, takenBy, type Path } from './path.js';
 
 /** What is wanted where an expression stands. */
@@ -69,7 +70,7 @@ export class Places extends Part {
   }
 
   /** What a property of an object that is written here is declared for. */
-  private inLiteral(object: ts.ObjectLiteralExpression, name: string, path: Path, step: number): Origin {
+  inLiteral(object: ts.ObjectLiteralExpression, name: string, path: Path, step: number): Origin {
     const said = this.place(object, [name, ...path], step + 1);
     if (said !== 'unknown' && said !== 'mixed') return said;
     const expected = this.checker.getContextualType(object);
@@ -129,6 +130,9 @@ export class Places extends Part {
   private argument(call: ts.CallExpression | ts.NewExpression, at: number, path: Path, step: number): Origin {
     const declaration = this.checker.getResolvedSignature(call)?.declaration;
     if (declaration === undefined || ts.isJSDocSignature(declaration)) return 'unknown';
+    // Object.assign(fault, { ptep }): what is written into an object is meant for its fields.
+    const assigned = at > 0 && path.length > 0 ? assignedTo(call) : undefined;
+    if (assigned !== undefined && this.types.isOfLanguage(declaration)) return this.trace.expressions.expression(assigned, path, step + 1);
     const parameters = takenBy(declaration);
     const parameter = parameters[Math.min(at, parameters.length - 1)];
     if (parameter === undefined || (at >= parameters.length && parameter.dotDotDotToken === undefined)) return 'unknown';
