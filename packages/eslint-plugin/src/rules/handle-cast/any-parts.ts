@@ -39,19 +39,21 @@ export class AnyParts {
     return firstOf(this.returnedBy(this.checker.getNonNullableType(type)), (one) => this.held.wanted(one));
   }
 
-  private findAny(type: ts.Type, depth: number): boolean {
-    if (type.isUnion()) return type.types.length <= MAX_FIELDS && type.types.some((one) => this.findAny(one, depth));
+  /** @param isField whether something of the type is a field already: fields of fields are as far as this goes */
+  private findAny(type: ts.Type, depth: number, isField = false): boolean {
+    if (type.isUnion()) return type.types.length <= MAX_FIELDS && type.types.some((one) => this.findAny(one, depth, isField));
     if (depth > MAX_DEPTH || (type.flags & ts.TypeFlags.Object) === 0) return false;
     const isAny = (one: ts.Type | undefined): boolean => one !== undefined && (one.flags & ts.TypeFlags.Any) !== 0;
-    if (isReference(type)) return this.checker.getTypeArguments(type).some((one) => isAny(one) || this.findAny(one, depth + 1));
+    if (isReference(type)) return this.checker.getTypeArguments(type).some((one) => isAny(one) || this.findAny(one, depth + 1, isField));
     if (isAny(type.getStringIndexType())) return true;
     const [declaration] = (type.symbol as ts.Symbol | undefined)?.declarations ?? [];
     if (declaration !== undefined && this.types.isOfLanguage(declaration)) return false;
     const properties = type.getProperties();
     return properties.length <= MAX_FIELDS && properties.some((property) => {
-      // What says its type need not be asked what that is.
+      // What says its type need not be asked what that is, unless it may have fields itself.
       const said = (property.valueDeclaration as Partial<ts.PropertySignature> | undefined)?.type;
-      return said === undefined ? (property.flags & ts.SymbolFlags.Method) === 0 && isAny(this.checker.getTypeOfSymbol(property)) : said.kind === ts.SyntaxKind.AnyKeyword;
+      if (said === undefined) return (property.flags & ts.SymbolFlags.Method) === 0 && isAny(this.checker.getTypeOfSymbol(property));
+      return said.kind === ts.SyntaxKind.AnyKeyword || (!isField && (ts.isTypeLiteralNode(said) || (ts.isTypeReferenceNode(said) && said.typeArguments === undefined)) && this.findAny(this.checker.getTypeOfSymbol(property), depth + 1, true));
     });
   }
 

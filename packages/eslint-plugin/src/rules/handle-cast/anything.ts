@@ -4,6 +4,7 @@ import { isPrimitive, saysType } from '../../ast.js';
 import { firstOf } from '../../first-of.js';
 import { pairs } from '../../pairs.js';
 import type { Typed } from '../../typed.js';
+import { wantedResult } from '../../types/wanted-result.js';
 import { AnyParts } from './any-parts.js';
 import { isNothing, type Casts } from './casts.js';
 import { chainOf, isCast } from './chains.js';
@@ -41,10 +42,10 @@ export class Anything {
     if (!mayHold && !this.types.mayBeAny(node)) return;
     // What is expected is known sooner than what is given.
     const given = this.toTs.get(node) as ts.Expression;
-    const expected = this.checker.getContextualType(given);
+    const expected = this.checker.getContextualType(given) ?? wantedResult(this.checker, given);
     const wanted = expected === undefined ? undefined : this.held.wanted(expected);
     if (expected === undefined || wanted === undefined) return;
-    const handle = this.types.isAny(node) ? wanted : mayHold ? this.heldAnyFor(node, given, expected) : undefined;
+    const handle = this.types.isAny(node) ? (isNothing(node) ? undefined : wanted) : mayHold ? this.heldAnyFor(node, given, expected) : undefined;
     if (handle !== undefined && !this.isToldAlready(node)) this.report(node, handle);
   }
 
@@ -69,7 +70,14 @@ export class Anything {
   private bringsNoAny(node: TSESTree.Expression): boolean {
     if (node.type === AST_NODE_TYPES.ConditionalExpression) return [node.consequent, node.alternate].every((side) => this.isSideWithout(side));
     if (node.type === AST_NODE_TYPES.LogicalExpression) return [node.left, node.right].every((side) => this.isSideWithout(side));
-    return isOfNothing(node) || this.isToBeFilled(node) || this.isOfHandles(node);
+    return (isOfNothing(node) && !this.isFilled(node)) || this.isToBeFilled(node) || this.isOfHandles(node);
+  }
+
+  /** Whether a new list is filled with what is no handle, and not nothing: `new Array(512).fill(0)`. */
+  private isFilled(node: TSESTree.Expression): boolean {
+    if (node.type !== AST_NODE_TYPES.CallExpression || node.callee.type !== AST_NODE_TYPES.MemberExpression || ASTUtils.getPropertyName(node.callee) !== 'fill') return false;
+    const [first] = node.arguments;
+    return first?.type === AST_NODE_TYPES.Literal && first.value !== null;
   }
 
   private isSideWithout(side: TSESTree.Expression): boolean {
@@ -125,9 +133,23 @@ export class Anything {
   private isToldAlready(node: TSESTree.Expression): boolean {
     if (node.type === AST_NODE_TYPES.TSSatisfiesExpression) return this.held.within(this.types.typeOf(node.typeAnnotation)) !== undefined;
     if (node.type === AST_NODE_TYPES.CallExpression) return this.generics.genericOf(node) !== undefined;
+    if (node.type === AST_NODE_TYPES.AssignmentExpression) return node.operator === '=' && (this.isRefused(node.right) || this.isToldAlready(node.right));
+    if (node.type === AST_NODE_TYPES.Identifier) return this.isRefused(this.beginningOf(node));
     if (!isCast(node)) return false;
     const { inner, steps } = chainOf(node);
     return this.casts.problemOf(node, inner, steps) !== undefined;
+  }
+
+  /** Whether something is the sum of a handle and a number, of which the compiler, where it refuses it, makes `any`: it is no-handle-arithmetic that tells. */
+  private isRefused(node: TSESTree.Node | undefined): boolean {
+    return node?.type === AST_NODE_TYPES.BinaryExpression && node.operator === '+' && (this.types.handleOf(node.left) !== undefined || this.types.handleOf(node.right) !== undefined);
+  }
+
+  /** What a variable of this file begins with that says no type. */
+  private beginningOf(node: TSESTree.Identifier): TSESTree.Node | undefined {
+    const declaration = this.types.symbolOf(node)?.valueDeclaration;
+    const begins = declaration !== undefined && ts.isVariableDeclaration(declaration) && declaration.type === undefined ? declaration.initializer : undefined;
+    return begins === undefined ? undefined : this.types.services.tsNodeToESTreeNodeMap.get(begins);
   }
 
   /** A function that takes handles, where it is called with nobody knows what: `found.forEach((ptep: Handles['pte']) => ...)`. Returns: whether it is one. */

@@ -36,7 +36,9 @@ export class Disguises {
     const result = returned.symbol as ts.Symbol | undefined;
     if (result === undefined || (returned.flags & ts.TypeFlags.TypeParameter) === 0) return false;
     // One of the class or the function around, as Map's V, was decided before.
-    if (!(deciding.typeParameters ?? []).some((parameter) => this.checker.getSymbolAtLocation(parameter.name) === result)) return false;
+    const asked = deciding.typeParameters?.find((parameter) => this.checker.getSymbolAtLocation(parameter.name) === result);
+    // What is nothing unless somebody says what it is returns nothing at all: Promise.reject<T = never>().
+    if (asked === undefined || asked.default?.kind === ts.SyntaxKind.NeverKeyword) return false;
     const mentions = (node: ts.Node): boolean => (ts.isIdentifier(node) && this.checker.getSymbolAtLocation(node) === result) || (ts.forEachChild(node, mentions) ?? false);
     const ofParameters = [...declaration.parameters, ...deciding.parameters].some((parameter) => parameter.type !== undefined && mentions(parameter.type));
     const ofOthers = (deciding.typeParameters ?? []).some((parameter) => parameter.constraint !== undefined && this.checker.getSymbolAtLocation(parameter.name) !== result && mentions(parameter.constraint));

@@ -58,6 +58,10 @@ export class Held {
     if (depth > MAX_DEPTH || (type.flags & STRUCTURED) === 0 || !this.types.mayHaveHandles(type) || this.types.isFamily(type)) return undefined;
     const container = this.types.container(type);
     if (container !== undefined) return firstOf(container.parts, (one) => this.findInField(this.checker.getNonNullableType(one), depth + 1));
+    // A record by names has a field of any name.
+    const named = type.getStringIndexType();
+    const ofNamed = named === undefined ? undefined : (this.within(named) ?? this.findInField(this.checker.getNonNullableType(named), depth + 1));
+    if (ofNamed !== undefined) return { level: ofNamed.level };
     const properties = type.getProperties();
     if (properties.length > MAX_FIELDS || properties.some(({ flags }) => (flags & ts.SymbolFlags.Method) !== 0)) return undefined;
     return firstOf(properties, (property) => {
