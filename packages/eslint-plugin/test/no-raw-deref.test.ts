@@ -184,6 +184,10 @@ typedTester().run('no-raw-deref, fixes of reads', noRawDeref, {
       output: read(`function f(space: { arch: Arch<Handles>; tables: TableMemory }) { const { arch, tables } = space; return 1n + ptepGet(arch, ptep); }`),
     },
     { code: read(`const value = arch.tables!.elements[ptep]!;`), errors: [{ messageId: 'deref' }], output: read(`const value: bigint = ptepGet(arch, ptep);`) },
+    // What is called on the way to the memory is called no more, and what may be missing is asked no more.
+    { code: read(`declare function open(): TableMemory; const value = open().elements[ptep]!;`), errors: [{ messageId: 'deref', suggestions: suggested(`declare function open(): TableMemory; const value: bigint = ptepGet(arch, ptep);`) }] },
+    { code: read(`declare const maybe: TableMemory | undefined; const value = maybe?.elements[ptep];`), errors: [{ messageId: 'deref', suggestions: suggested(`declare const maybe: TableMemory | undefined; const value: bigint = ptepGet(arch, ptep);`) }] },
+    { code: read(`declare const maybe: TableMemory | undefined; const value = maybe!.elements[ptep]!;`), errors: [{ messageId: 'deref' }], output: read(`declare const maybe: TableMemory | undefined; const value: bigint = ptepGet(arch, ptep);`) },
     // The compiler compares no values of two levels.
     { code: read(`declare const pmd: import('@pgtable/core').PmdVal; const is = tables.elements[ptep] === pmd;`), errors: [{ messageId: 'deref', suggestions: [{ messageId: 'useAccessor', data: { accessor: 'ptepGet' }, output: read(`declare const pmd: import('@pgtable/core').PmdVal; const is = ptepGet(arch, ptep) === pmd;`) }] }] },
     { code: read(`declare const pte: import('@pgtable/core').PteVal; const is = pte !== tables.elements[ptep];`), errors: [{ messageId: 'deref' }], output: read(`declare const pte: import('@pgtable/core').PteVal; const is = pte !== ptepGet(arch, ptep);`) },

@@ -28,6 +28,11 @@ export function mayBeExchanged(a: TSESTree.Expression, b: TSESTree.Expression, k
   return isFixed(a) || isFixed(b) || (a.type === AST_NODE_TYPES.Identifier && ofB === Effect.Calls) || (b.type === AST_NODE_TYPES.Identifier && ofA === Effect.Calls);
 }
 
+/** Whether something is done while an expression is evaluated. @param keys as of {@link mayBeExchanged} */
+export function hasEffects(node: TSESTree.Expression, keys: Keys): boolean {
+  return effectOf(node, keys) !== Effect.None;
+}
+
 function isFixed({ type }: TSESTree.Expression): boolean {
   return type === AST_NODE_TYPES.Literal;
 }

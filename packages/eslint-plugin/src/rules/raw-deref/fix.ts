@@ -3,7 +3,7 @@ import ts from 'typescript';
 import { bare, isEquality, withNonNull } from '../../ast.js';
 import { accessorName } from '../../fix/names.js';
 import { goTogether, isArchOf } from '../../fix/belongs.js';
-import { mayBeExchanged } from '../../fix/order.js';
+import { hasEffects, mayBeExchanged } from '../../fix/order.js';
 import { addressInReach, archInReach, importCore, mmInReach } from '../../fix/reach.js';
 import { apart, argument } from '../../fix/text.js';
 import type { Level } from '../../levels.js';
@@ -43,7 +43,7 @@ export class AccessorFixes {
     const step = count === undefined ? [] : [count === '1' ? accessorName.next(level) : accessorName.advance(level)];
     return {
       accessor: accessor(level),
-      safe: this.isTableMemory(array) && this.keepsComments(place, [handle]) && this.isCertain(handle) && this.keepsType(place, level),
+      safe: this.isTableMemory(array) && this.mayGo(array) && this.keepsComments(place, [handle]) && this.isCertain(handle) && this.keepsType(place, level),
       fix: (fixer) => {
         const imports = importCore(this.context, fixer, read, [accessor(level), ...step]);
         if (imports === undefined) return null;
@@ -85,7 +85,7 @@ export class AccessorFixes {
     const value = operator === '' ? right : `${accessorName.get(level)}(${arch}, ${entry}) ${operator} (${right})`;
     return {
       accessor: accessorName.set(level),
-      safe: true,
+      safe: this.mayGo(target.object),
       fix: (fixer) => {
         const imports = importCore(this.context, fixer, target, [accessorName.set(level), ...(operator === '' ? [] : [accessorName.get(level)]), ...(isValue ? [] : ['entryVal'])]);
         if (imports === undefined) return null;
@@ -124,6 +124,11 @@ export class AccessorFixes {
   private isElements(array: TSESTree.Expression): boolean {
     const { checker } = this.typed.types;
     return (checker.getNonNullableType(this.typed.typeOf(array)).symbol as ts.Symbol | undefined)?.name === 'BigUint64Array';
+  }
+
+  /** Whether nothing is lost with the way to the memory: it calls nothing, and is there. */
+  private mayGo(array: TSESTree.Expression): boolean {
+    return !hasEffects(array, this.context.sourceCode.visitorKeys) && !isMaybe(array);
   }
 
   /** Whether an array is `TableMemory.elements`: another of that kind may hold anything by entry. */
@@ -219,4 +224,10 @@ function isRead(place: TSESTree.Node): boolean {
   if (parent?.type === AST_NODE_TYPES.Property && parent.parent.type === AST_NODE_TYPES.ObjectPattern) return false;
   return parent?.type !== AST_NODE_TYPES.UpdateExpression && parent?.type !== AST_NODE_TYPES.ArrayPattern && parent?.type !== AST_NODE_TYPES.RestElement &&
     !(parent?.type === AST_NODE_TYPES.UnaryExpression && parent.operator === 'delete');
+}
+
+/** Whether something is only there if something else is: `tables?.elements`. */
+function isMaybe(node: TSESTree.Expression | TSESTree.PrivateIdentifier): boolean {
+  const inner = bare(node);
+  return inner.type === AST_NODE_TYPES.MemberExpression && (inner.optional || isMaybe(inner.object));
 }
