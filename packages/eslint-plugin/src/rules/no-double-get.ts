@@ -5,6 +5,7 @@ import { inOneGo, type Visitor } from '../in-one-go.js';
 import type { Subject } from '../subject.js';
 import { NO_TYPES, typed, type Typed } from '../typed.js';
 import { findTwice, type Twice } from './double-get/walk.js';
+import { wrappedRead } from './double-get/wrapped.js';
 
 const MESSAGES = {
   ...NO_TYPES,
@@ -45,7 +46,7 @@ class DoubleGets implements Visitor {
   }
 
   CallExpression(node: TSESTree.CallExpression): void {
-    if (entryRead(this.subject.types, node) === undefined) return;
+    if (entryRead(this.subject.types, node) === undefined && wrappedRead(this.subject, node) === undefined) return;
     let around: TSESTree.Node = node;
     while (around.type !== AST_NODE_TYPES.Program && around.type !== AST_NODE_TYPES.StaticBlock && !ASTUtils.isFunction(around)) around = around.parent!;
     const count = (this.reads.get(around) ?? 0) + 1;

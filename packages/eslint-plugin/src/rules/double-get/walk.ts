@@ -9,6 +9,7 @@ import { Changes, isUsing } from './changes.js';
 import { Comparisons } from './comparisons.js';
 import { Fields } from './fields.js';
 import { merged, met, onAll, type Reads, type Way } from './ways.js';
+import { wrappedRead } from './wrapped.js';
 
 /** A read of an entry that was read already, and has not been changed since as far as the code says. */
 export interface Twice {
@@ -26,6 +27,7 @@ export function findTwice(subject: Subject, body: TSESTree.Node): readonly Twice
  * changed by anything in the code since. A way that has ended is `undefined`.
  */
 class Walk {
+  private readonly subject: Subject;
   private readonly types: Typed;
   private readonly sourceCode: Subject['sourceCode'];
   private readonly entries: Entries;
@@ -38,6 +40,9 @@ class Walk {
   /** For each loop and switch around: what is known where a `break` leaves it. */
   private readonly leaves: Way[][] = [];
 
+  /** For each `try` with a `finally` around: what is known where something leaves it early. */
+  private readonly interrupted: Reads[][] = [];
+
   /** How often something may have become another. */
   private changes = 0;
   /** How often it had where the case of a switch began that is gone through. */
@@ -46,6 +51,7 @@ class Walk {
   private readonly around: Reads[] = [];
 
   constructor(subject: Subject) {
+    this.subject = subject;
     this.types = subject.types;
     this.sourceCode = subject.sourceCode;
     this.entries = new Entries(subject);
@@ -137,30 +143,27 @@ class Walk {
         return;
       case AST_NODE_TYPES.TryStatement: {
         const { handler, finalizer } = node;
-        const before = this.unchangedBy(() => {
+        const guarded = (): void => {
           // What of the block has run is not known in its handler: only what was read before it, and stands.
           const start = this.unchangedBy(() => { this.visit(node.block); });
           this.now = merged([this.now, handler === null ? undefined : this.after(start, handler.body)].filter((way) => way !== undefined));
-        });
-        if (finalizer === null) return;
-        const goesOn = this.now !== undefined;
-        this.now ??= before;
-        this.visit(finalizer);
-        if (!goesOn) this.now = undefined;
+        };
+        if (finalizer === null) this.unchangedBy(guarded);
+        else this.finally(guarded, finalizer);
         return;
       }
       case AST_NODE_TYPES.ReturnStatement:
       case AST_NODE_TYPES.ThrowStatement:
         this.visit(node.argument);
-        this.now = undefined;
+        this.left();
         return;
       case AST_NODE_TYPES.BreakStatement:
         // Where there is nothing to leave, the code does not compile.
         if (node.label === null && this.now !== undefined) this.leaves.at(-1)?.push({ reads: this.now, isChanged: this.changes > this.caseChanges });
-        this.now = undefined;
+        this.left();
         return;
       case AST_NODE_TYPES.ContinueStatement:
-        this.now = undefined;
+        this.left();
         return;
       case AST_NODE_TYPES.AwaitExpression:
       case AST_NODE_TYPES.YieldExpression:
@@ -236,6 +239,30 @@ class Walk {
     return before;
   }
 
+  /** The way ends here, but for what a `finally` around does first. */
+  private left(): void {
+    if (this.now !== undefined) this.interrupted.at(-1)?.push(this.now);
+    this.now = undefined;
+  }
+
+  /** A piece of code, and what runs after it however that is left: by its end, or by `return`, `throw`, `break`, `continue`. */
+  private finally(guarded: () => void, finalizer: TSESTree.BlockStatement): void {
+    const { changes } = this;
+    const early: Reads[] = [];
+    this.interrupted.push(early);
+    const before = this.unchangedBy(guarded);
+    this.interrupted.pop();
+    const end = this.now;
+    const isChanged = this.changes > changes;
+    const known = met([end, ...early].filter((way) => way !== undefined).map((reads) => ({ reads, isChanged }))) ?? before;
+    const last = this.after(new Map(known), finalizer);
+    // What goes on in some other place goes through the `finally` around this one first.
+    if (last !== undefined && early.length > 0) this.interrupted.at(-1)?.push(new Map(last));
+    // Who goes on here has come by the end.
+    for (const [key, read] of known) if (end?.has(key) !== true && last?.get(key) === read) last.delete(key);
+    this.now = end === undefined ? undefined : last;
+  }
+
   /** Goes through a piece of code at whose end, however it is left, what some statements hold with `using` is given back. */
   private disposing(statements: readonly TSESTree.Node[], body: () => void): void {
     if (!statements.some(isUsing)) {
@@ -243,9 +270,11 @@ class Walk {
       return;
     }
     const before = this.leaves.map((left) => left.length);
+    const early = this.interrupted.at(-1)?.length;
     body();
     this.forget();
     this.leaves.forEach((left, at) => { for (const { reads } of left.slice(before[at])) reads.clear(); });
+    for (const reads of this.interrupted.at(-1)?.slice(early) ?? []) reads.clear();
   }
 
   private forget(): void {
@@ -364,7 +393,8 @@ class Walk {
     // Arguments of a call that need not happen need not be looked at either.
     if (node.optional) this.branches([() => { this.all(node.arguments); }, () => undefined]);
     else this.all(node.arguments);
-    const read = entryRead(this.types, node);
+    const wrapped = wrappedRead(this.subject, node, this.entries);
+    const read = wrapped ?? entryRead(this.types, node);
     if (read === undefined) {
       if (this.changing.mayChange(node)) this.forget();
       else {
@@ -377,7 +407,7 @@ class Walk {
     if (!this.types.isLive(read.handle)) return;
     const handle = this.entries.pathOf(read.handle);
     if (handle === undefined || this.now === undefined) return;
-    const key = `${this.entries.archOf(node)} ${handle}`;
+    const key = `${wrapped?.arch ?? this.entries.archOf(node)} ${handle}`;
     const byFields = this.fields.byFields(key);
     const earlier = this.now.get(key) ?? this.now.get(byFields);
     if (earlier === undefined) this.now.set(key, read).set(byFields, read);
