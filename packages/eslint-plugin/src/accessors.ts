@@ -1,7 +1,7 @@
 import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
 import { bare } from './ast.js';
-import type { Level } from './levels.js';
+import { isLevel, type Level } from './levels.js';
 import type { Typed } from './typed.js';
 
 /** A call that reads one live entry. */
@@ -18,7 +18,7 @@ export interface EntryRead {
   readonly isFunction: boolean;
 }
 
-const GETTER = /^(?:pte|pmd|pud|p4d|pgd)pGet(Once|Lockless)?$/;
+const GETTER = /^(pte|pmd|pud|p4d|pgd)pGet(Once|Lockless)?$/;
 const METHODS: ReadonlyMap<string, EntryRead['way']> = new Map([['get', 'plain'], ['getOnce', 'once'], ['getLockless', 'lockless']]);
 
 /** What a call reads, if it is a getter: of `@pgtable/core`, of an architecture's accessors, or one that the settings name. */
@@ -45,6 +45,30 @@ function findRead(types: Typed, node: TSESTree.CallExpression): EntryRead | unde
   return { node, way: found.way, handle, level: types.handleOf(handle)?.level, name, isFunction: node.callee.type === AST_NODE_TYPES.Identifier };
 }
 
+/** A plain getter that is no call: `entries.map(arch.ops.pte.get)`. */
+export interface PlainGetter extends Pick<EntryRead, 'name' | 'isFunction'> {
+  readonly node: TSESTree.Expression;
+  readonly level: Level | undefined;
+  /** The name that core has for it. */
+  readonly original: string;
+}
+
+/** The plain getter that an argument is: `arch.ops.pte.get`, `ptepGet`. */
+export function handedOver(types: Typed, argument: TSESTree.Node): PlainGetter | undefined {
+  if (argument.type === AST_NODE_TYPES.Identifier) {
+    // What is imported by another name is found where it is called.
+    const [, level, how] = GETTER.exec(argument.name) ?? [];
+    const symbol = !isLevel(level) || how !== undefined ? undefined : types.symbolOf(argument);
+    if (!isLevel(level) || symbol === undefined || !types.types.isCoreSymbol(types.types.resolved(symbol), argument.name)) return undefined;
+    return { node: argument, name: argument, original: argument.name, isFunction: true, level };
+  }
+  if (argument.type !== AST_NODE_TYPES.MemberExpression || argument.computed || argument.property.type !== AST_NODE_TYPES.Identifier || argument.property.name !== 'get') return undefined;
+  const { object, property } = argument;
+  if (!types.types.isCore(types.typeOf(object), 'LevelOps', 'WritableOps', 'BasicLevelOps', 'TableLevelOps')) return undefined;
+  const level = object.type === AST_NODE_TYPES.MemberExpression && object.property.type === AST_NODE_TYPES.Identifier ? object.property.name : undefined;
+  return { node: argument, name: property, original: property.name, isFunction: false, level: isLevel(level) ? level : undefined };
+}
+
 function wayOf(types: Typed, node: TSESTree.CallExpression, called: CalledName): { way: EntryRead['way']; at: number | undefined } | undefined {
   const { accessors } = types.settings;
   const name = textOf(called);
@@ -57,7 +81,7 @@ function wayOf(types: Typed, node: TSESTree.CallExpression, called: CalledName):
   }
   const match = GETTER.exec(coreFunction(types, node, (original) => GETTER.test(original))?.name ?? '');
   if (match === null) return heldWay(types, node, called);
-  return { way: match[1] === undefined ? 'plain' : match[1] === 'Once' ? 'once' : 'lockless', at: 1 };
+  return { way: match[2] === undefined ? 'plain' : match[2] === 'Once' ? 'once' : 'lockless', at: 1 };
 }
 
 /** The same of a variable or a field that has a method of the accessors: `const { get } = arch.ops.pte`. It is called by that method's signature. */

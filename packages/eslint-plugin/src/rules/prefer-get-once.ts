@@ -1,5 +1,5 @@
 import { AST_NODE_TYPES, type TSESLint, type TSESTree } from '@typescript-eslint/utils';
-import { entryRead, textOf, type EntryRead } from '../accessors.js';
+import { entryRead, handedOver, textOf, type EntryRead, type PlainGetter } from '../accessors.js';
 import { createRule } from '../create-rule.js';
 import { importCore } from '../fix/reach.js';
 import { inOneGo, type Visitor } from '../in-one-go.js';
@@ -53,10 +53,18 @@ class PlainReads implements Visitor {
   }
 
   CallExpression(node: TSESTree.CallExpression): void {
+    for (const argument of node.arguments) {
+      const getter = handedOver(this.types, argument);
+      if (getter !== undefined) this.checks().checkGiven(getter);
+    }
     const read = entryRead(this.types, node);
     if (read === undefined || !this.types.isLive(read.handle)) return;
+    this.checks().check(read);
+  }
+
+  private checks(): Reads {
     this.reads ??= new Reads(this.context, new Subject(this.context.sourceCode, this.types));
-    this.reads.check(read);
+    return this.reads;
   }
 }
 
@@ -80,18 +88,23 @@ class Reads {
     const data = { level: read.level ?? 'page-table' };
     if (read.way === 'plain') {
       const why = this.reasons.of(read);
-      if (why !== undefined) this.context.report({ node: read.node, messageId: 'plain', data: { ...data, why }, suggest: this.suggestions(read) });
+      if (why !== undefined) this.context.report({ node: read.node, messageId: 'plain', data: { ...data, why }, suggest: this.suggestions(read, read.isFunction ? this.subject.nameOf(read.node) : textOf(read.name)) });
       return;
     }
     const write = this.writes.writeAfter(read);
     if (write !== undefined) this.context.report({ node: read.node, messageId: 'unlocked', data: { ...data, line: String(write.loc.start.line) } });
   }
 
-  private suggestions(read: EntryRead): TSESLint.ReportSuggestionArray<Messages> {
+  /** A plain getter that is handed on where no lock is held: whoever gets it reads plainly. */
+  checkGiven(getter: PlainGetter): void {
+    const why = this.reasons.at(getter.node);
+    if (why !== undefined) this.context.report({ node: getter.node, messageId: 'plain', data: { level: getter.level ?? 'page-table', why }, suggest: this.suggestions(getter, getter.original) });
+  }
+
+  /** @param original of a function, the name that core has for it, whatever it is called here */
+  private suggestions(read: Pick<EntryRead, 'name' | 'isFunction'> & { readonly node: TSESTree.Node }, original: string): TSESLint.ReportSuggestionArray<Messages> {
     const forms = [['useOnce', 'Once'], ['useLockless', 'Lockless']] as const;
     return forms.flatMap(([messageId, suffix]) => {
-      // Of a function, the name that core has for it, whatever it is called here.
-      const original = read.isFunction ? this.subject.nameOf(read.node) : textOf(read.name);
       const name = `${original}${suffix}`;
       // pudpGetLockless does not exist: contiguous blocks are of the two lowest levels. Names of one's own are another matter.
       const symbol = this.subject.types.symbolOf(read.name);

@@ -27,6 +27,11 @@ export class Reasons {
     return this.lockless(read.node) ?? this.mappedWithoutLock(read);
   }
 
+  /** The same of what is handed on and will read there, by where that is. */
+  at(node: TSESTree.Node): string | undefined {
+    return this.lockless(node);
+  }
+
   /** The same by where a node stands. @param seen functions that were asked about on the way here: they may call each other */
   private lockless(node: TSESTree.Node, seen: readonly TSESTree.Node[] = []): string | undefined {
     if (this.locks.isUnderLock(node)) return undefined;
