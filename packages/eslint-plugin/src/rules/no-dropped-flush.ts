@@ -85,8 +85,17 @@ class DroppedFlushes implements Visitor {
     if (node.argument !== null && MAY_BE_FUNCTIONS.has(enclosingFunction(node)?.returnType?.typeAnnotation.type)) this.checkPassed(node.argument);
   }
 
-  ArrowFunctionExpression({ body, returnType }: TSESTree.ArrowFunctionExpression): void {
-    if (MAY_BE_FUNCTIONS.has(returnType?.typeAnnotation.type)) this.checkPassed(body);
+  ArrowFunctionExpression(node: TSESTree.ArrowFunctionExpression): void {
+    if (MAY_BE_FUNCTIONS.has(node.returnType?.typeAnnotation.type)) this.checkPassed(node.body);
+    this.checkParameters(node);
+  }
+
+  FunctionDeclaration(node: TSESTree.FunctionDeclaration): void {
+    this.checkParameters(node);
+  }
+
+  FunctionExpression(node: TSESTree.FunctionExpression): void {
+    this.checkParameters(node);
   }
 
   TaggedTemplateExpression(node: TSESTree.TaggedTemplateExpression): void {
@@ -197,6 +206,20 @@ class DroppedFlushes implements Visitor {
     const taken = from.parent.type === AST_NODE_TYPES.VariableDeclarator ? namesTaken(from.parent.id) : undefined;
     if (taken === undefined || !this.types.is(from, this.promises.areToBeTaken) || !this.isOfProgram(call)) return;
     if (this.promises.partsOf(this.types.typeOf(from)).some((name) => !taken.includes(name))) this.context.report({ node: from, messageId: 'dropped' });
+  }
+
+  /** `function finish(cleared: FlushPromise<void>) {}`: what a function takes over and does nothing with. Who calls a function back may still have what it gives. */
+  private checkParameters(made: TSESTree.FunctionDeclaration | TSESTree.FunctionExpression | TSESTree.ArrowFunctionExpression): void {
+    // Whoever extends a class takes what that one hands to all.
+    if (made.params.length === 0 || made.parent.type === AST_NODE_TYPES.CallExpression || (made.parent.type === AST_NODE_TYPES.MethodDefinition && made.parent.override)) return;
+    for (const parameter of made.params) {
+      const id = parameter.type === AST_NODE_TYPES.AssignmentPattern ? parameter.left : parameter;
+      // What does not say its own type is written for somebody who calls it back.
+      if (id.type !== AST_NODE_TYPES.Identifier || id.typeAnnotation === undefined) continue;
+      const variable = this.context.sourceCode.getDeclaredVariables(made).find(({ identifiers }) => identifiers.includes(id));
+      if (variable?.references.length !== 0) continue;
+      if (this.types.is(id, this.promises.are)) this.context.report({ node: id, messageId: 'unused' });
+    }
   }
 
   /** What stands as a statement, after `void`, or left of a comma: where it is a name or a field, what that holds is thrown away. */
