@@ -22,7 +22,9 @@ export class LockModes {
   private saysModes(node: ts.TypeNode): boolean {
     if (ts.isUnionTypeNode(node)) return node.types.some((one) => this.saysModes(one));
     if (ts.isParenthesizedTypeNode(node) || ts.isTypeOperatorNode(node)) return this.saysModes(node.type);
-    if (ts.isIndexedAccessTypeNode(node)) return ts.isLiteralTypeNode(node.indexType) && ts.isStringLiteral(node.indexType.literal) && node.indexType.literal.text === LOCK;
+    // `keyof typeof PageWalkLock`, `(typeof PageWalkLock)[keyof typeof PageWalkLock]`: their names, and what they are.
+    if (ts.isTypeQueryNode(node)) return this.isNamedModes(node.exprName);
+    if (ts.isIndexedAccessTypeNode(node)) return this.saysModes(node.objectType) || (ts.isLiteralTypeNode(node.indexType) && ts.isStringLiteral(node.indexType.literal) && node.indexType.literal.text === LOCK);
     // `${PageWalkLock}` is the texts of an enum.
     if (ts.isTemplateLiteralTypeNode(node)) return node.head.text === '' && node.templateSpans.every((span) => span.literal.text === '' && this.saysModes(span.type));
     if (!ts.isTypeReferenceNode(node)) return false;
@@ -30,7 +32,7 @@ export class LockModes {
     if (symbol === undefined) return false;
     const original = this.types.resolved(symbol);
     if (MODES.has(original.name)) return true;
-    const alias = original.declarations?.find(ts.isTypeAliasDeclaration)?.type;
+    const alias = original.declarations?.find(ts.isTypeAliasDeclaration)?.type ?? original.declarations?.find(ts.isTypeParameterDeclaration)?.constraint;
     return (alias !== undefined && this.saysModes(alias)) || (node.typeArguments ?? []).some((one) => this.saysModes(one));
   }
 
@@ -93,16 +95,18 @@ export class LockModes {
     return ts.isCallExpression(call) && call.arguments[0] === parent && ts.isPropertyAccessExpression(call.expression) && this.isListOfModes(call.expression.expression);
   }
 
-  /** `Object.values(PageWalkLock)` */
+  /** `Object.values(PageWalkLock)`, `Object.keys(PageWalkLock) as (keyof typeof PageWalkLock)[]` */
   private isListOfModes(node: ts.Expression): boolean {
+    if (ts.isParenthesizedExpression(node)) return this.isListOfModes(node.expression);
+    if (ts.isAsExpression(node)) return ts.isArrayTypeNode(node.type) ? this.saysModes(node.type.elementType) : this.saysModes(node.type);
     const [modes] = ts.isCallExpression(node) ? node.arguments : [];
     if (modes === undefined || !ts.isCallExpression(node) || node.expression.getText() !== 'Object.values') return false;
     return this.isNamedModes(modes);
   }
 
   /** `PageWalkLock`, `walk.PageWalkLock`: the object that has all modes. */
-  private isNamedModes(node: ts.Expression): boolean {
-    const symbol = this.checker.getSymbolAtLocation(ts.isPropertyAccessExpression(node) ? node.name : node);
+  private isNamedModes(node: ts.Expression | ts.EntityName): boolean {
+    const symbol = this.checker.getSymbolAtLocation(ts.isPropertyAccessExpression(node) ? node.name : ts.isQualifiedName(node) ? node.right : node);
     return symbol !== undefined && MODES.has(this.types.resolved(symbol).name);
   }
 }
