@@ -32,8 +32,8 @@ export const noPrivilegedImport = createRule<keyof typeof MESSAGES>({
   create(context) {
     // An architecture may, and so may the package itself.
     if (settingsOf(context).isArchitecture(context.filename, context.cwd) || packageOfFile(context.filename) === CORE) return {};
-    // What requires says so: `require`, `createRequire`.
-    const mayRequire = context.sourceCode.text.includes('equire');
+    // What requires says so: `require`, `createRequire`, `jest.requireActual`, `vi.importActual`.
+    const mayRequire = /equire|importActual/.test(context.sourceCode.text);
     // Imports are few: to list all nodes of a file for them, where no other rule does, takes longer than to be called for each.
     return mayRequire ? inOneGo(context.sourceCode, new ImportsAndRequires(context)) : oneByOne(new Imports(context));
   },

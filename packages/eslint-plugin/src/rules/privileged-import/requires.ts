@@ -11,6 +11,8 @@ export class Requires {
 
   isRequire(callee: TSESTree.Expression): boolean {
     if (callee.type === AST_NODE_TYPES.MemberExpression) {
+      // What a test gets past its mocks: jest.requireActual(...), vi.importActual(...).
+      if (ACTUAL.test(ASTUtils.getPropertyName(callee) ?? '')) return true;
       if (callee.object.type === AST_NODE_TYPES.ThisExpression) return this.isField(callee);
       return callee.object.type === AST_NODE_TYPES.Identifier && callee.object.name === 'module' && !this.isDefined(callee.object) && ASTUtils.getPropertyName(callee) === 'require';
     }
@@ -55,6 +57,8 @@ export class Requires {
     return taken?.type === AST_NODE_TYPES.Property && !taken.computed && taken.key.type === AST_NODE_TYPES.Identifier && taken.key.name === 'createRequire';
   }
 }
+
+const ACTUAL = /^(?:require|import)Actual$/;
 
 /** What something is called where it is imported from. */
 export function nameOf(node: TSESTree.Identifier | TSESTree.StringLiteral): string {
