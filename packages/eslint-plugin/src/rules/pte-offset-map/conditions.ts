@@ -1,5 +1,6 @@
 import { AST_NODE_TYPES, type TSESTree } from '@typescript-eslint/utils';
 import ts from 'typescript';
+import { bare } from '../../ast.js';
 import type { Typed } from '../../typed.js';
 import { awaited, isNullable, truth, UNIT, unionOf, type Answer, type ResultTypes } from './result-types.js';
 import type { Subject } from './subject.js';
@@ -69,6 +70,8 @@ export class Conditions {
       case AST_NODE_TYPES.CallExpression: {
         if (node.callee.type === AST_NODE_TYPES.Identifier && node.callee.name === 'Boolean' && node.arguments[0] !== undefined) return this.of(node.arguments[0], worlds);
         const after = this.evaluate(node, worlds);
+        const asked = this.results.asksBox(node);
+        if (asked !== undefined) return this.ofBox(asked.box, after, asked.isSome);
         if (this.subject.mapped.has(node)) return this.splitBy(node, after, truth, true);
         const predicate = this.subject.names.predicateOf(node);
         const argument = predicate?.kind === ts.TypePredicateKind.Identifier ? node.arguments[predicate.parameterIndex] : undefined;
@@ -88,6 +91,15 @@ export class Conditions {
     }
     const after = this.evaluate(node, worlds);
     return { yes: after, no: after };
+  }
+
+  /** `found.isSome()`: whether there is a table in what is asked. */
+  private ofBox(box: TSESTree.Node, worlds: readonly World[], isSome: boolean): Split {
+    const side = (there: boolean): readonly World[] => worlds.map((world) => {
+      const mapped = this.variables.carried(box, world);
+      return mapped === undefined || !world.state.has(mapped) ? world : withPresence(world, mapped, there);
+    }).filter((world) => world !== undefined);
+    return { yes: side(isSome), no: side(!isSome) };
   }
 
   /** A condition that is told of a table, or is a method of the result, and may ask anything: afterwards nothing is known. */
@@ -160,26 +172,51 @@ export class Conditions {
 
   /** @param taken what was compared with before, in a switch */
   equal(what: TSESTree.Node, other: TSESTree.Node, worlds: readonly World[], taken: readonly ts.Type[]): Split {
-    const bare = what.type === AST_NODE_TYPES.ChainExpression ? what.expression : what;
-    if (isNullish(other)) return this.nullish(bare, worlds);
-    if (bare.type === AST_NODE_TYPES.UnaryExpression && bare.operator === 'typeof' && other.type === AST_NODE_TYPES.Literal) {
+    const inner = what.type === AST_NODE_TYPES.ChainExpression ? what.expression : what;
+    if (isNullish(other)) return this.nullish(inner, worlds);
+    if (inner.type === AST_NODE_TYPES.UnaryExpression && inner.operator === 'typeof' && other.type === AST_NODE_TYPES.Literal) {
       const { value: kind } = other;
-      return kind === 'undefined' ? this.nullish(bare.argument, worlds) : this.splitBy(bare.argument, worlds, (type) => this.results.isOfKind(type, kind), true);
+      return kind === 'undefined' ? this.nullish(inner.argument, worlds) : this.splitBy(inner.argument, worlds, (type) => this.results.isOfKind(type, kind), true);
     }
     if (other.type === AST_NODE_TYPES.Literal && typeof other.value === 'boolean') {
-      const split = this.of(bare, worlds);
+      const split = this.of(inner, worlds);
       return other.value ? split : swap(split);
     }
     const value = this.typed.typeOf(other);
-    if (bare.type === AST_NODE_TYPES.MemberExpression && this.typed.handleOf(bare) === undefined) {
-      const name = nameOfProperty(bare);
-      return this.splitBy(bare.object, worlds, (type) => this.results.ofProperty(type, name, (property) => this.results.isEqual(property, value, taken)));
+    if (inner.type === AST_NODE_TYPES.MemberExpression && this.typed.handleOf(inner) === undefined) {
+      const name = nameOfProperty(inner);
+      return this.splitBy(inner.object, worlds, (type) => this.results.ofProperty(type, name, (property) => this.results.isEqual(property, value, taken)));
     }
-    const companion = this.variables.companionOf(bare);
+    const companion = this.variables.companionOf(inner);
     if (companion !== undefined) return this.askCompanion(companion, worlds, (property) => this.results.isEqual(property, value, taken));
     // A word or a symbol that stands for why there is no table: at === 'retry'.
-    if ((value.flags & UNIT) !== 0) return this.splitBy(bare, worlds, (type) => this.results.isEqual(type, value, taken), true);
+    if ((value.flags & UNIT) !== 0) {
+      const isMapped = (world: World): boolean => this.variables.carried(inner, world) !== undefined;
+      const split = this.splitBy(inner, worlds.filter(isMapped), (type) => this.results.isEqual(type, value, taken), true);
+      const others = this.byConstant(inner, this.typed.types.checker.typeToString(value), worlds.filter((world) => !isMapped(world)));
+      return { yes: this.worlds.merge(split.yes, others.yes), no: this.worlds.merge(split.no, others.no) };
+    }
     return { yes: worlds, no: worlds };
+  }
+
+  /** Whether something that is no table is a constant: `state === State.Mapped`, and the same again later. */
+  private byConstant(node: TSESTree.Node, constant: string, worlds: readonly World[]): Split {
+    const variable = this.variables.of(bare(node as TSESTree.Expression));
+    if (variable === null) return { yes: worlds, no: worlds };
+    const all = unionOf(this.typed.typeOf(node)).map((one) => this.typed.types.checker.typeToString(one));
+    const yes: World[] = [];
+    const no: World[] = [];
+    for (const world of worlds) {
+      const flag = world.flags.get(variable);
+      if (typeof flag === 'string') (flag === constant ? yes : no).push(world);
+      else {
+        const others = typeof flag === 'object' ? flag : [];
+        if (!others.includes(constant)) yes.push(this.variables.remember(world, variable, constant));
+        const isAny = all.every((one) => one === constant || others.includes(one));
+        if (!isAny) no.push(typeof flag === 'boolean' || others.includes(constant) ? world : this.variables.remember(world, variable, [...others, constant].sort()));
+      }
+    }
+    return { yes: this.worlds.merge(yes), no: this.worlds.merge(no) };
   }
 
   /** Whether something is undefined or null. */
@@ -211,8 +248,9 @@ export class Conditions {
       const mapped = this.variables.carried(node, world);
       if (mapped === undefined || !world.state.has(mapped)) {
         const flag = variable === null || !whole ? undefined : world.flags.get(variable);
-        if (flag !== false) yes.push(variable === null || !whole ? world : this.variables.remember(world, variable, true));
-        if (flag !== true) no.push(variable === null || !whole ? world : this.variables.remember(world, variable, false));
+        const isKept = variable === null || !whole || (flag !== undefined && typeof flag !== 'boolean');
+        if (flag !== false) yes.push(isKept ? world : this.variables.remember(world, variable, true));
+        if (flag !== true) no.push(isKept ? world : this.variables.remember(world, variable, false));
         continue;
       }
       if (!mapped.fallible) {

@@ -10,7 +10,7 @@ import { awaited, unionOf, type ResultTypes } from './result-types.js';
 import type { Subject } from './subject.js';
 import type { Uses } from './uses.js';
 import type { LocalFunction, Variables } from './variables.js';
-import { isField, isOwed, passedOn, swap, withoutFields, withState, type Mapped, type World, type Worlds } from './worlds.js';
+import { isField, isOwed, passedOn, swap, withoutFields, withState, type Mapped, type Variable, type World, type Worlds } from './worlds.js';
 
 /** Goes through a list of statements. */
 export type Run = (statements: readonly TSESTree.Node[], worlds: readonly World[]) => readonly World[];
@@ -105,15 +105,27 @@ export class Expressions {
       return this.worlds.merge(kept, this.evaluate(right, operator === '&&=' ? yes : no).map((world) => this.variables.assign(left, right, world)));
     }
     const target = left.type === AST_NODE_TYPES.MemberExpression ? this.evaluate(left, worlds) : worlds;
+    const variable = operator === '=' ? this.variables.of(left) : null;
+    if (variable !== null && this.isConstant(right, variable)) return this.chosen(right, variable, target);
     const after = this.evaluate(right, target);
     // `ptep += 1` is the same table still.
     if (operator !== '=') return after;
-    const variable = this.variables.of(left);
-    if (variable !== null && right.type === AST_NODE_TYPES.Literal && typeof right.value === 'boolean') {
-      const { value } = right;
-      return after.map((world) => this.variables.remember(world, variable, value));
-    }
     return this.worlds.merge(after.map((world) => this.variables.assign(left, right, world)));
+  }
+
+  /** Whether a variable is given true or false, or one of the constants that are all it ever has: what it has then says how a condition came out. */
+  isConstant(node: TSESTree.Node, variable: Variable): boolean {
+    return (node.type === AST_NODE_TYPES.Literal && typeof node.value === 'boolean') || ((node.type === AST_NODE_TYPES.ConditionalExpression || node.type === AST_NODE_TYPES.Literal || node.type === AST_NODE_TYPES.MemberExpression) && this.variables.isState(variable));
+  }
+
+  /** The worlds after a variable was given one constant or another: `state = ptep === undefined ? State.Missing : State.Mapped`. */
+  chosen(node: TSESTree.Node, variable: Variable, worlds: readonly World[]): readonly World[] {
+    if (node.type === AST_NODE_TYPES.ConditionalExpression) {
+      const { yes, no } = this.conditions.of(node.test, worlds);
+      return this.worlds.merge(this.chosen(node.consequent, variable, yes), this.chosen(node.alternate, variable, no));
+    }
+    const value = this.variables.constantOf(node);
+    return value === undefined ? worlds : worlds.map((world) => this.variables.remember(world, variable, value));
   }
 
   private call(node: TSESTree.CallExpression, worlds: readonly World[]): readonly World[] {
@@ -231,7 +243,8 @@ export class Expressions {
       const isKnown = state.presence === 'there' || state.presence === 'unknown';
       if (use.assumed && !isKnown) {
         this.findings.report('unchecked', node, mapped);
-        now = withState(now, mapped, { presence: 'there' });
+        // Where there is none, there is none to give back either.
+        if (state.presence !== 'gone') now = withState(now, mapped, { presence: 'there' });
       } else if (!isKnown && !use.assumed && this.typed.handleOf(node) !== undefined && !this.results.isFallible(this.typed.typeOf(node))) {
         // The compiler knows of a condition that is not understood here.
         now = withState(now, mapped, { presence: 'there' });

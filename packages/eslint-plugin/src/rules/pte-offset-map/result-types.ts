@@ -17,7 +17,7 @@ export class ResultTypes {
   /** Whether something of a type may be, or have, no table. */
   isFallible(type: ts.Type): boolean {
     if ((type.flags & ts.TypeFlags.Any) !== 0) return false;
-    return unionOf(type).some((one) => this.isNothing(one)) || this.handlesIn(type).some((one) => unionOf(one).some((member) => isNullable(member)));
+    return unionOf(type).some((one) => this.isNothing(one)) || this.isBox(type) || this.handlesIn(type).some((one) => unionOf(one).some((member) => isNullable(member)));
   }
 
   private handlesIn(type: ts.Type): readonly ts.Type[] {
@@ -31,11 +31,42 @@ export class ResultTypes {
     if ((type.flags & ts.TypeFlags.BooleanLiteral) !== 0) return this.typed.types.checker.typeToString(type) === 'false';
     if ((type.flags & UNIT) !== 0) return true;
     if ((type.flags & ts.TypeFlags.Object) === 0 || this.typed.types.handle(type) !== undefined) return false;
-    if (type.getProperties().some(({ name }) => this.names.isUnmapName(name) || name.startsWith('__@dispose'))) return false;
+    if (this.canUnmap(type) || this.isBox(type)) return false;
     return !this.hasEntry(type) && !type.getProperties().some((property) => {
       const of = this.typed.types.checker.getTypeOfSymbol(property);
       return this.hasEntry(of) || of.getCallSignatures().some((signature) => this.typed.types.handle(signature.getReturnType()) !== undefined);
     });
+  }
+
+  private canUnmap(type: ts.Type): boolean {
+    return type.getProperties().some(({ name }) => this.names.isUnmapName(name) || name.startsWith('__@dispose'));
+  }
+
+  /** Whether an object only says whether it has a table, and gives it by a method: `Option<PteTable>`, with `isSome()` and `unwrap()`. */
+  isBox(type: ts.Type): boolean {
+    if ((type.flags & ts.TypeFlags.Object) === 0 || this.typed.types.handle(type) !== undefined) return false;
+    const properties = type.getProperties();
+    if (!properties.some(({ name }) => SOME.test(name) || NONE.test(name)) || this.canUnmap(type) || this.handlesIn(type).length > 0) return false;
+    return properties.some((property) => this.typed.types.checker.getTypeOfSymbol(property).getCallSignatures().some((signature) => this.isTable(signature.getReturnType())));
+  }
+
+  /** Whether something is a table that was mapped, or an entry of it. */
+  isTable(type: ts.Type): boolean {
+    return this.typed.types.handle(type) !== undefined || ((type.flags & ts.TypeFlags.Object) !== 0 && this.canUnmap(type) && this.hasEntry(type));
+  }
+
+  /** What is asked whether it has a table: `found.isSome()`. */
+  asksBox({ callee }: TSESTree.CallExpression): { readonly box: TSESTree.Node; readonly isSome: boolean } | undefined {
+    if (callee.type !== AST_NODE_TYPES.MemberExpression || callee.property.type !== AST_NODE_TYPES.Identifier) return undefined;
+    const { name } = callee.property;
+    if (!SOME.test(name) && !NONE.test(name)) return undefined;
+    return this.isBox(this.typed.typeOf(callee.object)) ? { box: callee.object, isSome: SOME.test(name) } : undefined;
+  }
+
+  /** Whether a call takes the table out of what may have none: `found.unwrap()`. */
+  isTakenOut(call: TSESTree.CallExpression): boolean {
+    const { callee } = call;
+    return callee.type === AST_NODE_TYPES.MemberExpression && this.isBox(this.typed.typeOf(callee.object)) && this.isTable(this.typed.typeOf(call));
   }
 
   /** Whether an object has an entry of a table that was mapped: the entry above, which may be a huge page, is none. */
@@ -86,6 +117,10 @@ export class ResultTypes {
     return ask(this.typed.types.checker.getTypeOfSymbol(property));
   }
 }
+
+/** Methods that say whether something is there, and those that say that it is not. */
+const SOME = /^(?:isSome|isPresent|isDefined|isJust|isOk|hasValue)$/;
+const NONE = /^(?:isNone|isNothing|isEmpty|isAbsent|isErr)$/;
 
 /** Types of one value: words, numbers, symbols. */
 export const UNIT = ts.TypeFlags.Literal | ts.TypeFlags.UniqueESSymbol;

@@ -172,6 +172,7 @@ export class Statements {
     const declared = this.subject.context.sourceCode.getDeclaredVariables(declarator);
     if (init === null) return worlds.map((world) => declared.reduce((now, variable) => withFlag(withName(now, variable, undefined), variable, undefined), world));
     const variable = id.type === AST_NODE_TYPES.Identifier ? declared[0] : undefined;
+    if (variable !== undefined && this.expressions.isConstant(init, variable)) return this.expressions.chosen(init, variable, worlds);
     if (variable !== undefined && this.isCondition(init)) {
       const { yes, no } = this.conditions.of(init, worlds);
       return this.worlds.merge(yes.map((world) => this.variables.remember(world, variable, true)), no.map((world) => this.variables.remember(world, variable, false)));

@@ -58,6 +58,7 @@ export class Uses {
         if (call.type === AST_NODE_TYPES.CallExpression && call.callee === parent) {
           // `pteOffsetMap(pmdp).then((ptep) => ...)`: the callback has it.
           if (this.typed.types.container(this.typed.typeOf(node))?.name === 'Promise') return end('pass');
+          if (this.results.isTakenOut(call)) return this.follow(call, true, true);
           if (this.isRelease(call, parent)) return { kind: 'unmap', assumed: assumed || isMissing };
           return this.typed.handleOf(call) === undefined ? { kind: this.isOfEntries(call) ? 'use' : 'look', assumed: assumed || isMissing } : this.follow(call, assumed || isMissing, true);
         }

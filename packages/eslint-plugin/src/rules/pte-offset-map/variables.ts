@@ -1,8 +1,10 @@
 import { AST_NODE_TYPES, ASTUtils, TSESLint, type TSESTree } from '@typescript-eslint/utils';
+import { isEquality } from '../../ast.js';
 import type { Typed } from '../../typed.js';
+import { UNIT } from './result-types.js';
 import type { Subject } from './subject.js';
 import type { Uses } from './uses.js';
-import { isField, passedOn, withFlag, withName, type Field, type Mapped, type Variable, type World } from './worlds.js';
+import { isField, passedOn, withFlag, withName, type Field, type Flag, type Mapped, type Variable, type World } from './worlds.js';
 
 /** What stands beside the entry in a result, as in `const { ok, ptep } = ...`, by its name there. */
 export interface Companion {
@@ -68,6 +70,7 @@ export class Variables {
         if (node.operator === '&&') return this.carried(node.right, world);
         return this.present(this.carried(node.left, world), world) ?? this.carried(node.right, world);
       case AST_NODE_TYPES.CallExpression:
+        if (node.callee.type === AST_NODE_TYPES.MemberExpression && this.subject.results.isTakenOut(node)) return this.carried(node.callee.object, world);
         if (this.typed.handleOf(node) === undefined) return undefined;
         if (!this.subject.names.isAccessor(node)) return node.callee.type === AST_NODE_TYPES.MemberExpression ? this.carried(node.callee.object, world) : undefined;
         return node.arguments.map((argument) => this.carried(argument, world)).find((one) => one !== undefined);
@@ -111,11 +114,37 @@ export class Variables {
   }
 
   /** How a condition came out, where it is asked again and nobody changes it elsewhere. */
-  remember(world: World, variable: Variable, value: boolean): World {
+  remember(world: World, variable: Variable, value: Flag): World {
     const reads = variable.references.filter((reference) => reference.isRead());
     const isSteady = variable.references.every((reference) => reference.isReadOnly() || reference.from.variableScope === variable.scope.variableScope || this.isLocal(reference.from.variableScope.block));
-    const isAskedAgain = reads.length > 1 || (reads.length === 1 && variable.references.some((reference) => reference.isWrite()));
+    // Of constants there may be many: only where another question is asked of the same variable.
+    const isAskedAgain = typeof value === 'boolean' ? reads.length > 1 || (reads.length === 1 && variable.references.some((reference) => reference.isWrite())) : this.isState(variable) || reads.filter(({ identifier }) => isCompared(identifier)).length > 1;
     return isSteady && isAskedAgain ? withFlag(world, variable, value) : world;
+  }
+
+  /** The constant that an expression is: `State.Mapped`, `'mapped'`, `true`. */
+  constantOf(node: TSESTree.Node): Flag | undefined {
+    if (node.type === AST_NODE_TYPES.Literal && typeof node.value === 'boolean') return node.value;
+    if (node.type !== AST_NODE_TYPES.Literal && node.type !== AST_NODE_TYPES.MemberExpression) return undefined;
+    const type = this.typed.typeOf(node);
+    return (type.flags & UNIT) === 0 ? undefined : this.typed.types.checker.typeToString(type);
+  }
+
+  /** Whether a variable only ever has constants, by which conditions may be asked again: `let state = State.Missing`. */
+  isState(variable: Variable): boolean {
+    const known = this.states.get(variable);
+    if (known !== undefined) return known;
+    const writes = variable.references.filter((reference) => reference.isWrite());
+    const isState = writes.length > 0 && writes.every(({ writeExpr, identifier: { parent } }) => (
+      writeExpr && (parent.type === AST_NODE_TYPES.VariableDeclarator || (parent.type === AST_NODE_TYPES.AssignmentExpression && parent.operator === '=')) && this.isConstants(writeExpr)
+    ));
+    this.states.set(variable, isState);
+    return isState;
+  }
+  private readonly states = new Map<Variable, boolean>();
+
+  private isConstants(node: TSESTree.Node): boolean {
+    return node.type === AST_NODE_TYPES.ConditionalExpression ? this.isConstants(node.consequent) && this.isConstants(node.alternate) : this.constantOf(node) !== undefined;
   }
 
   /** What stands beside the entry in a result, if an expression takes that: `mapped.ptl`. */
@@ -251,6 +280,11 @@ export class Variables {
     const acquired = this.subject.context.sourceCode.getScope([...this.subject.mapped.keys()][0]!);
     return acquired.variableScope;
   }
+}
+
+/** Whether something is compared with something else, or a switch asks what it is. */
+function isCompared({ parent }: TSESTree.Node): boolean {
+  return parent?.type === AST_NODE_TYPES.SwitchStatement || (parent?.type === AST_NODE_TYPES.BinaryExpression && isEquality(parent.operator));
 }
 
 /** Whether what a call returns says nothing that is asked here: it is a statement, or returned. */

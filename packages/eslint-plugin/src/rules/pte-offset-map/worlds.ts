@@ -32,6 +32,9 @@ export interface State {
   readonly presence: Presence;
 }
 
+/** What is known of a variable by how conditions came out: that it is true or false, the constant that it is, as its type is written, or those that it is not. */
+export type Flag = boolean | string | readonly string[];
+
 /**
  * What is known at one place on one way: which variable has which mapped table, whether that table is there, whether it was given back, and how conditions came
  * out that may come again. Worlds never change; each step gives another.
@@ -39,7 +42,7 @@ export interface State {
 export interface World {
   readonly names: ReadonlyMap<Variable | Field, Mapped>;
   readonly state: ReadonlyMap<Mapped, State>;
-  readonly flags: ReadonlyMap<Variable, boolean>;
+  readonly flags: ReadonlyMap<Variable, Flag>;
 }
 
 /** The worlds in which a condition holds, and those in which it does not. */
@@ -78,7 +81,7 @@ export function withoutFields(world: World): World {
   return [...world.names.keys()].some(isField) ? { ...world, names: new Map([...world.names].filter(([name]) => !isField(name))) } : world;
 }
 
-export function withFlag(world: World, variable: Variable, value: boolean | undefined): World {
+export function withFlag(world: World, variable: Variable, value: Flag | undefined): World {
   if (value === undefined && !world.flags.has(variable)) return world;
   const flags = new Map(world.flags);
   if (value === undefined) flags.delete(variable);
@@ -142,7 +145,7 @@ export class Worlds {
   private key(world: World): string {
     const names = [...world.names].map(([variable, mapped]) => `${this.id(variable)}=${this.id(mapped)}`).sort();
     const state = [...world.state].map(([mapped, { hold, presence }]) => `${this.id(mapped)}:${hold}:${presence}`).sort();
-    const flags = [...world.flags].map(([variable, flag]) => `${this.id(variable)}?${flag}`).sort();
+    const flags = [...world.flags].map(([variable, flag]) => `${this.id(variable)}?${JSON.stringify(flag)}`).sort();
     return `${names.join()};${state.join()};${flags.join()}`;
   }
 }
