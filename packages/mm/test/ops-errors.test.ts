@@ -141,6 +141,27 @@ it('goes on behind a VMA that was merged, though those it was merged with are so
   });
 });
 
+it('maps shared memory a second time where no bytes are to be moved, and no private memory', () => {
+  run((kernel, mm, page) => {
+    const file = kernel.newMapping(6);
+    const shared = map(mm, 4, WRITE, { mapping: file, sharing: 'shared', pgoff: 1 });
+    writeUser(mm, shared + page, 7);
+    expect(codeOf(() => mremap(mm, shared + page, 0, 2 * page))).toBe('ENOMEM');
+    const again = mremap(mm, shared + page, 0, 2 * page, { mayMove: true });
+    const fixed = mremap(mm, shared + page, 0, page, { to: 2 ** 30 });
+    expect([readUser(mm, shared + page), readUser(mm, again), readUser(mm, fixed), fixed]).toEqual([7, 7, 7, 2 ** 30]);
+    writeUser(mm, again + page, 8);
+    expect([readUser(mm, shared + 2 * page), mm.counter(MmCounter.FilePages)]).toEqual([8, 5]);
+    const own = map(mm, 1, WRITE);
+    expect([
+      codeOf(() => mremap(mm, own, 0, page, { mayMove: true })), codeOf(() => mremap(mm, 2 ** 31, 0, page, { mayMove: true })), codeOf(() => mremap(mm, shared, 0, 0, { mayMove: true })),
+      codeOf(() => mremap(mm, shared, 0, 2 * page, { to: shared - page })),
+    ]).toEqual(['EINVAL', 'EFAULT', 'EINVAL', 'EINVAL']);
+    munmap(mm, 0, mm.root.windows[0]!.end);
+    file.free();
+  });
+});
+
 it('moves nothing where there is no room for the VMAs of a move', () => {
   for (let vmas = 1; vmas <= 4; vmas++) {
     const kernel = boot(shape('x86 4-level'), 256, { checks: CHECKS, vmas });

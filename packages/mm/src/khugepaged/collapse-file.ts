@@ -28,7 +28,7 @@ const OWN = 2;
  *    there would be lost. (Kernels up to 6.2 freeze too; 6.12 trusts that whoever maps a page of a file locks it first.)
  * 4. Copy, and only then put the huge page into the cache: who finds it finds all that was written.
  *
- * Locking: none may be held. Takes the folios' locks, the mapping's to read, and those of tables of all address spaces that map the file.
+ * Locking: mmap locks may be held to read, and nothing else; something keeps the file. Takes the folios' locks, the mapping's to read, and those of tables of all address spaces that map the file.
  *
  * @param first the first page of the file: a multiple of the pages of a huge page
  * @returns `succeed`, or why not; pages may have been unmapped then, and are faulted in again

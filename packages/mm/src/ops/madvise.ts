@@ -154,14 +154,13 @@ function collapseIn<H extends HandleFamily>(mm: Mm<H>, start: number, end: numbe
   });
 }
 
-/** One huge page, of anonymous memory or of a file: that one is made in the cache, and mapped here at once. */
+/** One huge page, of anonymous memory or of a file: that one is made in the cache, and mapped here at once. The mmap lock keeps the VMA meanwhile, and the VMA the file, of which the kernel has a reference. */
 function collapseAt<H extends HandleFamily>(mm: Mm<H>, address: number): ScanResult {
-  const file = withReadLock(mm, () => {
+  const result = withReadLock(mm, () => {
     const vma = mm.vmaLookup(address);
-    return vma?.mapping !== undefined && allowable(vma) && suitable(vma, address) ? { mapping: vma.mapping, index: vma.indexOf(address) } : undefined;
+    if (vma?.mapping === undefined || !allowable(vma) || !suitable(vma, address)) return undefined;
+    const made = collapseFile(vma.mapping, vma.indexOf(address));
+    return made === 'succeed' || made === 'pteMappedHugepage' ? collapsePteMappedThp(mm, address, true) : made;
   });
-  if (file === undefined) return collapseHugePage(mm, address);
-  const result = collapseFile(file.mapping, file.index);
-  if (result !== 'succeed' && result !== 'pteMappedHugepage') return result;
-  return withReadLock(mm, () => collapsePteMappedThp(mm, address, true));
+  return result ?? collapseHugePage(mm, address);
 }

@@ -21,13 +21,13 @@ export interface MremapOptions {
  * Locking: none may be held that the mmap lock comes before; takes it to write.
  *
  * @param start page aligned
- * @param bytes,newBytes rounded up to whole pages
+ * @param bytes,newBytes rounded up to whole pages. `bytes` of shared memory may be 0: then it is mapped a second time, from `start` on, and the first mapping stays
  * @returns where it is now
  * @throws PgtableError `EFAULT` if the range is not in one VMA, or may not get longer; `ENOMEM` if there is no room: then everything is as before, but for what a `to` unmapped; `EINVAL` for what cannot be asked for
  * @see mm/mremap.c, Linux 6.12
  */
 export function mremap<H extends HandleFamily>(mm: Mm<H>, start: number, bytes: number, newBytes: number, { mayMove = false, to }: MremapOptions = {}): number {
-  const end = endOfRange(mm, start, bytes, 'mremap');
+  const end = endOfRange(mm, start, bytes, 'mremap', 0);
   const size = endOfRange(mm, 0, newBytes, 'mremap');
   return withWriteLock(mm, () => {
     if (to !== undefined) return mremapTo(mm, start, end, size, to);
@@ -68,6 +68,9 @@ function mremapTo<H extends HandleFamily>(mm: Mm<H>, start: number, end: number,
 function vmaToResize<H extends HandleFamily>(mm: Mm<H>, start: number, end: number, size: number): Vma<H> {
   const vma = mm.vmaLookup(start);
   if (vma === undefined || end > vma.end) throw notMapped(mm, 'mremap', start, end, 'EFAULT');
+  if (end === start && (vma.flags & VmaFlags.Shared) === 0) {
+    throw new PgtableError('EINVAL', `the memory at 0x${BigInt(start).toString(16)} is private, and cannot be mapped a second time`, { address: BigInt(start), hint: 'give the bytes that are to be moved' });
+  }
   if (size > end - start && (vma.flags & (VmaFlags.DontExpand | VmaFlags.PfnMap)) !== 0) {
     throw new PgtableError('EFAULT', `the mapping at 0x${BigInt(start).toString(16)} may not get longer`, { address: BigInt(start), hint: 'VM_DONTEXPAND or VM_PFNMAP: map the device anew' });
   }
@@ -79,12 +82,17 @@ function canExpand<H extends HandleFamily>(mm: Mm<H>, vma: Vma<H>, end: number):
   return end <= taskWindow(mm).end && mm.vmas(vma.end, end).length === 0;
 }
 
-/** `move_vma()`: to a place that is free. */
+/** `move_vma()`: to a place that is free. Of no bytes: a second mapping of what begins at `start`. */
 function moveVma<H extends HandleFamily>(vma: Vma<H>, start: number, bytes: number, size: number, to: number): number {
   const { mm } = vma;
   // A VMA that is not moved whole is cut in up to three, and the new one comes on top.
   if (mm.counter(MmCounter.MapCount) >= mm.kernel.mapCountLimit - 3) {
     throw new PgtableError('ENOMEM', `address space ${mm.id} has too many VMAs to move one`, { address: BigInt(start), hint: 'make the kernel with a larger `mapCount`' });
+  }
+  if (bytes === 0) {
+    const again = mm.insertVma({ start: to, end: to + size, flags: vma.flags, mapping: vma.mapping, pgoff: vma.indexOf(start) });
+    mm.mergeVmas(again);
+    return to;
   }
   // Cut out before anything is moved, and not when it is unmapped: there may be no room for another VMA.
   const part = isolateVma(vma, start, start + pageAligned(mm, bytes));
