@@ -163,6 +163,7 @@ class Model {
     mm.lock.readLock();
     this.expectSame(mm.findVma(start * bytes), plain.find((each) => each.end > start));
     this.expectSame(mm.vmaLookup(start * bytes), plain.find((each) => each.start <= start && each.end > start));
+    this.expectSame(mm.vmaBefore(start * bytes), plain.filter((each) => each.start < start).at(-1));
     this.expectAll(mm.vmas(), plain);
     this.expectAll(mm.vmas(start * bytes, (start + pages) * bytes), plain.filter((each) => each.start < start + pages && each.end > start));
     expect(mm.counter(MmCounter.MapCount)).toBe(plain.length);

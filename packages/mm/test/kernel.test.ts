@@ -299,7 +299,7 @@ describe.each([['not checked', false], ['checked', true]])('assertions of a thre
   it('VMAs are looked for with the mmap lock, and changed with it to write', () => {
     const mm = boot({ checks: { lockdep } }).newMm();
     const vma = insert(mm, 4, 8);
-    for (const look of [() => mm.findVma(0), () => mm.vmaLookup(0), () => mm.vmas(), () => { mm.locks.assertMmapReadLocked(); }]) expect(look).toThrow(unprotected);
+    for (const look of [() => mm.findVma(0), () => mm.vmaLookup(0), () => mm.vmaBefore(1), () => mm.vmas(), () => { mm.locks.assertMmapReadLocked(); }]) expect(look).toThrow(unprotected);
     const changes: (() => unknown)[] = [
       () => mm.insertVma({ start: 0, end: PAGE, flags: 0 }), () => { mm.removeVma(vma); }, () => mm.splitVma(vma, 5 * PAGE), () => { mm.adjustVma(vma, 4 * PAGE, 9 * PAGE); }, () => { mm.setVmaFlags(vma, 0); },
       () => mm.mergeVmas(vma), () => { mm.locks.assertMmapWriteLocked(); }, () => { mm.locks.vmaStartWrite(vma); }, () => { mm.locks.assertVmaWriteLocked(vma); },

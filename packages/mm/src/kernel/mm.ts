@@ -248,6 +248,12 @@ export class Mm<H extends HandleFamily = HandleFamily> implements WalkMm<H>, Tab
     return vma !== undefined && vma.start <= address ? vma : undefined;
   }
 
+  /** `find_vma_prev()`, the half of it that is its name: the last VMA that begins below an address. Locking: the mmap lock, either way. */
+  vmaBefore(address: number): Vma<H> | undefined {
+    this.lock.assertLocked('look for a VMA');
+    return this.tree.below(address);
+  }
+
   /**
    * `for_each_vma_range()`: the VMAs that have an address in [start, end), in order, as they are now: what the caller changes on the way does not show.
    *

@@ -38,5 +38,5 @@ export function unmapRegion<H extends HandleFamily>(mm: Mm<H>, vmas: readonly Vm
 
 /** The end of the VMA below a range, 0 if there is none, and the start of that above, or Infinity. */
 function neighbours<H extends HandleFamily>(mm: Mm<H>, start: number, end: number): { floor: number; ceiling: number } {
-  return { floor: mm.vmas(0, start).at(-1)?.end ?? 0, ceiling: mm.findVma(end)?.start ?? Infinity };
+  return { floor: mm.vmaBefore(start)?.end ?? 0, ceiling: mm.findVma(end)?.start ?? Infinity };
 }
