@@ -31,7 +31,7 @@ export const LOCKS: readonly Fault[] = [
   },
   {
     name: 'munmap does not take the mmap lock', program: 'neighbours', says: /mmap_lock/,
-    patches: [{ file: 'packages/mm/src/ops/munmap.ts', find: "withWriteLock(mm, () => { doMunmap(mm, start, endOfRange(mm, start, bytes, 'munmap')); });", replace: "doMunmap(mm, start, endOfRange(mm, start, bytes, 'munmap'));" }],
+    patches: [{ file: 'packages/mm/src/ops/munmap.ts', find: 'withWriteLock(mm, () => { doMunmap(mm, start, end); });', replace: 'doMunmap(mm, start, end);' }],
   },
   {
     name: 'a VMA is changed and not write-locked', program: 'rights', says: /the VMA is not write-locked/,
