@@ -6,6 +6,7 @@ import faultAgainstMunmap from './scenarios/fault-against-munmap.js';
 import faultAgainstRetract from './scenarios/fault-against-retract.js';
 import forkAgainstWrite from './scenarios/fork-against-write.js';
 import gupAgainstCollapse from './scenarios/gup-against-collapse.js';
+import gupAgainstFork from './scenarios/gup-against-fork.js';
 import gupAgainstMunmap from './scenarios/gup-against-munmap.js';
 import mappedCollapseAgainstWrite from './scenarios/mapped-collapse-against-write.js';
 import readerAgainstCollapse from './scenarios/reader-against-collapse.js';
@@ -33,6 +34,7 @@ export const RACES: Readonly<Record<string, Race>> = {
   'set_memory against ptdump': setMemoryAgainstPtdump,
   'gup against munmap': gupAgainstMunmap,
   'gup against collapse': gupAgainstCollapse,
+  'gup against fork': gupAgainstFork,
   'fork against write': forkAgainstWrite,
   'fault against munmap': faultAgainstMunmap,
   'fault against mprotect': faultAgainstMprotect,

@@ -9,6 +9,8 @@ import { gupFast } from '../src/gup/gup-fast.js';
 import { getUserPagesFast, putPages } from '../src/gup/get-user-pages.js';
 import { VmaFlags } from '../src/kernel/vma-flags.js';
 import { setCurrentThread } from '../src/locks/thread.js';
+import { fork } from '../src/ops/fork.js';
+import { setScheduler, unscheduled } from '../src/schedule-point.js';
 import { entryStart, mmFindPmd } from '../src/tables/table-alloc.js';
 import { pteLockptr } from '../src/tables/table-locks.js';
 import { boot, exit, map, NAMES, pfnAt, quiet, READ, share, WRITE, zap } from './faults-machine.js';
@@ -120,6 +122,49 @@ describe.each(NAMES)('%s', (name) => {
       expect(gupFast(mm, vma.start, 1, true, pages)).toBe(1);
       putPages(mm, pages);
     }
+    exit(mm);
+    quiet(kernel);
+  });
+
+  it('nothing is had without a lock while a fork makes pages read-only, nor if one came meanwhile', () => {
+    const kernel = boot(name);
+    const { frames } = kernel;
+    const mm = kernel.newMm();
+    const vma = map(mm, 2, WRITE);
+    for (const page of [0, 1]) writeUser(mm, vma.start + page * mm.pageBytes, page);
+    const references = (): number[] => [0, 1].map((page) => frames.read(pfnAt(mm, vma.start + page * mm.pageBytes)!, FrameWord.Refcount));
+    const got: number[] = [];
+    mm.lock.writeLock();
+    mm.advanceWriteProtect();
+    expect([gupFast(mm, vma.start, 2, true, got), gupFast(mm, vma.start, 2, false, got)]).toEqual([0, 0]);
+    mm.advanceWriteProtect();
+    let tries = 0;
+    setScheduler({
+      point(what) {
+        if (what !== 'try for references' || ++tries !== 2) return;
+        unscheduled(() => {
+          mm.advanceWriteProtect();
+          mm.advanceWriteProtect();
+        });
+      },
+      blocked: () => undefined,
+    });
+    try {
+      expect(gupFast(mm, vma.start, 2, true, got)).toBe(0);
+    } finally {
+      setScheduler(undefined);
+    }
+    expect([tries, got, references()]).toEqual([2, [], [1, 1]]);
+    expect([gupFast(mm, vma.start, 2, true, got), references()]).toEqual([2, [2, 2]]);
+    mm.lock.writeUnlock();
+    // It is the fork of private pages alone: that of this VMA advances it twice.
+    const before = mm.writeProtectSequence;
+    const child = fork(mm);
+    expect(mm.writeProtectSequence - before).toBe(2);
+    // The child has copies, for somebody may write to these.
+    expect(references()).toEqual([2, 2]);
+    putPages(mm, got);
+    child.mmput();
     exit(mm);
     quiet(kernel);
   });

@@ -16,7 +16,8 @@ import { gupFast } from './gup-fast.js';
 /**
  * `get_user_pages_fast()`: references on the pages of a range of a process, so that they can be read or written without its tables: without locks as far as that goes, the rest with the mmap lock and faults.
  *
- * The reference keeps a page from being freed. It does not keep it mapped: after a fork and a write the process may have another page there (FOLL_GET; FOLL_PIN, which knows more about that, is not modelled).
+ * The reference keeps a page from being freed. It does not keep it mapped: munmap takes it away. A fork leaves a private page that was got to be written to the process, and gives the child a copy, as it does with pins
+ * (FOLL_PIN). A page that was got to be read may be shared with others already: after a write the process has another one there (FOLL_GET).
  *
  * Locking: nothing may be held. Takes the mmap lock to read, and what faults take, if it must.
  *

@@ -16,6 +16,9 @@ import type { Mm } from '../kernel/mm.js';
  * sends it to all processors (arm64, s390), or the firmware does (riscv). So the page may be unmapped, flushed, freed and another's by the time the reference is taken. Page tables are freed after an RCU grace period
  * on all of these (CONFIG_MMU_GATHER_RCU_TABLE_FREE).
  *
+ * A fork that makes pages read-only meanwhile looks whether somebody has a reference, to leave such a page to the parent; it may have looked just before. So nothing is got while one is there, or if one was
+ * (`write_protect_seq`); who comes again with the mmap lock waits for it.
+ *
  * Locking: none. An RCU read section is in it, which keeps the tables.
  *
  * @param address page aligned
@@ -27,6 +30,8 @@ import type { Mm } from '../kernel/mm.js';
 export function gupFast<H extends HandleFamily>(mm: Mm<H>, address: number, count: number, write: boolean, pages: number[]): number {
   const { rcu } = mm.kernel;
   const before = pages.length;
+  const sequence = mm.writeProtectSequence;
+  if ((sequence & 1) !== 0) return 0;
   rcu.readLock();
   try {
     for (let at = address; pages.length - before < count;) {
@@ -37,6 +42,7 @@ export function gupFast<H extends HandleFamily>(mm: Mm<H>, address: number, coun
   } finally {
     rcu.readUnlock();
   }
+  if (pages.length > before && mm.writeProtectSequence !== sequence) for (const pfn of pages.splice(before)) mm.kernel.frames.put(pfn);
   return pages.length - before;
 }
 

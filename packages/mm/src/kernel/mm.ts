@@ -48,7 +48,9 @@ export const MmWord = {
   Counters: 6 + MMAP_LOCK_WORDS + SPIN_LOCK_WORDS,
   /** `anon_vma->rwsem` */
   AnonVma: 10 + MMAP_LOCK_WORDS + SPIN_LOCK_WORDS,
-  Journal: 10 + MMAP_LOCK_WORDS + SPIN_LOCK_WORDS + RW_LOCK_WORDS,
+  /** `write_protect_seq` */
+  WriteProtect: 10 + MMAP_LOCK_WORDS + SPIN_LOCK_WORDS + RW_LOCK_WORDS,
+  Journal: 11 + MMAP_LOCK_WORDS + SPIN_LOCK_WORDS + RW_LOCK_WORDS,
 } as const;
 export const MM_WORDS = MmWord.Journal + JOURNAL_HEADER_WORDS;
 export const MM_KINDS = ['user', 'init', 'special'] as const;
@@ -227,6 +229,21 @@ export class Mm<H extends HandleFamily = HandleFamily> implements WalkMm<H>, Tab
   addCounter(which: MmCounter, delta: number): void {
     scheduleTouch(this.words, this.at + MmWord.Counters + which, AccessType.Count);
     Atomics.add(this.words, this.at + MmWord.Counters + which, delta);
+  }
+
+  // Write protection by fork, which GUP-fast must not overlook.
+
+  /** `write_protect_seq`: odd while a fork makes private pages read-only. It may wrap around. */
+  get writeProtectSequence(): number {
+    schedulePoint('read write_protect_seq', this.words, this.at + MmWord.WriteProtect, AccessType.Read);
+    return Atomics.load(this.words, this.at + MmWord.WriteProtect);
+  }
+
+  /** `raw_write_seqcount_begin()`, `raw_write_seqcount_end()` of `write_protect_seq`. Locking: the mmap lock to write. */
+  advanceWriteProtect(): void {
+    this.lock.assertWriteLocked('write-protect pages for a child');
+    schedulePoint('advance write_protect_seq', this.words, this.at + MmWord.WriteProtect);
+    Atomics.add(this.words, this.at + MmWord.WriteProtect, 1);
   }
 
   // Finding VMAs.

@@ -40,9 +40,13 @@ interface Copy<H extends HandleFamily> {
 export function copyPageRange<H extends HandleFamily>(flushes: TableGather<H>, to: Vma<H>, from: Vma<H>): void {
   if (!vmaNeedsCopy(from)) return;
   const copy: Copy<H> = { flushes, to, from, spare: undefined };
+  const cow = isCowMapping(from);
+  // GUP-fast takes no lock: it may take a reference after it was looked whether somebody has one, and before the entry is read-only. So it sees by this that a fork is there, and gives the reference back.
+  if (cow) from.mm.advanceWriteProtect();
   try {
     forEachPmd(from.mm, from.start, from.end, (pmdp, address, next) => { copyPmd(copy, pmdp, address, next); });
   } finally {
+    if (cow) from.mm.advanceWriteProtect();
     if (copy.spare !== undefined) from.mm.kernel.frames.put(copy.spare);
   }
 }
