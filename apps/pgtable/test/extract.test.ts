@@ -32,6 +32,21 @@ test('a dump without any of its tables is an error of the dump', async () => {
   expect(code).toBe(3);
 });
 
+test("the tables of a process are enough, where the kernel's are not known", async () => {
+  const target = scratch.file('process.elf');
+  const flags = ARM64_FLAGS.slice(2);
+  const made = await pgtable(['extract', '--tables-only', arm64, ...flags, '-o', target]);
+  expect([made.code, made.err]).toEqual([0, expect.stringContaining('4 pages of tables of 1 root')]);
+  for (const format of ['kernel', 'csv']) {
+    const listed = await pgtable(['ptdump', target, '--user', '--format', format]);
+    expect(listed).toEqual(await pgtable(['ptdump', arm64, ...flags, '--user', '--format', format]));
+    expect(listed.lines.length).toBeGreaterThan(1);
+  }
+  expect((await pgtable(['vtop', target, '1234'])).lines[0]).toBe('0x0000000000001234 -> 0x0000000000030234');
+  const nothing = await pgtable(['extract', '--tables-only', arm64, ...flags.slice(2), '-o', target]);
+  expect([nothing.code, nothing.err]).toEqual([3, expect.stringContaining('no root table for kernel addresses was found')]);
+});
+
 describe('what is in the file', () => {
   test('tables and notes, and no other page', async () => {
     // A page of data beside the tables, which nothing but a leaf points to.

@@ -25,11 +25,11 @@ export async function extract({ io, machine: options }: CommandContext, output: 
     const { memory, plugin } = machine;
     const opened = rootsToKeep(machine);
     for (const root of opened) await loadTables(io, root, root.space.root.windows);
-    const kernel = machine.requireRoot('kernel');
+    const kernel = machine.kernelRoot();
     const recorded = {
       registers: machine.facts.registers,
-      regions: await machine.kernelMarkers(kernel, undefined),
-      symbolRegions: machine.symbols === undefined ? machine.recorded.symbolRegions : await machine.kernelMarkers(kernel, machine.symbols),
+      regions: kernel === undefined ? undefined : await machine.kernelMarkers(kernel, undefined),
+      symbolRegions: kernel === undefined || machine.symbols === undefined ? machine.recorded.symbolRegions : await machine.kernelMarkers(kernel, machine.symbols),
     };
     const pages = tablePages(opened.map(({ space, tables }) => ({ arch: space.arch, tables })));
     const bytes = new Uint8Array(pages.length * PAGE);
@@ -59,7 +59,7 @@ export async function extract({ io, machine: options }: CommandContext, output: 
     let chunks = build(segments, []);
     if (!plainOnly && bytesOf(chunks) > MOST_PLAIN_BYTES) {
       // The densest tables first: nothing else makes them smaller. The root stays a segment, so that there is one.
-      const dense = segments.filter(({ address, bytes: page }) => address !== kernel.space.root.table && differentWords(page) > DENSE_WORDS);
+      const dense = segments.filter(({ address, bytes: page }) => address !== opened[0]!.space.root.table && differentWords(page) > DENSE_WORDS);
       if (dense.length > 0) chunks = build(segments.filter((segment) => !dense.includes(segment)), dense);
     }
     await writeFile(output, Buffer.concat(chunks)).catch((cause: unknown) => {
@@ -96,11 +96,9 @@ function differentWords(page: Uint8Array): number {
   return different;
 }
 
-/** The roots that a trimmed dump answers for: the kernel's, the processor's, and all others that something vouches for. */
+/** The roots that a trimmed dump answers for: the kernel's, the processor's, and all others that something vouches for. One is enough. */
 function rootsToKeep(machine: Machine): OpenedRoot[] {
   const vouched = machine.search.candidates.filter(({ source }) => source !== 'structural-scan').map((candidate) => machine.openRoot(candidate));
-  const kept = new Set([machine.requireRoot('kernel'), ...vouched]);
-  const user = machine.userRoot();
-  if (user !== undefined) kept.add(user);
-  return [...kept];
+  const kept = new Set([machine.kernelRoot(), ...vouched, machine.userRoot()].filter((root) => root !== undefined));
+  return kept.size > 0 ? [...kept] : [machine.requireRoot('kernel')];
 }
