@@ -1,6 +1,6 @@
 import type { Geometry } from '@pgtable/core';
 import { entryFormat, type EntryFormat } from '@pgtable/core/arch';
-import { LPA2_OA_BIT, LPA2_OA_LO, LPA2_OA_SHIFT, LPA_OA_BIT, LPA_OA_LO, LPA_OA_SHIFT, NT_LO, TABLE_LO, VALID_LO } from './bits.js';
+import { AF_LO, LPA2_OA_BIT, LPA2_OA_LO, LPA2_OA_SHIFT, LPA_OA_BIT, LPA_OA_LO, LPA_OA_SHIFT, NT_LO, TABLE_LO, VALID_LO } from './bits.js';
 import type { ResolvedConfig } from './config.js';
 import { manualLevel } from './geometry.js';
 
@@ -40,18 +40,20 @@ export function blocksAllowed(config: Pick<ResolvedConfig, 'granule' | 'lpa2' | 
 
 /**
  * The same formats, with the bits that hardware ignores and Linux leaves zero as reserved: for finding tables by their shape.
- * A table of a smaller granule has such bits set, because they are address bits there.
+ * A table of a smaller granule has such bits set, because they are address bits there. And a page's descriptor reads as one of a
+ * table, but has attributes where a table's are ignored: without that a table of pages would pass for one of tables wherever the pages are
+ * zero or not in the dump.
  */
 export function strictFormats(config: ResolvedConfig, geometry: Geometry): readonly EntryFormat[] {
   const { pageShift, lpa2 } = config;
   return arm64Formats(config, geometry).map((format) => {
     const shift = Math.log2(format.bytes);
-    // From bit 12 up to the address field, without 52-bit addresses' bits and nT.
-    const table = bitRange(12, pageShift).lo & ~format.highLo;
+    // From bit 12 up to the address field, without 52-bit addresses' bits and nT; and bits 11:2, but AF, which tables have since 6.13 (PMD_TABLE_AF).
+    const table = (bitRange(12, pageShift).lo | (bitRange(2, 12).lo & ~AF_LO)) & ~format.highLo;
     const leaf = bitRange(12, Math.min(shift, 48)).lo & ~(format.highLo | NT_LO);
     const leafHi = bitRange(12, Math.min(shift, 48)).hi;
-    // Bits 51:50 of a table, and 49:48 where they are no address bits, are RES0 too.
-    const high = bitRange(lpa2 ? 50 : 48, 52).hi;
+    // Bits 51:50 of a table, and 49:48 where they are no address bits, are RES0 too, and bits 58:52 are ignored.
+    const high = bitRange(lpa2 ? 50 : 48, 59).hi;
     return entryFormat({
       ...format,
       reservedTableLo: format.reservedTableLo | table,

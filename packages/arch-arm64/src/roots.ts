@@ -26,6 +26,9 @@ interface KernelFacts {
 /** Verified leaves below a table that was found by its shape, from which on no other configuration is tried. */
 const CONVINCING = 16;
 
+/** Entries of a top table of 64K pages that 48-bit addresses need. */
+const ENTRIES_48 = 2 ** 6;
+
 /** The valid entries of a top table. */
 interface TopEntries {
   readonly total: number;
@@ -237,11 +240,13 @@ class RootFinder {
         windows: [windowOf(resolved)],
         userLeafMask: USER_LO,
       });
-      const candidates = guesses.map((guess) => {
+      const isNarrower = await Promise.all(guesses.map(({ table }) => this.isNarrower(resolved, table)));
+      const fitting = guesses.filter((_, at) => !isNarrower[at]);
+      const candidates = fitting.map((guess) => {
         const evidence = [...guess.evidence, `It was read as ${variantOf(resolved)}; give --tcr and --ttbr1 if that is wrong.`];
         return { ...candidate('kernel', 'structural-scan', config, guess.table, evidence, this.tcr === undefined ? {} : { tcr: this.tcr }), score: guess.score };
       });
-      if (guesses.some(({ score }) => score >= CONVINCING)) {
+      if (fitting.some(({ score }) => score >= CONVINCING)) {
         // What other configurations made of a few pages is not worth a word then.
         found = candidates;
         break;
@@ -254,6 +259,16 @@ class RootFinder {
   }
 
   /**
+   * Whether the top table of a kernel for 48-bit addresses was read as one for 52: with 64K pages these differ in nothing but where they
+   * end. The fixmap is in the last 4 TiB of either, so the last entry of a table is valid.
+   */
+  private async isNarrower(config: ResolvedConfig, table: number): Promise<boolean> {
+    if (this.tcr !== undefined || config.granule !== 65536 || config.vaBits !== 52) return false;
+    const entries = await this.topEntries(config, table);
+    return entries !== undefined && entries.last < ENTRIES_48;
+  }
+
+  /**
    * Configurations to scan for: TCR_EL1's, or all that Linux has. Large granules first, because their tables leave bits zero
    * that are address bits of smaller ones; within a granule those with most levels first.
    */
@@ -261,8 +276,8 @@ class RootFinder {
     if (this.tcr !== undefined) return [configFromTcr(this.tcr, 'ttbr1')];
     const pageSize = this.facts.vmcoreinfo.map((vmcoreinfo) => Number(vmcoreinfo.get('PAGESIZE'))).find((size) => size === 4096 || size === 16384 || size === 65536);
     const all: readonly (readonly [Granule, readonly number[]])[] = [
-      // A kernel for 52 bits on a processor with 48 uses a part of the table of 52.
-      [65536, [52, 42]],
+      // A kernel for 52 bits on a processor with 48 uses a part of the table of 52; one for 48 bits has a smaller table.
+      [65536, [52, 48, 42]],
       [16384, [52, 48, 47, 36]],
       [4096, [52, 48, 39]],
     ];
@@ -314,7 +329,7 @@ function softwareOf(config: Arm64Config): Partial<Arm64Config> {
 function partOfSwapper(vmcoreinfo: Vmcoreinfo, config: Arm64Config): number {
   if (config.granule !== 65536 || config.vaBits !== 48 || vmcoreinfo.number('VA_BITS') !== 52n) return 0;
   // Entries map 2 ** 42 bytes.
-  return (2 ** 10 - 2 ** 6) * 8;
+  return (2 ** 10 - ENTRIES_48) * 8;
 }
 
 /** KPTI's table maps the trampoline in the fixmap, at the end of the address space, and nothing else. */

@@ -148,22 +148,35 @@ describe('registers', () => {
 });
 
 describe('the structural scan', () => {
-  /** A kernel of `granule` with `levels` levels at the start of 8 MiB: a linear mapping of 64 pages. */
-  function kernel(granule: number, levels: number, extra = 0n): FakeMemory {
+  /**
+   * A kernel of `granule` with `levels` levels at the start of 8 MiB, which are zero but for its tables: a read-only linear mapping of all
+   * of it, and a fixmap at the end of what the top table of `topEntries` entries translates. A writable page could be told from a table by bit 51.
+   */
+  function kernel(granule: number, levels: number, topEntries = granule / 8): FakeMemory {
     const base = 0x4000_0000;
-    const memory = new FakeMemory(base, 8 << 20);
-    for (let i = 0; i < levels - 1; i++) memory.set(base + i * granule, BigInt(base + (i + 1) * granule) | 3n | extra);
-    for (let i = 0; i < 64; i++) memory.set(base + (levels - 1) * granule + i * 8, BigInt(base + i * granule) | 0x0068_0000_0000_0403n);
+    const bytes = 8 << 20;
+    const memory = new FakeMemory(base, bytes);
+    const table = (i: number): bigint => BigInt(base + i * granule) | 3n;
+    for (let i = 0; i < levels - 1; i++) memory.set(base + i * granule, table(i + 1));
+    const pages = bytes / granule;
+    const pageTables = Math.ceil((pages * 8) / granule);
+    // With two levels the top table is that of the page tables.
+    for (let i = 0; i < pageTables; i++) memory.set(base + (levels - 2) * granule + i * 8, table(levels - 1 + i));
+    for (let i = 0; i < pages; i++) memory.set(base + (levels - 1) * granule + i * 8, BigInt(base + i * granule) | 0x0060_0000_0000_0483n);
+    memory.set(base + (topEntries - 1) * 8, table(1));
     return memory;
   }
 
   it.each([
-    [4096, 4, '4K granule, 48-bit'],
-    [4096, 5, '4K granule, 52-bit, LPA2'],
-    [65536, 3, '64K granule, 52-bit, LPA'],
-    [16384, 3, '16K granule, 47-bit'],
-  ] as const)('finds a kernel of %i-byte pages and %i levels', async (granule, levels, variant) => {
-    const search = await arm64.findRoots(factsOf({ memory: kernel(granule, levels) }));
+    [4096, 4, 512, '4K granule, 48-bit'],
+    [4096, 5, 16, '4K granule, 52-bit, LPA2'],
+    [4096, 3, 512, '4K granule, 39-bit'],
+    [65536, 3, 1024, '64K granule, 52-bit, LPA'],
+    [65536, 3, 64, '64K granule, 48-bit, LPA'],
+    [65536, 2, 8192, '64K granule, 42-bit, LPA'],
+    [16384, 3, 2048, '16K granule, 47-bit'],
+  ] as const)('finds a kernel of %i-byte pages and %i levels with a top table of %i entries', async (granule, levels, topEntries, variant) => {
+    const search = await arm64.findRoots(factsOf({ memory: kernel(granule, levels, topEntries) }));
     expect(search.candidates[0]).toMatchObject({ role: 'kernel', source: 'structural-scan', table: 0x4000_0000, variant });
     expect(search.candidates[0]!.score).toBeGreaterThan(0);
     expect(search.missing.join('\n')).toContain('no VMCOREINFO');
