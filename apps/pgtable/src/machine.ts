@@ -102,7 +102,7 @@ export class Machine {
     // A number is one that pgtable roots gave, which looks at everything.
     scanned ??= noted.length === 0 || options.scanAlways === true || /^\d+$/.test(options.root ?? '') ? await findVmcoreinfo(memory) : [];
     const facts = machineFacts(memory, { registers, scanned });
-    const search = await plugin.findRoots(facts);
+    const search = withGuess(await plugin.findRoots(facts), await recordedRoot(plugin, facts, recorded, options), recorded, options);
     const title = options.files.length === 0 ? 'sample' : options.files.join(' ');
     return new Machine({ title, memory, plugin, facts, search, symbols, recorded, rootChoice: options.root }, options.warn);
   }
@@ -224,6 +224,29 @@ export class Machine {
     }
     return this.openRoot(found);
   }
+}
+
+/**
+ * The kernel's root that a structural scan found in the dump that this one was extracted from. A scan would not find it again: the
+ * memory that the tables map is not here. Registers that the user gives now are another choice.
+ */
+async function recordedRoot(plugin: ArchPlugin, facts: MachineFacts, { guess }: Recorded, { registers }: MachineOptions): Promise<RootCandidate | undefined> {
+  if (guess === undefined || [...guess.registers.keys()].some((name) => registers.has(name))) return undefined;
+  const { candidates } = await plugin.findRoots({ ...facts, registers: guess.registers });
+  const found = candidates.find(({ source }) => source === 'given');
+  if (found === undefined) return undefined;
+  return { ...found, role: 'kernel', source: 'structural-scan', evidence: guess.evidence, ...(guess.score === undefined ? {} : { score: guess.score }) };
+}
+
+/** The same search with a guess that was recorded in the place of all that a scan of this dump found, or says that it did not find. */
+function withGuess({ candidates, missing }: RootSearch, guess: RootCandidate | undefined, recorded: Recorded, { registers }: MachineOptions): RootSearch {
+  if (guess === undefined) return { candidates, missing };
+  const lacked = recorded.guess?.missing ?? [];
+  return {
+    candidates: [...candidates.filter(({ source }) => source !== 'structural-scan'), guess],
+    // What the user gives now is missing no more.
+    missing: registers.size === 0 ? lacked : lacked.filter((text) => missing.includes(text)),
+  };
 }
 
 /** Whether two roots translate some address both. */

@@ -1,5 +1,6 @@
 import { linkSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { elfCore } from '@pgtable/memory';
 import { openMemoryFiles } from '@pgtable/memory/node';
 import { dumpOf, fixtures, pgtable, SAMPLE, Scratch } from './harness.js';
 import { ARM64_FLAGS, arm64Elf, X86_FLAGS, x86Elf, X86_MEMORY } from './machines.js';
@@ -45,6 +46,46 @@ test("the tables of a process are enough, where the kernel's are not known", asy
   expect((await pgtable(['vtop', target, '1234'])).lines[0]).toBe('0x0000000000001234 -> 0x0000000000030234');
   const nothing = await pgtable(['extract', '--tables-only', arm64, ...flags.slice(2), '-o', target]);
   expect([nothing.code, nothing.err]).toEqual([3, expect.stringContaining('no root table for kernel addresses was found')]);
+});
+
+describe('a root that was found by its shape alone', () => {
+  const NX = 1n << 63n;
+  /** 512 pages of memory, the first of which are page tables of a kernel with so many levels, which map all of it. */
+  const machine = (bits: 64 | 32, elfMachine: number, littleEndian: boolean, levels: number, top: number, table: (address: bigint) => bigint, leaf: (address: bigint) => bigint): Uint8Array => {
+    const bytes = new Uint8Array(512 * 4096);
+    const view = new DataView(bytes.buffer);
+    for (let level = 0; level < levels - 1; level++) view.setBigUint64(level * 4096 + (level === 0 ? top * 8 : 0), table(BigInt((level + 2) * 4096)), littleEndian);
+    for (let page = 0; page < 511; page++) view.setBigUint64((levels - 1) * 4096 + page * 8, leaf(BigInt((page + 1) * 4096)), littleEndian);
+    // Pages of data, which read as no table.
+    bytes.fill(0x5a, levels * 4096);
+    return elfCore({ machine: { elfMachine, bits, littleEndian }, segments: [{ address: 0x1000, bytes }] });
+  };
+  const arm64Table = (address: bigint): bigint => address | 3n;
+  const arm64Leaf = (address: bigint): bigint => address | 0x0060_0000_0000_0483n;
+  const x86Table = (address: bigint): bigint => address | 0x63n;
+  const x86Leaf = (address: bigint): bigint => address | 0x163n | NX;
+  test.each([
+    ['x86, 4 levels', machine(64, 62, true, 4, 273, x86Table, x86Leaf)],
+    ['x86, 5 levels', machine(64, 62, true, 5, 273, x86Table, x86Leaf)],
+    ['arm64, 3 levels', machine(64, 183, true, 3, 0, arm64Table, arm64Leaf)],
+    ['arm64, 4 levels', machine(64, 183, true, 4, 0, arm64Table, arm64Leaf)],
+    ['riscv, Sv39', machine(64, 243, true, 3, 256, (address) => (address >> 2n) | 1n, (address) => (address >> 2n) | 0xe7n)],
+    ['riscv, Sv57', machine(64, 243, true, 5, 256, (address) => (address >> 2n) | 1n, (address) => (address >> 2n) | 0xe7n)],
+  ])('is known in the extract, where a scan would not find it: %s', async (name, bytes) => {
+    const dump = scratch.write(`${name}.elf`, bytes);
+    const target = scratch.file(`${name}, extract.elf`);
+    const again = scratch.file(`${name}, again.elf`);
+    expect((await pgtable(['extract', '--tables-only', dump, '-o', target])).code).toBe(0);
+    expect((await pgtable(['extract', '--tables-only', target, '-o', again])).code).toBe(0);
+    expect(readFileSync(again).equals(readFileSync(target))).toBe(true);
+    for (const args of [['roots'], ['ptdump'], ['ptdump', '--format', 'csv'], ['vtop', '1000', 'ffffffffffffffff'], ['check']]) {
+      const [command, ...rest] = args as [string, ...string[]];
+      const whole = await pgtable([command, dump, ...rest]);
+      const cut = await pgtable([command, target, ...rest]);
+      expect([command, cut.code, cut.err, cut.out]).toEqual([command, whole.code, whole.err, whole.out]);
+    }
+    expect((await pgtable(['ptdump', dump, '--format', 'csv'])).lines.filter((line) => line.includes(',leaf,')).length).toBeGreaterThan(0);
+  });
 });
 
 describe('what is in the file', () => {

@@ -73,6 +73,27 @@ export function configFromTcr(tcr: bigint, half: 'ttbr0' | 'ttbr1'): Arm64Config
   return { half, granule, vaBits: 64 - tsz, paBits, lpa2, topByteIgnore, hierarchicalPermissionsDisabled, hardwareDirty };
 }
 
+/**
+ * A TCR_EL1 that says of both halves what a configuration says of one: what {@link configFromTcr} takes apart again.
+ *
+ * Both halves have the size and the granule of the one, as Linux sets them.
+ */
+export function tcrOf(config: Arm64Config): bigint {
+  const { granule, vaBits, paBits, lpa2, topByteIgnore, hierarchicalPermissionsDisabled, hardwareDirty } = resolveConfig(config);
+  const tsz = BigInt(64 - vaBits);
+  const both = (isSet: boolean, at: bigint): bigint => (isSet ? 3n << at : 0n);
+  return (
+    tsz | (tsz << 16n) | (BigInt(GRANULES_0.indexOf(granule)) << 14n) | (BigInt(GRANULES_1.indexOf(granule)) << 30n) | (BigInt(PA_BITS.indexOf(paBits)) << 32n) |
+    both(topByteIgnore, 37n) | (hardwareDirty ? 1n << 40n : 0n) | both(hierarchicalPermissionsDisabled, 41n) | (lpa2 ? 1n << 59n : 0n)
+  );
+}
+
+/** The TTBR0_EL1 or TTBR1_EL1 that holds a table, with ASID 0: the inverse of {@link decodeTtbr}. */
+export function ttbrOf(table: number): bigint {
+  const address = BigInt(table);
+  return (address & 0xffff_ffff_ffffn) | ((address >> 48n) << 2n);
+}
+
 /** TTBR0_EL1 or TTBR1_EL1, decoded. */
 export interface TranslationTableBase {
   /** Physical address of the table. */

@@ -7,7 +7,7 @@ import { USER_LO } from './bits.js';
 import { resolveConfig, variantOf, windowOf, type Arm64Config, type Granule, type ResolvedConfig } from './config.js';
 import { strictFormats } from './format.js';
 import { arm64Geometry } from './geometry.js';
-import { arm64Root, configFromTcr, decodeTcr, decodeTtbr, rootBytes } from './registers.js';
+import { arm64Root, configFromTcr, decodeTcr, decodeTtbr, rootBytes, tcrOf, ttbrOf } from './registers.js';
 
 /** What one VMCOREINFO says of the kernel's tables. */
 interface KernelFacts {
@@ -244,7 +244,7 @@ class RootFinder {
       const fitting = guesses.filter((_, at) => !isNarrower[at]);
       const candidates = fitting.map((guess) => {
         const evidence = [...guess.evidence, `It was read as ${variantOf(resolved)}; give --tcr and --ttbr1 if that is wrong.`];
-        return { ...candidate('kernel', 'structural-scan', config, guess.table, evidence, this.tcr === undefined ? {} : { tcr: this.tcr }), score: guess.score };
+        return { ...candidate('kernel', 'structural-scan', config, guess.table, evidence, { ttbr1: ttbrOf(guess.table), tcr: this.tcr ?? tcrOf(config), ...(this.common.mair === undefined ? {} : { mair: this.common.mair }) }), score: guess.score };
       });
       if (fitting.some(({ score }) => score >= CONVINCING)) {
         // What other configurations made of a few pages is not worth a word then.

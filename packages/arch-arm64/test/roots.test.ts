@@ -180,12 +180,15 @@ describe('the structural scan', () => {
     expect(search.candidates[0]).toMatchObject({ role: 'kernel', source: 'structural-scan', table: 0x4000_0000, variant });
     expect(search.candidates[0]!.score).toBeGreaterThan(0);
     expect(search.missing.join('\n')).toContain('no VMCOREINFO');
+    // The registers that repeat it.
+    const { registers } = search.candidates[0]!;
+    expect(roles(await arm64.findRoots(factsOf({ memory: new FakeMemory(0, 4096), registers })))).toEqual([`kernel given 40000000 ${variant}`]);
   });
 
   it('takes the configuration of TCR_EL1 if that is given', async () => {
     const search = await arm64.findRoots(factsOf({ memory: kernel(4096, 4), registers: { tcr: TCR } }));
     expect(roles(search)[0]).toBe('kernel structural-scan 40000000 4K granule, 48-bit');
-    expect(search.candidates[0]!.registers).toEqual({ tcr: TCR });
+    expect(search.candidates[0]!.registers).toEqual({ ttbr1: 0x4000_0000n, tcr: TCR });
   });
 
   it('is not begun where something better is known', async () => {

@@ -1,7 +1,7 @@
 import { geometryOf, PgtableError, type MachineFacts, type RootCandidate, type RootSearch, type RootSource, type Vmcoreinfo } from '@pgtable/core';
 import { scanForRoots } from '@pgtable/core/arch';
 import { VARIANTS, x86Arch } from './arch.js';
-import { CR0_PG, EFER_NXE, US } from './bits.js';
+import { CR0_PG, CR4_LA57, CR4_PAE, CR4_PSE, EFER_LMA, EFER_NXE, US } from './bits.js';
 import { fullConfig, type X86Config } from './config.js';
 import { x86Formats } from './format.js';
 import { is64Bit, PAGE_OFFSET_32, x86Geometry, x86Root, x86Windows, type PagingMode } from './geometry.js';
@@ -150,7 +150,7 @@ class Search {
           config,
           table: guess.table,
           evidence: isUserHalf ? [...guess.evidence, `It is the user half of page-table isolation (PTI) to the table at ${hexNumber(pair.kernelHalf)}.`] : guess.evidence,
-          registers: { cr3: BigInt(guess.table) },
+          registers: { cr3: BigInt(guess.table), ...definedRegisters(registersOf(config)), ...withoutCr3(this.given) },
           score: guess.score,
         });
       }
@@ -303,6 +303,14 @@ function given(registers: ReadonlyMap<string, bigint>): ControlRegisters {
     found[name] = value;
   }
   return found;
+}
+
+/** The control registers that select a configuration's mode. */
+function registersOf({ mode, nx = true }: X86Config): ControlRegisters {
+  const noExecute = nx ? EFER_NXE : 0n;
+  if (mode === '2-level') return { cr4: CR4_PSE, efer: 0n };
+  if (mode === 'PAE') return { cr4: CR4_PAE, efer: noExecute };
+  return { cr4: CR4_PAE | (mode === '5-level' ? CR4_LA57 : 0n), efer: EFER_LMA | noExecute };
 }
 
 function withoutCr3({ cr0, cr4, efer }: ControlRegisters): ControlRegisters {

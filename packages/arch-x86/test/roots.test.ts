@@ -217,6 +217,11 @@ describe('when little is known', () => {
     const found = await find(facts(usual(), { elfMachine: undefined, littleEndian: undefined, bits: undefined }));
     expect(found.candidates[0]).toMatchObject({ role: 'kernel', source: 'structural-scan', table: TOP, variant: '4-level' });
     expect(found.missing).toHaveLength(2);
+    // The registers that repeat it.
+    const { registers } = found.candidates[0]!;
+    expect(registers).toEqual({ cr3: BigInt(TOP), cr4: 0x20n, efer: 0xc00n });
+    const again = await find(facts(new FakeMemory(), { elfMachine: undefined, littleEndian: undefined, bits: undefined, registers: new Map(Object.entries(registers)) }));
+    expect(again.candidates).toMatchObject([{ source: 'given', table: TOP, variant: '4-level' }]);
   });
 
   it('says what would help, and never throws', async () => {

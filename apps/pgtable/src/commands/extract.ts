@@ -6,7 +6,7 @@ import { tablePages } from '@pgtable/walk';
 import { size } from '../describe.js';
 import { ExitCode } from '../exit-codes.js';
 import { Machine, type OpenedRoot } from '../machine.js';
-import { writeRecorded } from '../recorded.js';
+import { writeRecorded, type RecordedGuess } from '../recorded.js';
 import { loadTables, type CommandContext } from './common.js';
 
 const PAGE = 4096;
@@ -30,6 +30,7 @@ export async function extract({ io, machine: options }: CommandContext, output: 
       registers: machine.facts.registers,
       regions: kernel === undefined ? undefined : await machine.kernelMarkers(kernel, undefined),
       symbolRegions: kernel === undefined || machine.symbols === undefined ? machine.recorded.symbolRegions : await machine.kernelMarkers(kernel, machine.symbols),
+      guess: guessOf(machine, kernel),
     };
     const pages = tablePages(opened.map(({ space, tables }) => ({ arch: space.arch, tables })));
     const bytes = new Uint8Array(pages.length * PAGE);
@@ -94,6 +95,13 @@ function differentWords(page: Uint8Array): number {
   let different = 0;
   for (let at = 8; at < page.length; at += 8) if (view.getBigUint64(at) !== view.getBigUint64(at - 8)) different++;
   return different;
+}
+
+/** What an extract has to say of the kernel's root if that was found by its shape alone. */
+function guessOf({ plugin, search: { missing } }: Machine, kernel: OpenedRoot | undefined): RecordedGuess | undefined {
+  if (kernel?.candidate.source !== 'structural-scan' || kernel.candidate.role !== 'kernel') return undefined;
+  const { registers, score, evidence } = kernel.candidate;
+  return { registers: new Map(Object.entries(registers).filter(([name]) => plugin.registers.some((register) => register.name === name))), score, evidence, missing };
 }
 
 /** The roots that a trimmed dump answers for: the kernel's, the processor's, and all others that something vouches for. One is enough. */
