@@ -1,7 +1,7 @@
 import { geometryOf, LEVELS, type Level } from '@pgtable/core';
 import { entryFormat, type EntryFormat } from '@pgtable/core/arch';
 import {
-  ADDRESS_1G_LO, ADDRESS_2M_LO, ADDRESS_4K_LO, ADDRESS_4M_LO, ADDRESS_HI, NX_HI, P, PS, PSE36_BIT, PSE36_LO, PSE36_SHIFT,
+  ADDRESS_1G_LO, ADDRESS_2M_LO, ADDRESS_4K_LO, ADDRESS_4M_LO, ADDRESS_HI, G, NX_HI, P, PS, PSE36_BIT, PSE36_LO, PSE36_SHIFT,
   RESERVED_1G_LO, RESERVED_2M_LO, RESERVED_4M_LO, RESERVED_PAE_HI,
 } from './bits.js';
 import type { FullConfig } from './config.js';
@@ -18,6 +18,19 @@ export function x86Formats(config: FullConfig): readonly EntryFormat[] {
   return LEVELS.map((level) => {
     const { folded, shift } = geometryOf(geometry, level);
     return levelFormat(config, folded ? 'pgd' : level, 2 ** shift);
+  });
+}
+
+/**
+ * The same formats, with what Linux leaves zero in entries that point to tables as reserved: G, and NX below the top table, where page-table
+ * isolation sets it. For finding tables by their shape: nearly every page of the kernel has one of the two, so a table of pages does not
+ * pass for one of tables wherever the pages are zero or not in the dump.
+ */
+export function strictFormats(config: FullConfig): readonly EntryFormat[] {
+  const geometry = x86Geometry(config.mode);
+  return x86Formats(config).map((format, number) => {
+    const isTop = geometryOf(geometry, LEVELS[number]!).folded || LEVELS[number] === 'pgd';
+    return entryFormat({ ...format, reservedTableLo: format.reservedTableLo | G, reservedTableHi: format.reservedTableHi | (isTop ? 0 : NX_HI) });
   });
 }
 

@@ -3,7 +3,7 @@ import { scanForRoots } from '@pgtable/core/arch';
 import { VARIANTS, x86Arch } from './arch.js';
 import { CR0_PG, CR4_LA57, CR4_PAE, CR4_PSE, EFER_LMA, EFER_NXE, US } from './bits.js';
 import { fullConfig, type X86Config } from './config.js';
-import { x86Formats } from './format.js';
+import { strictFormats } from './format.js';
 import { is64Bit, PAGE_OFFSET_32, x86Geometry, x86Root, x86Windows, type PagingMode } from './geometry.js';
 import { peekPtiPair, peekRoot, peekTranslate } from './peek.js';
 import { decodeCr3, pagingMode, parseQemuNote, type ControlRegisters, type QemuCpu } from './registers.js';
@@ -132,7 +132,7 @@ class Search {
       const { entries } = geometryOf(x86Geometry(mode), 'pgd');
       const guesses = await scanForRoots(this.facts.memory, {
         geometry: x86Geometry(mode),
-        formats: x86Formats(fullConfig(config)),
+        formats: strictFormats(fullConfig(config)),
         littleEndian: true,
         top: 'pgd',
         rootBytes: entries * x86Geometry(mode).entryBytes,

@@ -224,6 +224,20 @@ describe('when little is known', () => {
     expect(again.candidates).toMatchObject([{ source: 'given', table: TOP, variant: '4-level' }]);
   });
 
+  it.each([
+    ['4-level', 4, 0x163n | (1n << 63n)],
+    ['4-level', 4, 0x163n],
+    ['4-level', 4, 0x63n | (1n << 63n)],
+    ['5-level (LA57)', 5, 0x163n | (1n << 63n)],
+  ] as const)('finds a kernel of %s tables whose memory is zero but for the tables, with %i levels and pages like %i', async (variant, levels, page) => {
+    const memory = new FakeMemory(4 * MIB);
+    for (let level = 0; level < levels - 1; level++) memory.entry(TOP + level * 4096, level === 0 ? 273 : 0, BigInt(TOP + (level + 1) * 4096) | 0x63n);
+    // Few enough that all are looked at, the tables themselves among them.
+    for (let i = 0; i < 256; i++) memory.entry(TOP + (levels - 1) * 4096, i, BigInt((i + 640) * 4096) | page);
+    const found = await find(facts(memory));
+    expect(found.candidates[0]).toMatchObject({ source: 'structural-scan', table: TOP, variant });
+  });
+
   it('says what would help, and never throws', async () => {
     const found = await find(facts(new FakeMemory(), {}));
     expect(found.candidates).toEqual([]);
