@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { EntryKind, type HandleFamily, type Level } from '@pgtable/core';
+import { EntryKind, type HandleFamily, type Level, type TableMemory } from '@pgtable/core';
 import { forAll, law, must, NotApplicable, type Law } from './law.js';
 import { Machine, type AnyVal } from './machine.js';
 
@@ -93,6 +93,82 @@ const hardwareMarks = law('marks of the hardware', 'what the hardware notes in a
   });
 });
 
+/** Entries that change while they are read: a block of the most entries that any machine joins. */
+const BLOCK = 128;
+
+const oneState = law('one state', 'who reads without a lock reads atomically, and sees all that counts as it was or all as it is, while another thread writes', ['getOnce', 'getLockless'], (subject, options) => {
+  const shape = new Machine(subject);
+  if (shape.arch.tables === undefined || shape.arch.geometry.entryBytes > 8) throw new NotApplicable('the kit can play another thread in table memory with entries of 32 and 64 bits alone');
+  for (const level of shape.leafLevels()) {
+    const machine = new Machine(subject);
+    const { tables } = machine.arch;
+    if (tables === undefined || BLOCK * 3 * machine.pages(level) > 2 ** machine.frameBits(level)) continue;
+    const { begin, states } = statesOf(machine, level, tables);
+    const become = (state: Int32Array): void => { tables.words.set(state, begin); };
+    const first = machine.slot(level, machine.address(level, 0)).entry;
+    const ops = machine.ops(level);
+    forAll(options, fc.record({ index: fc.nat(BLOCK - 1), when: fc.oneof(fc.nat(4), fc.nat(BLOCK + 4)) }), ({ index, when }) => {
+      const entry = ops.advance(first, index % machine.entries(level));
+      for (const name of ['getOnce', 'getLockless'] as const) {
+        const read = (): AnyVal => ops[name](entry);
+        const whole = states.map((state) => {
+          become(state);
+          return read();
+        });
+        states.forEach((before, from) => {
+          states.forEach((after, to) => {
+            become(before);
+            const { value, loads } = whileItChanges(tables, () => { become(after); }, when, read);
+            must(loads > 0, level, `${name} reads shared memory without Atomics.load: another thread's store may be seen in part`, { value });
+            must(value === whole[from] || value === whole[to], level, `${name} reads what was there at no time`, { index, value, before: whole[from], after: whole[to], 'loads before the change': when });
+          });
+        });
+      }
+    });
+  }
+});
+
+/** The words of table memory, from one on, as they are with entries that are old and clean, young and dirty of other pages, and empty. */
+function statesOf<H extends HandleFamily>(machine: Machine<H>, level: Level, tables: TableMemory): { readonly begin: number; readonly states: readonly Int32Array[] } {
+  const values = machine.values(level);
+  const ops = machine.ops(level);
+  const { entry, address } = machine.slot(level, machine.address(level, 0));
+  const count = Math.min(BLOCK, machine.entries(level) - machine.index(level, address));
+  const used = machine.usable(level, BLOCK * 2 * machine.pages(level), machine.prots()[0]!);
+  const fresh = values.mkold(values.mkclean(values.advancePfn(used, -BLOCK)));
+  const all = [fresh, used, undefined].map((value) => {
+    ops.clear(machine.mm, address, entry, count).ignore('nothing runs here');
+    if (value !== undefined) ops.set(machine.mm, address, entry, value, count);
+    return tables.words.slice();
+  });
+  const differs = (_word: number, at: number): boolean => all.some((state) => state[at] !== all[0]![at]);
+  const begin = all[0]!.findIndex(differs);
+  const end = all[0]!.findLastIndex(differs) + 1;
+  return { begin, states: all.map((state) => state.subarray(begin, end)) };
+}
+
+/** Plays another thread, which writes between two of a reader's loads. Returns what was read, and by how many atomic loads. */
+function whileItChanges(tables: TableMemory, change: () => void, when: number, read: () => AnyVal): { readonly value: AnyVal; readonly loads: number } {
+  // As descriptors: a function that is bound anew would be another one, and slower, for whoever comes later.
+  const builtin = Object.getOwnPropertyDescriptor(Atomics, 'load')!;
+  const shared = Object.getOwnPropertyDescriptor(tables, 'shared')!;
+  const load = Atomics.load.bind(Atomics);
+  let loads = 0;
+  const loadLater = (array: Int32Array, index: number): number => {
+    if (loads++ === when) change();
+    return load(array, index);
+  };
+  // Memory that is not shared may be read plainly.
+  Object.defineProperty(tables, 'shared', { ...shared, value: true });
+  Object.defineProperty(Atomics, 'load', { ...builtin, value: loadLater });
+  try {
+    return { value: read(), loads };
+  } finally {
+    Object.defineProperty(Atomics, 'load', builtin);
+    Object.defineProperty(tables, 'shared', shared);
+  }
+}
+
 /** Plays the hardware: changes bits of an entry in memory, behind everyone's back. The first entry is the only one that says what it says. */
 function mark<H extends HandleFamily>({ machine, level, first }: Stretch<H>, index: number, bits: bigint): void {
   const { tables } = machine.arch;
@@ -101,4 +177,4 @@ function mark<H extends HandleFamily>({ machine, level, first }: Stretch<H>, ind
   tables.elements[base + index] = tables.elements[base + index]! ^ bits;
 }
 
-export const GROUP_LAWS: readonly Law[] = [wholeBlocks, hardwareMarks];
+export const GROUP_LAWS: readonly Law[] = [wholeBlocks, hardwareMarks, oneState];

@@ -98,6 +98,70 @@ function tableEntries<H extends HandleFamily>(machine: Machine<H>, level: Level)
   });
 }
 
+const fiveLevels = law(
+  'five levels', 'by the offsets of the kernel\'s five levels an address leads where it leads by the levels that exist: a folded level is the same entry under another name, and says the same',
+  ['pgdOffset', 'offset', 'offsetLockless', 'none', 'present', 'leaf', 'bad', 'set', 'getAndClear'],
+  (subject, options) => {
+    const machine = new Machine(subject);
+    forAll(options, fc.maxSafeNat(), (at) => { offsets(machine, machine.address('pte', at)); });
+    forAll(options, fc.record({ at: fc.maxSafeNat(), frame: fc.nat(5) }), ({ at, frame }) => { foldedNames(new Machine(subject), at, frame); });
+  },
+);
+
+/** Goes down to a page by all five levels. */
+function offsets<H extends HandleFamily>(machine: Machine<H>, address: bigint): void {
+  const { arch, root } = machine;
+  machine.slot('pte', address);
+  let entry: H[Level] | undefined = arch.pgdOffset(root, address);
+  for (const level of [...LEVELS].reverse()) {
+    must(entry !== undefined, level, 'the offsets of the levels above find no entry', { address });
+    const ops = machine.ops(level);
+    if (machine.levels.includes(level)) must(ops.distance(entry, machine.slot(level, address).entry) === 0, level, 'the offsets of the levels above find another entry', { address });
+    if (level === 'pte') return;
+    const values = machine.values(level);
+    const value = ops.get(entry);
+    const says = { none: values.none(value), present: values.present(value), leaf: values.leaf(value), bad: values.bad(value) };
+    must(says.present && !says.none && !says.leaf && !says.bad, level, 'an entry on the way to a page does not say that it is present and leads on', { address, value, ...says });
+    const down: H[Level] | undefined = ops.offset(entry, address);
+    const lockless: H[Level] | undefined = ops.offsetLockless(entry, ops.getLockless(entry), address);
+    const below = LEVELS[LEVELS.indexOf(level) - 1] ?? 'pte';
+    must(down !== undefined && lockless !== undefined && machine.ops(below).distance(down, lockless) === 0, level, 'offsetLockless by the value that is there is not offset', { address, value });
+    entry = down;
+  }
+}
+
+/** Tries entries of levels that exist under the names of the folded levels below them. */
+function foldedNames<H extends HandleFamily>(machine: Machine<H>, at: number, frame: number): void {
+  const { arch, root, mm } = machine;
+  const below = LEVELS.slice(0, LEVELS.indexOf(root.top));
+  for (const level of below.filter((one) => geometryOf(arch.geometry, one).folded)) {
+    const above = LEVELS.slice(LEVELS.indexOf(level)).find((one) => machine.levels.includes(one)) ?? root.top;
+    const slot = machine.slot(above, machine.address(above, at));
+    let entry: H[Level] | undefined = slot.entry;
+    for (let name = LEVELS.indexOf(above); name > LEVELS.indexOf(level) && entry !== undefined; name--) entry = machine.ops(LEVELS[name] ?? above).offset(entry, slot.address);
+    must(entry !== undefined, level, `an entry of the ${above}, which is empty, has not the name of the folded level`, { address: slot.address });
+    const [own, other] = [machine.values(level), machine.values(above)];
+    const ops = machine.ops(level);
+    const sayTheSame = (value: AnyVal): void => {
+      for (const name of ['none', 'present', 'leaf', 'valid', 'swap', 'bad'] as const) must(own[name](value) === other[name](value), level, `${name} of a folded level says something else than of the ${above}`, { value });
+      must(!other.leaf(value) || own.pfn(value) === other.pfn(value), level, `a leaf is of another frame under the name of a folded level than under that of the ${above}`, { value });
+    };
+    const values = [
+      ...(other.features.has('leaf') ? machine.prots().map((prot) => machine.usable(above, frame * machine.pages(above), prot)) : []),
+      ...(other.features.has('table') && above !== 'pte' ? [other.ofTable((frame + 16) * 65536, machine.user)] : []),
+    ];
+    sayTheSame(other.empty);
+    for (const value of values) {
+      sayTheSame(value);
+      ops.set(mm, slot.address, entry, value, 1);
+      must(machine.ops(above).get(slot.entry) === value, level, `what was written under the name of a folded level is not what the ${above} reads`, { value, got: machine.ops(above).get(slot.entry) });
+      const old = ops.getAndClear(mm, slot.address, entry).ignore('nothing runs here');
+      const left = machine.ops(above).get(slot.entry);
+      must(old === value && left === other.empty, level, `what is taken out under the name of a folded level is not what was there, or leaves something else than the ${above}'s empty entry`, { value, old, left });
+    }
+  }
+}
+
 const tags = law('tags', 'what is left of an address without its tag is the address that is translated', ['untagAddress'], (subject, options) => {
   const machine = new Machine(subject);
   const { arch, root } = machine;
@@ -117,4 +181,4 @@ const tags = law('tags', 'what is left of an address without its tag is the addr
   });
 });
 
-export const SHAPE_LAWS: readonly Law[] = [shape, inherited, tags];
+export const SHAPE_LAWS: readonly Law[] = [shape, fiveLevels, inherited, tags];

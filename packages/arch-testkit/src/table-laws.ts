@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import {
-  EntryKind, FlushLedger, geometryOf, LEVELS, ScanBuffer, scanFilter, VmFlags, type BatchIgnore, type FlushRange, type HandleFamily, type Level, type MmContext, type WritableOps,
+  EntryKind, FlushLedger, geometryOf, LEVELS, ScanBuffer, scanFilter, VmFlags, type BatchIgnore, type FlushPromise, type FlushRange, type HandleFamily, type Level, type MmContext, type WritableOps,
 } from '@pgtable/core';
 import { forAll, law, must, mustRefuse, NotApplicable, type Law, type LawOptions, type Subject } from './law.js';
-import { Machine, type AnyVal, type Slot } from './machine.js';
+import { Machine, type AnyVal, type AnyValues, type Slot } from './machine.js';
 
 /* Laws of the accessors: what they read and write, alone and in batches, and what they refuse. */
 
@@ -16,14 +16,28 @@ export interface Cell {
   readonly young: boolean;
   readonly dirty: boolean;
   readonly readOnly: boolean;
+  /** Soft-dirty says something else than dirty does: it was cleared of a dirty entry, or set in a clean one. */
+  readonly softDirty: boolean;
+  /** Write-protected for userfaultfd. */
+  readonly uffdWp: boolean;
   /** Begins a run of frames of its own instead of the one before. */
   readonly apart: boolean;
 }
 
 const BOOLEAN = fc.boolean();
+/** One in ten. */
+const SELDOM = fc.nat(9).map((number) => number === 0);
 export const CELL: fc.Arbitrary<Cell> = fc.record({
-  what: fc.constantFrom('leaf', 'leaf', 'leaf', 'leaf', 'leaf', 'leaf', 'empty', 'swap'), young: BOOLEAN, dirty: BOOLEAN, readOnly: BOOLEAN, apart: fc.nat(9).map((number) => number === 0),
+  what: fc.constantFrom('leaf', 'leaf', 'leaf', 'leaf', 'leaf', 'leaf', 'empty', 'swap'), young: BOOLEAN, dirty: BOOLEAN, readOnly: BOOLEAN, softDirty: fc.nat(3).map((number) => number === 0), uffdWp: SELDOM, apart: SELDOM,
 });
+/** {@link SPAN} entries: any, or one long run in which few are not as the others, for loops that take several entries at a time. */
+export const CELLS: fc.Arbitrary<readonly Cell[]> = fc.oneof(
+  fc.array(CELL, { minLength: SPAN, maxLength: SPAN }),
+  fc.record({ young: BOOLEAN, dirty: BOOLEAN, others: fc.array(fc.record({ young: SELDOM, dirty: SELDOM, readOnly: BOOLEAN }), { minLength: SPAN, maxLength: SPAN }) })
+    .map(({ young, dirty, others }) => others.map((other): Cell => ({ what: 'leaf', young: young !== other.young, dirty: dirty !== other.dirty, readOnly: other.readOnly, softDirty: false, uffdWp: false, apart: false }))),
+);
+
+const PLAIN: Cell = { what: 'leaf', young: true, dirty: true, readOnly: false, softDirty: false, uffdWp: false, apart: false };
 
 /** A stretch of entries, filled. */
 export interface Stretch<H extends HandleFamily> {
@@ -50,10 +64,15 @@ export function stretch<H extends HandleFamily>(machine: Machine<H>, level: Leve
     let value = machine.leaf(level, frame * pages, prot);
     value = cell.young ? values.mkyoung(value) : values.mkold(value);
     value = cell.dirty ? values.mkdirty(value) : values.mkclean(value);
+    if (cell.softDirty) value = cell.dirty ? values.clearSoftDirty(value) : values.mksoftDirty(value);
+    if (cell.uffdWp) value = values.mkuffdWp(value);
     if (cell.readOnly) value = values.wrprotect(value);
     if (cell.what === 'swap') {
       if (!values.features.has('swap')) continue;
-      value = values.ofSwap(1, BigInt(frame + 1));
+      // Types and offsets of all kinds: their bits are those of marks and rights in a leaf.
+      value = values.ofSwap((frame * 7 + at) % 32, BigInt(frame * 5 + 1));
+      if (cell.young) value = values.swpMkexclusive(value);
+      if (cell.dirty) value = values.swpMksoftDirty(value);
     }
     ops.set(mm, first.address + BigInt(at) * machine.bytes(level), ops.advance(first.entry, at), value, 1);
   }
@@ -73,9 +92,10 @@ function leafLevels<H extends HandleFamily>(subject: Subject<H>): Level[] {
   return new Machine(subject).leafLevels();
 }
 
-/** Two contexts that must make no difference: nobody watches, or somebody is told of every entry. */
-function contexts<H extends HandleFamily>(machine: Machine<H>): MmContext[] {
-  return [machine.mm, { ...machine.mm, observer: { changing: () => undefined } }];
+/** Contexts that must make no difference: nobody watches, there is a TLB, or somebody is told of every entry. */
+function contexts<H extends HandleFamily>({ mm }: Machine<H>): readonly { readonly name: string; readonly mm: MmContext }[] {
+  const tlb = { flush: () => undefined };
+  return [{ name: 'unwatched', mm }, { name: 'with a TLB', mm: { ...mm, tlb } }, { name: 'watched', mm: { ...mm, tlb, observer: { changing: () => undefined } } }];
 }
 
 /** Where the last entries of a table begin that the laws of batches work on: who does a whole table at once may go wrong at its end. The root may end elsewhere. */
@@ -90,7 +110,7 @@ function sameAsSingles<H extends HandleFamily>(
   single: (machine: Machine<H>, on: Stretch<H>, first: number, count: number, mm: MmContext) => unknown,
 ): void {
   for (const level of leafLevels(subject)) {
-    forAll(options, fc.record({ cells: fc.array(CELL, { minLength: SPAN, maxLength: SPAN }), from: fc.nat(SPAN), length: fc.nat(SPAN), atEnd: BOOLEAN }), ({ cells, from, length, atEnd }) => {
+    forAll(options, fc.record({ cells: CELLS, from: fc.nat(SPAN), length: fc.nat(SPAN), atEnd: BOOLEAN }), ({ cells, from, length, atEnd }) => {
       const reference = new Machine(subject);
       const begin = atEnd ? lastSpan(reference, level) : 0;
       const expectedOn = stretch(reference, level, cells, reference.mm, begin);
@@ -99,11 +119,12 @@ function sameAsSingles<H extends HandleFamily>(
       const count = from % 3 === 0 ? expectedOn.count - first : 1 + (length % (expectedOn.count - first));
       const expected = single(reference, expectedOn, first, count, reference.mm);
       const after = contents(expectedOn);
-      for (const which of [0, 1]) {
+      for (const which of [0, 1, 2]) {
         const machine = new Machine(subject);
         const on = stretch(machine, level, cells, machine.mm, begin);
-        const result = batch(machine, on, first, count, contexts(machine)[which]!);
-        const where = `${name} of ${count} entries from ${first} on, ${which === 0 ? 'unwatched' : 'watched'},`;
+        const context = contexts(machine)[which]!;
+        const result = batch(machine, on, first, count, context.mm);
+        const where = `${name} of ${count} entries from ${first} on, ${context.name},`;
         must(result === expected, level, `${where} returns something else than one by one`, { result: String(result), expected: String(expected) });
         contents(on).forEach((value, index) => {
           must(value === after[index], level, `${where} leaves entry ${index} otherwise than one by one`, { value, expected: after[index] });
@@ -209,13 +230,15 @@ const batches: readonly Law[] = [
     const run = <H extends HandleFamily>(on: Stretch<H>, machine: Machine<H>, first: number, count: number): number => {
       const slot = at(machine, on, first);
       const value = on.ops.get(slot.entry);
-      return machine.values(on.level).present(value) ? on.ops.batch(slot.entry, value, count, { dirty: true }) : 0;
+      return machine.values(on.level).present(value) ? on.ops.batch(slot.entry, value, count, { dirty: true, softDirty: true }) : 0;
     };
+    // What makes an entry dirty may make it soft-dirty, also one that was dirty: what is told of soft-dirty is not looked at.
+    const told = <H extends HandleFamily>(on: Stretch<H>, machine: Machine<H>, value: AnyVal | undefined): AnyVal | undefined => (value === undefined ? undefined : machine.values(on.level).clearSoftDirty(value));
     sameAsSingles(
       subject, options, 'getAndClearFull',
       (machine, on, first, count, mm) => {
         const most = run(on, machine, first, count);
-        return most === 0 ? undefined : on.ops.getAndClearFull(mm, at(machine, on, first).address, at(machine, on, first).entry, most).ignore('nothing runs here');
+        return most === 0 ? undefined : told(on, machine, on.ops.getAndClearFull(mm, at(machine, on, first).address, at(machine, on, first).entry, most).ignore('nothing runs here'));
       },
       (machine, on, first, count, mm) => {
         const values = machine.values(on.level);
@@ -231,7 +254,7 @@ const batches: readonly Law[] = [
           if (values.young(old)) result = values.mkyoung(result);
           if (values.dirty(old)) result = values.mkdirty(result);
         }
-        return result;
+        return told(on, machine, result);
       },
     );
   }),
@@ -241,7 +264,7 @@ const IGNORES: readonly BatchIgnore[] = [{}, { dirty: true }, { softDirty: true 
 
 const batch = law('batch', 'a batch is the entries that follow in frames and are alike, whatever they say about young and writable', ['batch'], (subject, options) => {
   for (const level of leafLevels(subject)) {
-    const cases = fc.record({ cells: fc.array(CELL, { minLength: SPAN, maxLength: SPAN }), from: fc.nat(SPAN), most: fc.nat(SPAN), ignore: fc.constantFrom(...IGNORES) });
+    const cases = fc.record({ cells: CELLS, from: fc.nat(SPAN), most: fc.nat(SPAN), ignore: fc.constantFrom(...IGNORES) });
     forAll(options, cases, ({ cells, from, most, ignore }) => {
       const machine = new Machine(subject);
       const values = machine.values(level);
@@ -270,7 +293,7 @@ const batch = law('batch', 'a batch is the entries that follow in frames and are
 
 const getters = law('getters agree', 'the three getters read the same where nobody writes; one entry of a group may have its own young and dirty', ['get', 'getOnce', 'getLockless', 'raw'], (subject, options) => {
   for (const level of leafLevels(subject)) {
-    forAll(options, fc.array(CELL, { minLength: SPAN, maxLength: SPAN }), (cells) => {
+    forAll(options, CELLS, (cells) => {
       const machine = new Machine(subject);
       const values = machine.values(level);
       const on = stretch(machine, level, cells);
@@ -351,8 +374,15 @@ const newTables = law('new tables', 'a new table is all empty, scans as one empt
   }
 });
 
+/** The ways to take out an entry for a table beside `unlink`, the table being lost. */
+const TAKES: readonly (readonly [string, <H extends HandleFamily>(ops: WritableOps<H, Level>, mm: MmContext, address: bigint, entry: H[Level]) => FlushPromise<unknown>])[] = [
+  ['clear', (ops, mm, address, entry) => ops.clear(mm, address, entry, 1)],
+  ['getAndClear', (ops, mm, address, entry) => ops.getAndClear(mm, address, entry)],
+];
+
 const linking = law(
-  'populate and unlink', 'tables are linked to empty entries of the level above, found again, and come out as they were', ['populate', 'unlink', 'child', 'offset', 'offsetLockless', 'freeTable'],
+  'populate and unlink', 'tables are linked to empty entries of the level above, found again, and come out as they were; however one is taken out, entries for tables are flushed',
+  ['populate', 'unlink', 'child', 'offset', 'offsetLockless', 'freeTable', 'clear', 'getAndClear'],
   (subject) => {
     const machine = new Machine(subject);
     const { arch, mm } = machine;
@@ -403,6 +433,15 @@ const linking = law(
       must(out.get(3 % table.entries) === marker, level, 'a table that was taken out has lost an entry', { value: out.get(3 % table.entries) });
       ops.populate(mm, address, entry, out);
       arch.freeTable(ops.unlink(mm, address, entry).ignore('nothing runs here'));
+      for (const [what, take] of TAKES) {
+        ops.populate(mm, address, entry, machine.newTable(below));
+        const on = recording(machine);
+        const taken = take(ops, on.watched, address, entry);
+        const ranges = [...on.ranges, ...on.ledger.dropped().map(({ range }) => range)];
+        must(ranges.some((range) => range.tables && range.start <= address && range.end >= address + machine.bytes(level)), level, `${what} of an entry for a table neither flushes nor owes a flush of table entries`);
+        taken.ignore('nothing runs here');
+        must(ops.get(entry) === values.empty, level, `${what} of an entry for a table leaves something else than the empty entry`, { value: ops.get(entry) });
+      }
     }
   },
 );
@@ -472,7 +511,9 @@ const changes = law(
 
 const scans = law('scan', 'a scan tells every entry once, in order, however small the buffer, and says what the getters and values say', ['scan', 'get'], (subject, options) => {
   for (const level of leafLevels(subject)) {
-    forAll(options, fc.record({ cells: fc.array(CELL, { minLength: SPAN, maxLength: SPAN }), capacity: fc.constantFrom(1, 2, 3, 64), contiguous: BOOLEAN }), ({ cells, capacity, contiguous }) => {
+    forAll(options, fc.record({ cells: CELLS, capacity: fc.constantFrom(1, 2, 3, 64), contiguous: BOOLEAN }), ({ cells: random, capacity, contiguous }) => {
+      // Each case begins with pages that the hardware can use.
+      const cells = [PLAIN, PLAIN, ...random.slice(2)];
       const machine = new Machine(subject);
       const values = machine.values(level);
       const on = stretch(machine, level, cells);
@@ -508,7 +549,7 @@ function recording<H extends HandleFamily>(machine: Machine<H>): { ranges: Flush
   return { ranges, ledger, watched: { user: machine.user, ledger, tlb: { flush: (range) => { ranges.push(range); } } } };
 }
 
-const promises = law('promises', 'a valid entry that is taken out is flushed or owes a flush, which is found if it is dropped and can be decided about once', ['clear', 'getAndClear', 'testAndClearYoung'], (subject) => {
+const promises = law('promises', 'a valid entry that is taken out is flushed or owes a flush, which is found if it is dropped and can be decided about once', ['clear', 'getAndClear', 'getAndClearFull', 'testAndClearYoung', 'wrprotect', 'establish', 'modifyProtStart', 'modifyProtCommit', 'hugeWrprotect', 'hugeGetAndClear'], (subject) => {
   const machine = new Machine(subject);
   const level = machine.leafLevels()[0];
   if (level === undefined) throw new NotApplicable('no level maps memory');
@@ -545,6 +586,40 @@ const promises = law('promises', 'a valid entry that is taken out is flushed or 
   must([...ranges, ...owed].some((range) => range.start <= address && range.end >= address + machine.bytes(level)), level, 'making a young entry old neither flushes nor owes a flush of it', { value: young });
   must(aged.flush() && !values.young(ops.get(entry)), level, 'a young entry was not young, or still is', { value: young });
   ledger.close();
+  for (const leafLevel of machine.leafLevels()) owedAtLevel(machine, leafLevel);
 });
+
+/** What an accessor may take from the hardware, of one leaf that can be written to, is young and dirty. */
+const LOSSES: readonly (readonly [string, <H extends HandleFamily>(ops: WritableOps<H, Level>, values: AnyValues, mm: MmContext, slot: Slot<H>) => FlushPromise<unknown>])[] = [
+  ['clear', (ops, _values, mm, { address, entry }) => ops.clear(mm, address, entry, 1)],
+  ['getAndClear', (ops, _values, mm, { address, entry }) => ops.getAndClear(mm, address, entry)],
+  ['getAndClearFull', (ops, _values, mm, { address, entry }) => ops.getAndClearFull(mm, address, entry, 1)],
+  ['testAndClearYoung', (ops, _values, mm, { address, entry }) => ops.testAndClearYoung(mm, address, entry, 1)],
+  ['wrprotect', (ops, _values, mm, { address, entry }) => ops.wrprotect(mm, address, entry, 1)],
+  ['establish of the empty entry', (ops, values, mm, { address, entry }) => ops.establish(mm, address, entry, values.empty)],
+  ['modifyProt to read-only', (ops, values, mm, { address, entry }) => {
+    const old = ops.modifyProtStart(mm, address, entry);
+    return ops.modifyProtCommit(mm, address, entry, old, values.wrprotect(old));
+  }],
+  ['hugeWrprotect', (ops, _values, mm, { address, entry }) => ops.hugeWrprotect(mm, address, entry, 1)],
+  ['hugeGetAndClear', (ops, _values, mm, { address, entry }) => ops.hugeGetAndClear(mm, address, entry, 1)],
+];
+
+function owedAtLevel<H extends HandleFamily>(machine: Machine<H>, level: Level): void {
+  const ops = machine.ops(level);
+  const slot = machine.slot(level, machine.address(level, 2));
+  const value = machine.usable(level, 0, machine.user ? machine.arch.vmProt(VmFlags.Read | VmFlags.Write | VmFlags.Shared) : machine.arch.kernelProt(VmFlags.Read | VmFlags.Write));
+  if (!machine.values(level).none(ops.get(slot.entry))) return;
+  for (const [what, lose] of LOSSES) {
+    const { ranges, ledger, watched } = recording(machine);
+    ops.set(watched, slot.address, slot.entry, value, 1);
+    ranges.length = 0;
+    const promise = lose(ops, machine.values(level), watched, slot);
+    const told = [...ranges, ...ledger.dropped().map(({ range }) => range)];
+    must(told.some(({ start, end }) => start <= slot.address && end >= slot.address + machine.bytes(level)), level, `${what} of a valid entry neither flushes nor owes a flush of it`, { value });
+    promise.ignore('nothing runs here');
+    ops.clear(machine.mm, slot.address, slot.entry, 1).ignore('nothing runs here');
+  }
+}
 
 export const TABLE_LAWS: readonly Law[] = [stepping, newTables, linking, clearing, changes, getters, ...batches, batch, scans, promises];

@@ -210,9 +210,38 @@ const modify = law(
         must(access === fresh, level, 'modify gives other access than the protection', { ...seen, access, expected: fresh });
         must(values.write(result) === values.write(machine.leaf(level, pfn, prot)), level, 'modify makes an entry writable that the protection does not, or the reverse', seen);
       });
+      // Nobody makes a page of the kernel young or dirty when it is used.
+      if (!machine.user) {
+        forAll(options, fc.tuple(machine.frames(level), fc.constantFrom(...prots), fc.constantFrom(...prots)), ([pfn, before, prot]) => {
+          const value = machine.leaf(level, pfn, before);
+          const result = values.modify(value, prot);
+          const access = machine.access(level, result);
+          const expected = machine.access(level, machine.leaf(level, pfn, prot));
+          must(access === expected, level, 'modify gives a page of the kernel other access than the protection, before anybody has marked it', { value, prot, result, access, expected });
+        });
+      }
+      modifyCommutes(machine, level, options);
     });
   },
 );
+
+/**
+ * What the hardware is told by young and dirty follows from them after modify as before: where they are software's alone (s390), an old page faults, and a clean one too.
+ * Of a mark that is set the hardware may be told later, by a fault (LoongArch's pte_modify leaves a dirty page that becomes writable so).
+ */
+function modifyCommutes<H extends HandleFamily>(machine: Machine<H>, level: Level, options: LawOptions): void {
+  const values = machine.values(level);
+  const prots = machine.prots();
+  // Dirty that comes with a protection of the kernel is of the protection.
+  const marks = MARKS.filter((mark) => hasMark(values, mark) && mark.name !== 'write' && mark.name !== 'uffdWp' && (mark.name !== 'dirty' || machine.user));
+  const steps = marks.flatMap((mark) => [{ name: mark.name, change: mark.set, set: true }, ...(mark.clear === undefined ? [] : [{ name: `no ${mark.name}`, change: mark.clear, set: false }])]);
+  forAll(options, fc.tuple(leaves(machine, level, prots), fc.constantFrom(...prots), fc.constantFrom(...steps)), ([{ value }, prot, { name, change, set }]) => {
+    const first = values.modify(change(values, value), prot);
+    const last = change(values, values.modify(value, prot));
+    const less = (!values.valid(first) || values.valid(last)) && (machine.access(level, first) & ~machine.access(level, last)) === 0;
+    must(first === last || (set && less), level, `modify of an entry that was made ${name} is not what it becomes if it is made so afterwards`, { value, prot, first, last });
+  });
+}
 
 const protnone = law('protnone', 'PROT_NONE is present and nobody may use it; nothing else claims to be it', ['protnone', 'present', 'valid', 'vmProt', 'describe'], (subject, options) => {
   if (!new Machine(subject).user) throw new NotApplicable('the kernel has no PROT_NONE');
@@ -393,7 +422,7 @@ const kinds = law(
 );
 
 const oneBit = law(
-  'one bit', 'if one bit of an entry is another, a scan and the values still agree: whether it is empty, whether the hardware may use it, and where it leads', ['none', 'valid', 'pfn', 'table', 'scan'],
+  'one bit', 'if one bit of an entry is another, a scan and the values still agree: whether it is empty, whether the hardware may use it, and where it leads; the constructors can make it', ['none', 'valid', 'pfn', 'table', 'ofPfn', 'ofTable', 'scan'],
   (subject) => {
     const machine = new Machine(subject);
     const { pageBytes, entryBytes } = machine.arch.geometry;
@@ -419,6 +448,17 @@ const oneBit = law(
           must(values.valid(value) === (kind !== EntryKind.None && kind !== EntryKind.NonPresent), level, 'a scan and valid() disagree about what the hardware may use', seen);
           if (kind === EntryKind.Leaf && values.leaf(value) && base !== values.empty && pa < 2 ** 52) must(values.pfn(value) * pageBytes === pa, level, 'a scan sees another address in a leaf than pfn()', { ...seen, pa, pfn: values.pfn(value) });
           if (kind === EntryKind.Table && !values.leaf(value) && base !== values.empty && pa < 2 ** 52) must(values.table(value) === pa, level, 'a scan sees another address in a table entry than table()', { ...seen, pa, table: values.table(value) });
+          // What can be read of an entry can be written to one: no bit of an address is lost on the way in.
+          if (kind === EntryKind.Leaf && values.leaf(value)) {
+            const pfn = values.pfn(value);
+            const again = values.ofPfn(pfn, values.prot(value));
+            must(values.pfn(again) === pfn, level, 'a frame that an entry can hold is not what ofPfn puts there', { ...seen, pfn, again, back: values.pfn(again) });
+          }
+          if (kind === EntryKind.Table && !values.leaf(value)) {
+            const address = values.table(value);
+            const back = values.table(values.ofTable(address, machine.user));
+            must(back === address, level, 'an address that an entry for a table can hold is not what ofTable puts there', { ...seen, address, back });
+          }
         }
       }
     }

@@ -1,4 +1,4 @@
-import { FlushPromise, geometryOf, type EntryValues, type Feature, type Level, type MmContext, type PteVal } from '@pgtable/core';
+import { FlushPromise, geometryOf, NO_TLB, type EntryValues, type Feature, type Level, type MmContext, type PteVal } from '@pgtable/core';
 import type { ReferenceParts } from './reference.js';
 
 /** A mistake of one line, and the law that must find it. */
@@ -76,6 +76,23 @@ export const FAULTS: readonly Fault[] = [
   { law: 'changes in place', name: 'setAccessFlags takes away', fault: ({ ops: { pte } }) => { wrap(pte, 'setAccessFlags', (was) => (mm, address, entry, value) => { pte.establish(mm, address, entry, value).ignore('a fault'); return was(mm, address, entry, value); }); } },
   { law: 'changes in place', name: 'establish returns the new value', fault: ({ ops: { pte } }) => { wrap(pte, 'establish', (was) => (mm, address, entry, value) => was(mm, address, entry, value).map(() => value)); } },
   { law: 'changes in place', name: 'modifyProtStart leaves the entry', fault: ({ ops: { pte } }) => { pte.modifyProtStart = (_mm, _address, entry) => pte.get(entry); } },
+  { law: 'five levels', name: 'a folded level is looked for in a table below', fault: ({ ops: { pgd } }) => { wrap(pgd, 'offset', (was) => (entry, address) => { const below = pgd.child(entry); return below === undefined ? was(entry, address) : (below.table as never); }); } },
+  { law: 'five levels', name: 'a folded level takes a table for none', fault: ({ values: { pud } }) => { wrap(pud, 'none', (was) => (value) => was(value) || (value & 3n) === 3n); } },
+  { law: 'five levels', name: 'a folded level has zero for empty', fault: ({ ops: { pud }, tables }) => { wrap(pud, 'getAndClear', (was) => (mm, address, entry) => { const made = was(mm, address, entry); tables.elements[pud.distance(0 as never, entry)] = 0n; return made; }); } },
+  { law: 'one state', name: 'getOnce is get', fault: ({ ops: { pte } }) => { pte.getOnce = (entry) => pte.get(entry); } },
+  {
+    law: 'one state', name: 'getOnce loads one word after the other',
+    fault: ({ ops: { pte }, tables }) => { pte.getOnce = (entry) => { const at = pte.distance(0 as never, entry) * 2; return bits(BigInt(Atomics.load(tables.words, at) >>> 0) | (BigInt(Atomics.load(tables.words, at + 1) >>> 0) << 32n)); }; },
+  },
+  { law: 'one state', name: 'getLockless adds the neighbour\'s marks', fault: ({ ops: { pte } }) => { wrap(pte, 'getLockless', (was) => (entry) => { const value = was(entry); return bits(value | (was(entry) & 0x60n)); }); } },
+  { law: 'modify', name: 'modify makes clean what is old', fault: ({ values: { pte } }) => { wrap(pte, 'modify', (was) => (value, prot) => bits(was(value, prot) | ((value & 32n) === 0n ? 1n << 50n : 0n))); } },
+  { law: 'one bit', name: 'ofPfn loses the highest address bit, and pfn does not', fault: ({ values: { pte } }) => { wrap(pte, 'ofPfn', (was) => (pfn, prot) => bits(was(pfn, prot) & ~(1n << 47n))); } },
+  { law: 'one bit', name: 'ofTable loses the highest address bit', fault: ({ values: { pmd } }) => { wrap(pmd, 'ofTable', (was) => (address, user) => (was(address, user) & ~(1n << 47n)) as never); } },
+  { law: 'populate and unlink', name: 'clear of a table entry flushes no table entries', fault: ({ ops: { pmd } }) => { wrap(pmd, 'clear', (was) => (mm, address, entry, count) => { was(mm, address, entry, count).ignore('a fault'); return new FlushPromise(mm, undefined, { start: address, end: address + 65536n, level: 'pmd', tables: false }); }); } },
+  ...(['getAndClearFull', 'wrprotect', 'establish', 'hugeWrprotect'] as const).map((name): Fault => ({ law: 'promises', name: `${name} of a pmd owes nothing`, fault: ({ ops: { pmd } }) => { forget(pmd, name); } })),
+  { law: 'wrprotect many', name: 'with a TLB the last is left out', fault: ({ ops: { pte } }) => { wrap(pte, 'wrprotect', (was) => (mm, address, entry, count) => was(mm, address, entry, mm.tlb === NO_TLB ? count : Math.max(1, count - 1))); } },
+  { law: 'wrprotect many', name: 'swap entries are changed', fault: ({ ops: { pte }, values }) => { wrap(pte, 'wrprotect', (was) => (mm, address, entry, count) => { const value = pte.get(entry); if (count > 1 && values.pte.swap(value)) pte.set(mm, address, entry, bits(value & ~4n), 1); return was(mm, address, entry, count); }); } },
+  { law: 'batch', name: 'soft-dirty never counts', fault: ({ ops: { pte } }) => { wrap(pte, 'batch', (was) => (entry, value, max, ignore) => was(entry, value, max, { ...ignore, softDirty: true })); } },
   { law: 'getters agree', name: 'getOnce is always dirty', fault: ({ ops: { pte }, values }) => { wrap(pte, 'getOnce', (was) => (entry) => values.pte.mkdirty(was(entry))); } },
   { law: 'clear many', name: 'the last of many stays', fault: ({ ops: { pte } }) => { wrap(pte, 'clear', (was) => (mm, address, entry, count) => was(mm, address, entry, Math.max(1, count - 1))); } },
   { law: 'set many', name: 'the frame stands still', fault: ({ ops: { pte } }) => { wrap(pte, 'set', (was) => (mm, address, entry, value, count) => { for (let at = 0; at < count; at++) was(mm, address, pte.advance(entry, at), value, 1); }); } },
