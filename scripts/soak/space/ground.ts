@@ -3,11 +3,9 @@ import {
   collapseHugePage, fork, FrameType, FrameWord, getUserPagesFast, madvise, mmap, munmap, pagemapRead, putPages, readUser, VmaFlags, writeUser, type Kernel, type Mm,
 } from '../../../packages/mm/src/index.js';
 import type { Random } from '../../random.js';
-import { withUserLock } from './meeting.js';
 import type { Memory } from './memory.js';
 import { Stat, type Orders } from './orders.js';
 import type { Probes } from './probes.js';
-import { FORK_LOCK } from './shared-words.js';
 
 /** Steps of one operation: so many that they meet with those of others. */
 const BURST = 24;
@@ -87,8 +85,8 @@ export class Ground {
 
   /** A child, which sees what there is, writes, and ends. */
   fork(): void {
-    const { mm, memory, orders } = this;
-    const child = memory.unlessShort(() => withUserLock(orders.userLocks, FORK_LOCK, () => fork(mm)));
+    const { mm, memory } = this;
+    const child = memory.unlessShort(() => fork(mm));
     if (child === undefined) return;
     this.probes.add(Stat.Forks);
     try {

@@ -12,10 +12,8 @@ const RIGHTS = VmaFlags.Read | VmaFlags.Write;
 
 /** Locks for words: several have one in common. */
 const WORD_LOCKS = 16;
-/** The lock of the process with which it does not fork while it writes to anonymous memory by references: a page that is shared with a child is copied when it is written to, and the reference is on the old one. */
-export const FORK_LOCK = WORD_LOCKS;
 /** User locks that there are. */
-export const USER_LOCKS = WORD_LOCKS + 1;
+export const USER_LOCKS = WORD_LOCKS;
 
 /** Additions of one operation: so many that they meet with operations of others. */
 const BURST = 40;
@@ -78,14 +76,9 @@ export class SharedMemory {
     for (let count = 0; count < BURST; count++) this.addOneLocked();
   }
 
-  /** Atomic additions by references on the pages, while others collapse them, take their rights and unmap them. Nobody forks meanwhile, where that would part the process from its page. */
+  /** Atomic additions by references on the pages, while others collapse them, take their rights, unmap them and fork: a page that was got to be written stays the process's. */
   pin(): void {
-    const { orders, orders: { regions } } = this;
-    for (let count = 0; count < BURST; count++) {
-      const at = this.any();
-      if (at < regions.huge) withUserLock(orders.userLocks, FORK_LOCK, () => { this.addInFrame(at); });
-      else this.addInFrame(at);
-    }
+    for (let count = 0; count < BURST; count++) this.addInFrame(this.any());
   }
 
   private addInFrame(at: number): void {

@@ -7,9 +7,8 @@ import { Stat, type Orders } from './orders.js';
 import type { Probes } from './probes.js';
 import { Process, type Cell } from './process.js';
 import type { Random } from '../../random.js';
-import { withUserLock } from './meeting.js';
 import type { Memory } from './memory.js';
-import { anyPage, FORK_LOCK, sharedWord } from './shared-words.js';
+import { anyPage, sharedWord } from './shared-words.js';
 
 const READ = VmaFlags.Read;
 const WRITE = VmaFlags.Read | VmaFlags.Write;
@@ -226,7 +225,7 @@ export class Window {
 
   fork({ process }: Range): void {
     if (this.processes.length >= MAX_PROCESSES) return;
-    const forked = this.memory.unlessShort(() => withUserLock(this.orders.userLocks, FORK_LOCK, () => fork(process.mm)));
+    const forked = this.memory.unlessShort(() => fork(process.mm));
     if (forked === undefined) { process.compare(); return; }
     const child = this.probes.watch(forked);
     this.probes.add(Stat.Forks);
