@@ -164,7 +164,7 @@ export class Conditions {
   /** As the compiler narrows: a member of a union that has nothing to do with the class is none of its instances. */
   private isInstance(type: ts.Type, ofClass: ts.Type | undefined): Answer {
     if ((type.flags & OBJECT) === 0) return 'no';
-    if (ofClass === undefined || (type.flags & ts.TypeFlags.Object) === 0) return 'either';
+    if (ofClass === undefined || (type.flags & (ts.TypeFlags.Object | ts.TypeFlags.Intersection)) === 0) return 'either';
     const { checker } = this.typed.types;
     if (checker.isTypeAssignableTo(type, ofClass)) return 'yes';
     return checker.isTypeAssignableTo(ofClass, type) ? 'either' : 'no';

@@ -37,8 +37,8 @@ export class Statements {
   private statement(node: TSESTree.Node, worlds: readonly World[], labels: readonly string[]): readonly World[] {
     switch (node.type) {
       case AST_NODE_TYPES.BlockStatement:
-        if (labels.length === 0) return this.block(node.body, worlds);
-        return this.labelled(labels, () => this.block(node.body, worlds));
+        if (labels.length === 0) return this.disposed(node.body, this.block(node.body, worlds));
+        return this.labelled(labels, () => this.disposed(node.body, this.block(node.body, worlds)));
       case AST_NODE_TYPES.LabeledStatement:
         return this.statement(node.body, worlds, [...labels, node.label.name]);
       case AST_NODE_TYPES.IfStatement: {
@@ -92,6 +92,17 @@ export class Statements {
       default:
         return node.type.startsWith('TS') ? worlds : this.expressions.evaluate(node, worlds);
     }
+  }
+
+  /** At the end of a block, what it declared with `using` is given back: entries of it that others have are gone. */
+  private disposed(statements: readonly TSESTree.Node[], worlds: readonly World[]): readonly World[] {
+    const kept = statements.filter((one) => one.type === AST_NODE_TYPES.VariableDeclaration && (one.kind === 'using' || one.kind === 'await using'))
+      .flatMap((one) => this.subject.context.sourceCode.getDeclaredVariables(one));
+    if (kept.length === 0) return worlds;
+    return worlds.map((world) => kept.reduce((now, variable) => {
+      const mapped = world.names.get(variable);
+      return mapped === undefined ? now : withState(now, mapped, { hold: 'unmapped' });
+    }, world));
   }
 
   private labelled(labels: readonly string[], run: () => readonly World[]): readonly World[] {
