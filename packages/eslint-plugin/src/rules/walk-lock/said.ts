@@ -44,9 +44,16 @@ export class Said {
         return 'yes';
       }
       if (name !== LOCK) continue;
-      return property.kind === 'init' && !property.method && isNothing(this.types.typeOf(bare(property.value as TSESTree.Expression))) ? { nothing: property } : 'yes';
+      return property.kind === 'init' && !property.method && this.isNothingWritten(property.value as TSESTree.Expression) ? { nothing: property } : 'yes';
     }
     return 'no';
+  }
+
+  /** Whether an expression is nothing, or one of two of which one is: `isWriter ? 'write' : undefined`. */
+  private isNothingWritten(node: TSESTree.Expression): boolean {
+    const inner = bare(node);
+    if (inner.type === AST_NODE_TYPES.ConditionalExpression) return this.isNothingWritten(inner.consequent) || this.isNothingWritten(inner.alternate);
+    return isNothing(this.types.typeOf(inner));
   }
 
   /** Whether `ops.walkLock = ...` follows in the file. */
