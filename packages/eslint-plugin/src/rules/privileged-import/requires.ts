@@ -18,6 +18,7 @@ export class Requires {
     }
     if (callee.type === AST_NODE_TYPES.CallExpression) return this.isCreateRequire(callee);
     if (callee.type !== AST_NODE_TYPES.Identifier) return false;
+    if (ACTUAL.test(callee.name)) return true;
     const definition = ASTUtils.findVariable(this.sourceCode.getScope(callee), callee)?.defs[0];
     if (definition === undefined) return callee.name === 'require';
     if (definition.type === TSESLint.Scope.DefinitionType.Variable && definition.node.init !== null) {
