@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { EntryKind, type HandleFamily, type Level, type TableMemory } from '@pgtable/core';
+import { EntryKind, entryVal, type HandleFamily, type Level, type TableMemory } from '@pgtable/core';
 import { forAll, law, must, NotApplicable, type Law } from './law.js';
 import { Machine, type AnyVal } from './machine.js';
 
@@ -34,30 +34,91 @@ function groupAt<H extends HandleFamily>({ machine, level, first }: Stretch<H>, 
   return { group: machine.arch.describe(level, look.lo, look.hi, machine.root.inherited).group, pa: look.pa };
 }
 
-const RUN = fc.record({ at: fc.nat(SPAN - 1), count: fc.integer({ min: 1, max: SPAN }), shift: fc.constantFrom(0, 0, 0, 1, 7) });
+const RUN = fc.record({ at: fc.nat(SPAN - 1), count: fc.integer({ min: 1, max: SPAN }), shift: fc.constantFrom(0, 0, 0, 1, 7), readOnly: fc.boolean() });
+/** What may happen to a part of a block. */
+const PARTS = ['clear', 'getAndClearFull', 'getAndClear', 'wrprotect', 'establish', 'modifyProt', 'setAccessFlags'] as const;
 
-const wholeBlocks = law('whole blocks', 'entries that are marked as one group fill an aligned block, and map an aligned run of pages', ['set', 'clear'], (subject, options) => {
-  forAll(options, fc.array(RUN, { minLength: 1, maxLength: 4 }), (runs) => {
+interface Part {
+  readonly at: number;
+  readonly count: number;
+  readonly how: (typeof PARTS)[number];
+}
+const PART: fc.Arbitrary<Part> = fc.record({ at: fc.nat(SPAN - 1), count: fc.integer({ min: 1, max: SPAN }), how: fc.constantFrom(...PARTS) });
+
+function changePart<H extends HandleFamily>({ machine, level, first, start }: Stretch<H>, { at, count, how }: Part, all: number): void {
+  const { mm } = machine;
+  const ops = machine.ops(level);
+  const values = machine.values(level);
+  const entry = ops.advance(first, at);
+  const address = start + BigInt(at) * machine.bytes(level);
+  const value = ops.get(entry);
+  const marked = values.present(value) ? values.mkyoung(values.mkdirty(value)) : value;
+  const others = Array.from({ length: all }, (_, index) => ops.get(ops.advance(first, index)));
+  if (values.present(value)) {
+    ops.setAccessFlags(mm, address, entry, marked).flush();
+    must(!ops.setAccessFlags(mm, address, entry, marked).flush(), level, 'setAccessFlags changes an entry that is so already', { value });
+  }
+  if (how === 'clear' || how === 'wrprotect') ops[how](mm, address, entry, count).flush();
+  else if (how === 'getAndClear') ops.getAndClear(mm, address, entry).flush();
+  else if (!values.present(value)) return;
+  else if (how === 'getAndClearFull') ops.getAndClearFull(mm, address, entry, ops.batch(entry, ops.get(entry), count, { dirty: true, softDirty: true })).flush();
+  else if (how === 'establish') ops.establish(mm, address, entry, values.wrprotect(value)).flush();
+  else if (how === 'setAccessFlags') ops.setAccessFlags(mm, address, entry, values.mkwrite(value)).flush();
+  else {
+    const old = ops.modifyProtStart(mm, address, entry);
+    ops.modifyProtCommit(mm, address, entry, old, values.wrprotect(old)).flush();
+  }
+  const end = at + (how === 'clear' || how === 'wrprotect' || how === 'getAndClearFull' ? count : 1);
+  others.forEach((before, index) => {
+    if (index >= at && index < end) return;
+    const after = ops.get(ops.advance(first, index));
+    const alike = values.present(before) === values.present(after) && (!values.present(before) || (values.write(before) === values.write(after) && values.pfn(before) === values.pfn(after)));
+    must(alike, level, `${how} changes an entry that it is not about`, { at, count, index, before, after });
+  });
+}
+
+/** Says that a batch ends with the run of pages, wherever in a group it begins. All entries have one protection here, but for write. */
+function batchesAreRuns<H extends HandleFamily>({ machine, level, first }: Stretch<H>, all: number): void {
+  const ops = machine.ops(level);
+  const values = machine.values(level);
+  const read = Array.from({ length: all }, (_, index) => ops.get(ops.advance(first, index)));
+  read.forEach((value, index) => {
+    if (!values.present(value)) return;
+    let expected = 1;
+    while (index + expected < all && values.present(read[index + expected]!) && values.pfn(read[index + expected]!) === values.pfn(value) + expected * machine.pages(level)) expected++;
+    const count = ops.batch(ops.advance(first, index), value, all - index, { dirty: true, softDirty: true });
+    must(count === expected, level, 'a batch has another length than the run of pages', { index, value, count, expected });
+  });
+}
+
+const wholeBlocks = law('whole blocks', 'entries that are marked as one group fill an aligned block, map an aligned run of pages, and are all writable or none, whatever is done to a part of them', ['set', 'clear', 'getAndClear', 'getAndClearFull', 'wrprotect', 'establish', 'setAccessFlags', 'modifyProtStart', 'modifyProtCommit', 'batch'], (subject, options) => {
+  forAll(options, fc.record({ runs: fc.array(RUN, { minLength: 1, maxLength: 4 }), parts: fc.array(PART, { maxLength: 5 }) }), ({ runs, parts }) => {
     const on = stretch(new Machine(subject));
     const { machine, level, first, start } = on;
     const ops = machine.ops(level);
     const bytes = Number(machine.bytes(level));
     const all = span(machine, level);
-    for (const { at: wanted, count, shift } of runs) {
+    const values = machine.values(level);
+    for (const { at: wanted, count, shift, readOnly } of runs) {
       const at = wanted % all;
       const end = Math.min(at + count, all);
       const address = start + BigInt(at) * machine.bytes(level);
       ops.clear(machine.mm, address, ops.advance(first, at), end - at).flush();
-      ops.set(machine.mm, address, ops.advance(first, at), machine.usable(level, (SPAN * 4 + at + shift) * machine.pages(level), machine.prots()[0]!), end - at);
+      const value = machine.usable(level, (SPAN * 4 + at + shift) * machine.pages(level), machine.writableProt());
+      ops.set(machine.mm, address, ops.advance(first, at), readOnly ? values.wrprotect(value) : value, end - at);
     }
+    for (const { at, count, how } of parts) changePart(on, { at: at % all, count: Math.min(count, all - (at % all)), how }, all);
+    batchesAreRuns(on, all);
     for (let index = 0; index < all; index++) {
       const { group, pa } = groupAt(on, index);
       if (group === 1) continue;
+      const writable = values.write(entryVal(level, ops.raw(ops.advance(first, index))));
       const place = index % group;
       must((pa - place * bytes) % (group * bytes) === 0, level, 'one of a group maps a page that is not at its place in an aligned run', { index, group, pa });
       for (let other = index - place; other < index - place + group; other++) {
         const neighbour = groupAt(on, other);
         must(neighbour.group === group && neighbour.pa === pa + (other - index) * bytes, level, 'a group is not whole', { index, group, other, pa: neighbour.pa });
+        must(values.write(entryVal(level, ops.raw(ops.advance(first, other)))) === writable, level, 'one of a group can be written to, another cannot', { index, other, group });
       }
     }
   });

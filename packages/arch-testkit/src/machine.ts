@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import {
-  EntryKind, geometryOf, LEVELS, NO_TLB, ScanBuffer, scanFilter, VmFlags, type EntryVal, type EntryValues, type HandleFamily, type Level, type MmContext, type Prot,
+  Access, EntryKind, entryVal, geometryOf, LEVELS, NO_TLB, ScanBuffer, scanFilter, VmFlags, type EntryVal, type EntryValues, type HandleFamily, type Level, type MmContext, type Prot,
   type Root, type TableOf, type UnlinkedTable, type WritableArch, type WritableOps,
 } from '@pgtable/core';
 import type { Subject } from './law.js';
@@ -45,6 +45,8 @@ export interface TablePointer {
 
 const KERNEL_FLAGS = [VmFlags.Read, VmFlags.Read | VmFlags.Write, VmFlags.Read | VmFlags.Exec, VmFlags.Read | VmFlags.Write | VmFlags.Exec] as const;
 const FILTER = scanFilter(true);
+/** What {@link Machine.hardwareDirty} has found: every instance of a subject is alike. */
+const HARDWARE_DIRTY = new WeakMap<object, Map<Level, { readonly bit: bigint | undefined }>>();
 
 /** One instance of a subject with its root table made, and what laws need to move about in it. */
 export class Machine<H extends HandleFamily> {
@@ -152,6 +154,11 @@ export class Machine<H extends HandleFamily> {
     return this.user ? this.userProts() : this.kernelProts();
   }
 
+  /** The protection of data that their owner may write. */
+  writableProt(): Prot {
+    return this.user ? this.arch.vmProt(VmFlags.Read | VmFlags.Write | VmFlags.Shared) : this.arch.kernelProt(VmFlags.Read | VmFlags.Write);
+  }
+
   /** Bits of a frame number that a leaf of a level can hold, as a number of bits; at most those of a 52-bit address. */
   frameBits(level: Level): number {
     const values = this.values(level);
@@ -179,6 +186,22 @@ export class Machine<H extends HandleFamily> {
   usable(level: Level, pfn: number, prot: Prot): AnyVal {
     const values = this.values(level);
     return values.mkyoung(values.mkdirty(this.leaf(level, pfn, prot)));
+  }
+
+  /** The one bit that makes a clean entry dirty that can be written to, as the hardware notes it; undefined if there is none: where software makes it writable, or more bits change. */
+  hardwareDirty(level: Level): bigint | undefined {
+    const known = HARDWARE_DIRTY.get(this.subject)?.get(level);
+    if (known !== undefined) return known.bit;
+    const values = this.values(level);
+    const clean = values.mkclean(this.usable(level, 0, this.writableProt()));
+    const changes = BigInt(clean) ^ BigInt(values.mkdirty(clean));
+    const bit = Array.from({ length: this.arch.geometry.entryBytes * 8 }, (_, at) => 1n << BigInt(at)).find((one) => {
+      const value = entryVal(level, clean ^ one);
+      return (changes & one) !== 0n && values.dirty(value) && values.valid(value) && (this.access(level, value) & (Access.UserWrite | Access.KernelWrite)) !== 0;
+    });
+    const levels = HARDWARE_DIRTY.get(this.subject) ?? new Map<Level, { readonly bit: bigint | undefined }>();
+    HARDWARE_DIRTY.set(this.subject, levels.set(level, { bit }));
+    return bit;
   }
 
   /** The first window of the half that the addresses are of, as bigints. */

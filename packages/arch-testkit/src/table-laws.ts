@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import {
-  EntryKind, FlushLedger, geometryOf, LEVELS, ScanBuffer, scanFilter, VmFlags, type BatchIgnore, type FlushPromise, type FlushRange, type HandleFamily, type Level, type MmContext, type WritableOps,
+  EntryKind, entryVal, FlushLedger, geometryOf, LEVELS, ScanBuffer, scanFilter, type BatchIgnore, type FlushPromise, type FlushRange, type HandleFamily, type Level, type MmContext, type WritableOps,
 } from '@pgtable/core';
 import { forAll, law, must, mustRefuse, NotApplicable, type Law, type LawOptions, type Subject } from './law.js';
 import { Machine, type AnyVal, type AnyValues, type Slot } from './machine.js';
@@ -22,22 +22,26 @@ export interface Cell {
   readonly uffdWp: boolean;
   /** Begins a run of frames of its own instead of the one before. */
   readonly apart: boolean;
+  /** Dirty as the hardware makes it, where that is another bit than software's (arm64). */
+  readonly byHardware: boolean;
 }
 
 const BOOLEAN = fc.boolean();
 /** One in ten. */
 const SELDOM = fc.nat(9).map((number) => number === 0);
 export const CELL: fc.Arbitrary<Cell> = fc.record({
-  what: fc.constantFrom('leaf', 'leaf', 'leaf', 'leaf', 'leaf', 'leaf', 'empty', 'swap'), young: BOOLEAN, dirty: BOOLEAN, readOnly: BOOLEAN, softDirty: fc.nat(3).map((number) => number === 0), uffdWp: SELDOM, apart: SELDOM,
+  what: fc.constantFrom('leaf', 'leaf', 'leaf', 'leaf', 'leaf', 'leaf', 'empty', 'swap'), young: BOOLEAN, dirty: BOOLEAN, readOnly: BOOLEAN, softDirty: fc.nat(3).map((number) => number === 0), uffdWp: SELDOM, apart: SELDOM, byHardware: BOOLEAN,
 });
 /** {@link SPAN} entries: any, or one long run in which few are not as the others, for loops that take several entries at a time. */
 export const CELLS: fc.Arbitrary<readonly Cell[]> = fc.oneof(
   fc.array(CELL, { minLength: SPAN, maxLength: SPAN }),
-  fc.record({ young: BOOLEAN, dirty: BOOLEAN, others: fc.array(fc.record({ young: SELDOM, dirty: SELDOM, readOnly: BOOLEAN }), { minLength: SPAN, maxLength: SPAN }) })
-    .map(({ young, dirty, others }) => others.map((other): Cell => ({ what: 'leaf', young: young !== other.young, dirty: dirty !== other.dirty, readOnly: other.readOnly, softDirty: false, uffdWp: false, apart: false }))),
+  fc.record({ young: BOOLEAN, dirty: BOOLEAN, readOnly: BOOLEAN, byHardware: BOOLEAN, others: fc.array(fc.record({ young: SELDOM, dirty: SELDOM, readOnly: fc.nat(29).map((number) => number === 0) }), { minLength: SPAN, maxLength: SPAN }) })
+    .map(({ young, dirty, readOnly, byHardware, others }) => others.map((other): Cell => (
+      { what: 'leaf', young: young !== other.young, dirty: dirty !== other.dirty, readOnly: readOnly !== other.readOnly, softDirty: false, uffdWp: false, apart: false, byHardware }
+    ))),
 );
 
-const PLAIN: Cell = { what: 'leaf', young: true, dirty: true, readOnly: false, softDirty: false, uffdWp: false, apart: false };
+const PLAIN: Cell = { what: 'leaf', young: true, dirty: true, readOnly: false, softDirty: false, uffdWp: false, apart: false, byHardware: false };
 
 /** A stretch of entries, filled. */
 export interface Stretch<H extends HandleFamily> {
@@ -55,11 +59,13 @@ export function stretch<H extends HandleFamily>(machine: Machine<H>, level: Leve
   const first = machine.slot(level, machine.address(level, begin));
   const count = Math.min(cells.length, machine.entries(level) - machine.index(level, first.address));
   const pages = machine.pages(level);
-  const prot = machine.user ? machine.arch.vmProt(VmFlags.Read | VmFlags.Write | VmFlags.Shared) : machine.arch.kernelProt(VmFlags.Read | VmFlags.Write);
-  let frame = 0;
+  const prot = machine.writableProt();
+  const noted = machine.hardwareDirty(level);
+  // An entry's frame is at its place in an aligned run, as architectures ask that join neighbours.
+  let frame = -1;
   for (let at = 0; at < count; at++) {
     const cell = cells[at]!;
-    frame = (frame + (cell.apart ? 3 : 1)) % 512;
+    frame = (frame + (cell.apart ? 17 : 1)) % 512;
     if (cell.what === 'empty') continue;
     let value = machine.leaf(level, frame * pages, prot);
     value = cell.young ? values.mkyoung(value) : values.mkold(value);
@@ -67,10 +73,11 @@ export function stretch<H extends HandleFamily>(machine: Machine<H>, level: Leve
     if (cell.softDirty) value = cell.dirty ? values.clearSoftDirty(value) : values.mksoftDirty(value);
     if (cell.uffdWp) value = values.mkuffdWp(value);
     if (cell.readOnly) value = values.wrprotect(value);
+    else if (cell.dirty && cell.byHardware && noted !== undefined && values.write(value)) value = entryVal(level, values.mkclean(value) ^ noted);
     if (cell.what === 'swap') {
       if (!values.features.has('swap')) continue;
       // Types and offsets of all kinds: their bits are those of marks and rights in a leaf.
-      value = values.ofSwap((frame * 7 + at) % 32, BigInt(frame * 5 + 1));
+      value = values.ofSwap((frame * 6 + at + 1) % 32, BigInt(frame * 5 + 1));
       if (cell.young) value = values.swpMkexclusive(value);
       if (cell.dirty) value = values.swpMksoftDirty(value);
     }
@@ -110,7 +117,7 @@ function sameAsSingles<H extends HandleFamily>(
   single: (machine: Machine<H>, on: Stretch<H>, first: number, count: number, mm: MmContext) => unknown,
 ): void {
   for (const level of leafLevels(subject)) {
-    forAll(options, fc.record({ cells: CELLS, from: fc.nat(SPAN), length: fc.nat(SPAN), atEnd: BOOLEAN }), ({ cells, from, length, atEnd }) => {
+    forAll(options, fc.record({ cells: CELLS, from: fc.oneof(fc.nat(SPAN), fc.constantFrom(0, 16, 32)), length: fc.nat(SPAN), atEnd: BOOLEAN }), ({ cells, from, length, atEnd }) => {
       const reference = new Machine(subject);
       const begin = atEnd ? lastSpan(reference, level) : 0;
       const expectedOn = stretch(reference, level, cells, reference.mm, begin);
@@ -164,7 +171,7 @@ const batches: readonly Law[] = [
     const value = <H extends HandleFamily>(machine: Machine<H>, on: Stretch<H>, first: number): AnyVal => {
       const values = machine.values(on.level);
       const base = machine.usable(on.level, runStart(machine, on.level, first), machine.prots()[first % machine.prots().length]!);
-      return first % 3 === 0 && values.features.has('swap') ? values.ofSwap(2, BigInt(first + 1)) : base;
+      return first % 3 === 0 && values.features.has('swap') ? values.ofSwap(2, BigInt(first + 16)) : base;
     };
     sameAsSingles(
       subject, options, 'set',
@@ -232,8 +239,11 @@ const batches: readonly Law[] = [
       const value = on.ops.get(slot.entry);
       return machine.values(on.level).present(value) ? on.ops.batch(slot.entry, value, count, { dirty: true, softDirty: true }) : 0;
     };
-    // What makes an entry dirty may make it soft-dirty, also one that was dirty: what is told of soft-dirty is not looked at.
-    const told = <H extends HandleFamily>(on: Stretch<H>, machine: Machine<H>, value: AnyVal | undefined): AnyVal | undefined => (value === undefined ? undefined : machine.values(on.level).clearSoftDirty(value));
+    // What makes an entry dirty may make it soft-dirty, also one that was dirty, and may say dirty by another bit than the hardware: neither is looked at.
+    const told = <H extends HandleFamily>(on: Stretch<H>, machine: Machine<H>, value: AnyVal | undefined): AnyVal | undefined => {
+      const values = machine.values(on.level);
+      return value === undefined ? undefined : values.clearSoftDirty(values.dirty(value) ? values.mkdirty(value) : value);
+    };
     sameAsSingles(
       subject, options, 'getAndClearFull',
       (machine, on, first, count, mm) => {
@@ -608,7 +618,7 @@ const LOSSES: readonly (readonly [string, <H extends HandleFamily>(ops: Writable
 function owedAtLevel<H extends HandleFamily>(machine: Machine<H>, level: Level): void {
   const ops = machine.ops(level);
   const slot = machine.slot(level, machine.address(level, 2));
-  const value = machine.usable(level, 0, machine.user ? machine.arch.vmProt(VmFlags.Read | VmFlags.Write | VmFlags.Shared) : machine.arch.kernelProt(VmFlags.Read | VmFlags.Write));
+  const value = machine.usable(level, 0, machine.writableProt());
   if (!machine.values(level).none(ops.get(slot.entry))) return;
   for (const [what, lose] of LOSSES) {
     const { ranges, ledger, watched } = recording(machine);
