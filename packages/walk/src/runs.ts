@@ -12,7 +12,7 @@ export type RunKind = (typeof RunKind)[keyof typeof RunKind];
 export class Run {
   kind: RunKind = RunKind.None;
   level: Level = 'pte';
-  /** Address that the first entry translates, and bytes that each entry translates. */
+  /** Address that the first entry translates, and bytes that each entry translates; of a table that is not there those that it translates, one "entry" for all of it. */
   va = 0;
   entryBytes = 0;
   /** Entries in the run. */
@@ -122,7 +122,8 @@ class RunWalk<H extends HandleFamily> {
         if (start >= end || this.isStopped()) continue;
         this.within = { start, end };
         if (top === undefined) {
-          this.emit({ kind: RunKind.Absent, level: root.top, entryBytes: end - start, pa: root.table, lo: 0, hi: 0, inherited: root.inherited }, start, 1);
+          const absent: Uniform = { kind: RunKind.Absent, level: root.top, entryBytes: bytes, pa: root.table, lo: 0, hi: 0, inherited: root.inherited };
+          this.absent(absent, { level: root.top, inherited: root.inherited, va: window.start - window.index * bytes, first: root.first, limit: root.end, start, end });
         } else {
           this.table({ table: top, va: window.start - window.index * bytes, first: root.first, limit: root.end, inherited: root.inherited, start, end });
         }
@@ -195,7 +196,9 @@ class RunWalk<H extends HandleFamily> {
     }
     const child = childOf(arch, table, index);
     if (child === undefined) {
-      this.emit({ kind: RunKind.Absent, level: table.level, entryBytes, pa, lo, hi, inherited: visit.inherited }, va, 1);
+      const absent: Uniform = { kind: RunKind.Absent, level: table.level, entryBytes, pa, lo, hi, inherited: visit.inherited };
+      if (lower === undefined || range === this.shapes[levelNumber(lower)]!.entries << 16) this.emit(absent, va, 1);
+      else this.absent(absent, { level: lower, inherited, va, first, limit, start, end });
       return undefined;
     }
     const below: Visit<H> = { table: child, va, first, limit, inherited, start, end };
@@ -215,6 +218,23 @@ class RunWalk<H extends HandleFamily> {
     // Inherited restrictions are those of this path; deeper ones were added below and cannot be told from here.
     if (found?.inherited === inherited) known.set(pa, found);
     return found;
+  }
+
+  /** A table that is not there, in one run as far as it has entries. What its length cuts off is holes, whatever the table holds. */
+  private absent(absent: Uniform, { level, inherited, va, first, limit, start, end }: Omit<Visit<H>, 'table'> & { readonly level: Level }): void {
+    const { entryBytes } = this.shapes[levelNumber(level)]!;
+    const hole: Uniform = { kind: RunKind.None, level, entryBytes, pa: 0, lo: 0, hi: 0, inherited };
+    const from = Math.floor((start - va) / entryBytes);
+    const to = Math.ceil((end - va) / entryBytes);
+    if (from < first) this.emit(hole, va + from * entryBytes, Math.min(to, first) - from);
+    if (from < limit && to > first && !this.isStopped()) {
+      // Of a root no more than is wanted: its entries may reach out of what it translates.
+      const isRoot = level === absent.level;
+      const existStart = isRoot ? Math.max(start, va + first * entryBytes) : va + first * entryBytes;
+      const existEnd = isRoot ? Math.min(end, va + limit * entryBytes) : va + limit * entryBytes;
+      this.emit({ ...absent, entryBytes: existEnd - existStart }, existStart, 1);
+    }
+    if (limit < to && !this.isStopped()) this.emit(hole, va + Math.max(from, limit) * entryBytes, to - Math.max(from, limit));
   }
 
   private alike(a: Uniform, b: Uniform): boolean {

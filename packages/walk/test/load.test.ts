@@ -1,7 +1,9 @@
 import { PgtableError, TableMemory } from '@pgtable/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BATCH_STATUSES, TableLoader, tablePages, translateBatch, Translator, vaRange, wholeSpace, type LoadProgress } from '../src/index.js';
+import {
+  BATCH_STATUSES, PageWalkLock, RunKind, TableLoader, tablePages, translateBatch, Translator, vaRange, walkPageRangeNovma, walkRuns, wholeSpace, type LoadProgress,
+} from '../src/index.js';
 import { ABSENT, machine, OUTSIDE, randomMachine, randomTables, ROOT, see } from './machine.js';
 import { leaf, tableEntry, toyArch, toyRoot, TOY_W } from './toy.js';
 
@@ -153,6 +155,15 @@ describe('TableLoader', () => {
     expect(made.memory.calls).toEqual([[ROOT]]);
     expect((await translateBatch(translator, made.loader, Float64Array.of(between!))).status[0]).toBe(BATCH_STATUSES.indexOf('absent'));
     for (const address of [before!, after!, beyondRoot!]) expect(translator.explain(BigInt(address))).toMatchObject({ status: 'unmapped', reason: 'beyond table length' });
+    // A walk says the same, of each address once.
+    const unit = 2 ** 16;
+    const runs: string[] = [];
+    walkRuns(made.space, ({ kind, va, end }) => { runs.push(`${kind === RunKind.Absent ? 'absent' : 'hole'} ${va / unit}-${end / unit}`); return undefined; }, { ranges: [{ start: 2 * unit, end: 14 * unit }] });
+    expect(runs).toEqual(['hole 2-4', 'absent 4-12', 'hole 12-14']);
+    const walked: string[] = [];
+    const say = (what: string) => (address: number, next: number): void => { walked.push(`${what} ${address / unit}-${next / unit}`); };
+    walkPageRangeNovma({ ...made.space, kind: 'user' }, 2 * unit, 14 * unit, { walkLock: PageWalkLock.Read, pteHole: say('hole'), tableAbsent: say('absent') });
+    expect(walked).toEqual(runs);
     // The same of a root that is not there.
     const without = machine({}, ROOT, {}, { ...toyRoot(ROOT), end: 4 });
     without.memory.leaveOut(ROOT);

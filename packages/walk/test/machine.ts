@@ -91,11 +91,17 @@ export function see({ memory, geometry, root }: Pick<Machine, 'memory' | 'geomet
     if (entryBits === undefined) throw new Error('the reference walked into a missing table');
     const { kind, pa } = classify(geometry, level, entryBits);
     if (kind !== EntryKind.Table) return { kind, level, va, bytes, pa, entry: entryBits, inherited, beyond: false };
-    const noEntries = toyChildRange(16, Number(BigInt.asIntN(32, entryBits >> 32n))) === 0;
-    if (!noEntries && memory.stateOf(pa) !== 'present') return { kind: RunKind.Absent, level, va, bytes, pa, entry: entryBits, inherited, beyond: false };
-    inherited = TOY_INHERIT(inherited, Number(BigInt.asIntN(32, entryBits)));
     const below: Level = level === 'pgd' ? 'pmd' : 'pte';
     const range = toyChildRange(geometryOf(geometry, below).entries, Number(BigInt.asIntN(32, entryBits >> 32n)));
+    if (range !== 0 && memory.stateOf(pa) !== 'present') {
+      // Of a table that is not there it is known how long it is: what its length cuts off is nothing.
+      const size = 2 ** geometryOf(geometry, below).shift;
+      const at = Math.floor((page - va) / size);
+      const restricted = TOY_INHERIT(inherited, Number(BigInt.asIntN(32, entryBits)));
+      if (at < (range & 0xffff) || at >= range >>> 16) return { kind: RunKind.None, level: below, va: va + at * size, bytes: size, pa: 0, entry: 0n, inherited: restricted, beyond: true };
+      return { kind: RunKind.Absent, level, va: va + (range & 0xffff) * size, bytes: ((range >>> 16) - (range & 0xffff)) * size, pa, entry: entryBits, inherited, beyond: false };
+    }
+    inherited = TOY_INHERIT(inherited, Number(BigInt.asIntN(32, entryBits)));
     first = range & 0xffff;
     end = range >>> 16;
     level = below;

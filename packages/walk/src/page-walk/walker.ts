@@ -122,7 +122,7 @@ export class Walker<H extends HandleFamily, S, D> {
       if (address < from && !this.hole(address, from, -1)) return false;
       this.userHalf = window.half === 'user';
       const part = { va: window.start - window.index * bytes, first: root.first, limit: root.end, start: from, end: to };
-      if (!(top === undefined ? this.absent(from, to, root.top, root.table) : this.table({ ...part, table: top }))) return false;
+      if (!(top === undefined ? this.absent(part, root.top, root.table) : this.table({ ...part, table: top }))) return false;
       address = to;
     }
     return address >= end || this.hole(address, end, -1);
@@ -324,7 +324,7 @@ export class Walker<H extends HandleFamily, S, D> {
     const child = tables.child(table, index);
     if (child === undefined) {
       if (this.mm.locks !== undefined && tables.look(table, index) !== EntryKind.Table) return 'again';
-      return this.absent(address, next, lower, pa) ? 'on' : 'stopped';
+      return this.absent({ va, first, limit, start: address, end: next }, lower, pa) ? 'on' : 'stopped';
     }
     if (child.level === 'pte') {
       return this.pteTable(child.table, 0, va, first, limit, address, next) ? 'on' : 'stopped';
@@ -421,7 +421,16 @@ export class Walker<H extends HandleFamily, S, D> {
 
   // Answers.
 
-  private absent(address: number, next: number, level: Level, pa: number): boolean {
+  /** A part of what a table translates that is not here. What its length cuts off is a hole, whatever the table holds. */
+  private absent({ va, first, limit, start, end }: Omit<Part<H>, 'table'>, level: Level, pa: number): boolean {
+    const bytes = this.tables.bytes(level);
+    const from = Math.min(end, Math.max(start, va + first * bytes));
+    const to = Math.max(from, Math.min(end, va + limit * bytes));
+    const depth = depthOf(level);
+    return (start >= from || this.hole(start, from, depth)) && (from >= to || this.lacking(from, to, level, pa)) && (to >= end || this.hole(to, end, depth));
+  }
+
+  private lacking(address: number, next: number, level: Level, pa: number): boolean {
     const { ops, walk } = this;
     if (ops.tableAbsent !== undefined) return this.answered(ops.tableAbsent(address, next, depthOf(level), walk), address);
     throw new PgtableError('EFAULT', `the ${level} table of 0x${hex(address)}, at physical address 0x${hex(pa)}, is not here`, {
