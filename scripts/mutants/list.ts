@@ -45,7 +45,7 @@ export const MUTANTS: readonly Mutant[] = [
   basic('modify-prot start leaves the entry in place', 'modifyProtStart(mm: MmContext, address: bigint, entry: H[L]): EntryVal<L> {\n    return this.replace(mm, address, entry, this.values.empty);', 'modifyProtStart(mm: MmContext, address: bigint, entry: H[L]): EntryVal<L> {\n    return this.replace(mm, address, entry, this.load(entry));'),
   basic('a batch goes on over the next frame', 'expected = this.values.advancePfn(expected, 1);', ''),
   basic('a batch ends at a young entry', 'return values.wrprotect(values.mkold(result));', 'return values.wrprotect(result);'),
-  basic('set-access-flags does not make writable', 'return this.values.write(other) && !this.values.write(result) ? this.values.mkwrite(result) : result;', 'return result;'),
+  basic('set-access-flags does not make writable', 'return values.write(other) && !values.write(result) ? values.mkwrite(result) : result;', 'return result;'),
   basic('populate takes a table of any level', 'if (table.level !== child) {', 'if (child === undefined) {'),
 
   table('the carry between the words of an entry is lost', '(lo >>> 0 < stepLo >>> 0 ? 1 : 0)', '0'),
@@ -58,7 +58,7 @@ export const MUTANTS: readonly Mutant[] = [
   table('the getter for readers without a lock is the plain one', 'return entryVal(this.level, Atomics.load(this.tables.elements, index));', 'return this.get(entry);'),
   table('the entry of a folded level is looked for in a table', 'if (this.sameEntryBelow) return handleAt<H, Below[L]>(below, index);', ''),
   basic('clearing the entry of a table flushes no table entries', 'tables ||= !this.values.leaf(old);', ''),
-  { name: 'a flush is promised and not done', file: 'packages/core/src/flush.ts', find: 'if (range !== undefined) this.mm.tlb.flush(range);\n    return this.result;', replace: 'return this.result;' },
+  { name: 'a flush is promised and not done', file: 'packages/core/src/flush.ts', find: 'if (range !== undefined) this.mm.tlb.flush(range);\n    return this.keep();', replace: 'return this.keep();' },
   { name: 'a gathered flush is forgotten', file: 'packages/core/src/flush.ts', find: 'if (range !== undefined) batch.add(this.mm, range);', replace: '' },
   { name: 'a dropped promise is not noticed', file: 'packages/core/src/flush.ts', find: 'this.open.set(promise, {', replace: 'if (this.open.size < 0) this.open.set(promise, {' },
   { name: 'a live table is written to as if it were not', file: 'packages/core/src/unlinked-table.ts', find: 'this.entry(0);\n    this.linked = true;', replace: 'this.entry(0);' },
