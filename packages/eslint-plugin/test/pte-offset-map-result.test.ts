@@ -11,6 +11,8 @@ declare function pteUnmap(ptep: Handles['pte']): void;
 declare function borrow(pmdp: Handles['pmd']): Handles['pte'] | undefined;
 declare function giveBack(ptep: Handles['pte']): void;
 `;
+/** Of two numbers, each compared with many constants by itself: more ways than are gone through if all are remembered. */
+const COMPARISONS = ['op', 'mode'].flatMap((name) => Array.from({ length: 20 }, (_, at) => `if (${name} === ${at}) steps += ${at};`));
 /** The line of the first statement of a function that is tested. */
 const FIRST = 12;
 
@@ -42,6 +44,7 @@ for (const [mode, family] of [['alias', ALIAS], ['strong', STRONG]] as const) {
       { code: code('const ptep = pteOffsetMap(pmdp);', LOOK, 'pteUnmap(ptep);', 'return ptepGet(arch, ptep);'), errors: [{ messageId: 'usedAfterUnmap', line: FIRST + 3 }] },
       { code: code('const ptep = pteOffsetMap(pmdp);', LOOK, 'if (flag) pteUnmap(ptep);', 'pteUnmap(ptep);'), errors: [{ messageId: 'unmappedTwice', line: FIRST + 3 }] },
       { code: code('const mapped = pteOffsetMapLock(pmdp);', 'if (!mapped.ok) return;', 'mapped.unmap();', 'mapped.unmap();'), errors: [{ messageId: 'unmappedTwice', line: FIRST + 3 }] },
+      { code: code('let op = Number(flag), mode = op, steps = 0;', ...COMPARISONS, 'const ptep = pteOffsetMap(pmdp)!;', 'pteUnmap(ptep);', 'return steps;'), errors: [{ messageId: 'unchecked', line: FIRST + 1 + COMPARISONS.length }] },
     ],
   });
 

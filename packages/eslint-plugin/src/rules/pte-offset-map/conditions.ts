@@ -202,7 +202,7 @@ export class Conditions {
   /** Whether something that is no table is a constant: `state === State.Mapped`, and the same again later. */
   private byConstant(node: TSESTree.Node, constant: string, worlds: readonly World[]): Split {
     const variable = this.variables.of(bare(node as TSESTree.Expression));
-    if (variable === null) return { yes: worlds, no: worlds };
+    if (variable === null || !this.variables.byConstants) return { yes: worlds, no: worlds };
     const all = unionOf(this.typed.typeOf(node)).map((one) => this.typed.types.checker.typeToString(one));
     const yes: World[] = [];
     const no: World[] = [];

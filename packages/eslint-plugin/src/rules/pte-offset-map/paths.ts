@@ -10,12 +10,18 @@ import { BEGIN, TooManyWays, Worlds, type World } from './worlds.js';
 
 /** What is wrong with the tables that one function maps: it is gone through way by way. */
 export function findPaths(subject: Subject): readonly Finding[] {
+  // Where variables are compared with many constants there may be too many ways to remember how each comparison came out.
+  return goThrough(subject, true) ?? goThrough(subject, false) ?? [];
+}
+
+/** @param byConstants whether it is remembered which constants variables are. @returns undefined: there are too many ways */
+function goThrough(subject: Subject, byConstants: boolean): readonly Finding[] | undefined {
   const { made } = subject;
   const worlds = new Worlds();
   const findings = new Findings(made);
   const jumps = new Jumps(findings);
   const uses = new Uses(subject);
-  const variables = new Variables(subject, uses);
+  const variables = new Variables(subject, uses, byConstants);
   const expressions = new Expressions(subject, worlds, uses, variables, jumps, findings, (list, now) => statements.block(list, now));
   const statements: Statements = new Statements(subject, worlds, variables, jumps, expressions);
   const start = [BEGIN];
@@ -30,7 +36,7 @@ export function findPaths(subject: Subject): readonly Finding[] {
       else findings.exit(expressions.evaluate(made.body, now), made);
     }
   } catch (error) {
-    if (error instanceof TooManyWays) return [];
+    if (error instanceof TooManyWays) return undefined;
     throw error;
   }
   return findings.all();

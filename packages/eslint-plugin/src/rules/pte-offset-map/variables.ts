@@ -19,13 +19,16 @@ export type LocalFunction = TSESTree.ArrowFunctionExpression | TSESTree.Function
 
 /** Which variables, and which expressions, have which mapped table. */
 export class Variables {
+  readonly byConstants: boolean;
   private readonly subject: Subject;
   private readonly typed: Typed;
   private readonly uses: Uses;
   private readonly companions = new Map<Variable, Companion>();
 
-  constructor(subject: Subject, uses: Uses) {
+  /** @param byConstants whether it is remembered which constants variables are, and not only what is true and false */
+  constructor(subject: Subject, uses: Uses, byConstants: boolean) {
     this.subject = subject;
+    this.byConstants = byConstants;
     this.typed = subject.typed;
     this.uses = uses;
   }
@@ -115,6 +118,7 @@ export class Variables {
 
   /** How a condition came out, where it is asked again and nobody changes it elsewhere. */
   remember(world: World, variable: Variable, value: Flag): World {
+    if (typeof value !== 'boolean' && !this.byConstants) return withFlag(world, variable, undefined);
     const reads = variable.references.filter((reference) => reference.isRead());
     const isSteady = variable.references.every((reference) => reference.isReadOnly() || reference.from.variableScope === variable.scope.variableScope || this.isLocal(reference.from.variableScope.block));
     // Of constants there may be many: only where another question is asked of the same variable.
