@@ -10,10 +10,8 @@ import type { Random } from '../../random.js';
 
 const RIGHTS = VmaFlags.Read | VmaFlags.Write;
 
-/** Locks for words: several have one in common. */
-const WORD_LOCKS = 16;
-/** User locks that there are. */
-export const USER_LOCKS = WORD_LOCKS;
+/** Locks of the process, for words: several have one in common. */
+export const USER_LOCKS = 16;
 
 /** Additions of one operation: so many that they meet with operations of others. */
 const BURST = 40;
@@ -213,7 +211,7 @@ export class SharedMemory {
       if (done === true) Atomics.add(orders.tally, at, 1);
     };
     if (orders.sabotage === 'lost update') work();
-    else withUserLock(orders.userLocks, at % WORD_LOCKS, work);
+    else withUserLock(orders.userLocks, at % USER_LOCKS, work);
   }
 
   /** Any word, mostly one of a few for which all threads fight. */

@@ -267,11 +267,8 @@ export class Window {
   close(): void {
     for (const { mm } of this.processes.splice(1)) mm.mmput();
     const [{ mm, cells }] = this.processes as [Process];
-    const end = this.base + cells.length * mm.pageBytes;
-    // VMAs that reach into other windows are split, for which there may be one too many: so first those that do not.
-    const inside = reading(mm, () => mm.vmas(this.base, end).filter((vma) => vma.start >= this.base && vma.end <= end).map((vma) => ({ start: vma.start, bytes: vma.end - vma.start })));
-    for (const { start, bytes } of inside) munmap(mm, start, bytes);
-    this.memory.insist(() => { munmap(mm, this.base, end - this.base); });
+    // A VMA that reaches into both windows beside this one is cut in two, for which there may be one too many.
+    this.memory.insist(() => { munmap(mm, this.base, cells.length * mm.pageBytes); });
   }
 
   /** There was no memory for what was to come to a place: what was there is gone, or all of it is there still. */

@@ -15,10 +15,8 @@ import { endOfRange, isolateVma, notMapped, withReadLock, withWriteLock } from '
 /** What a process says of its memory: `MADV_DONTNEED` and its siblings. */
 export type Advice = (typeof ADVICE)[number];
 
-/** Why one huge page cannot be, while the next one may: `madvise_collapse()`, and `pmdNone`, which is among them in later kernels. */
-const GOES_ON: ReadonlySet<ScanResult> = new Set<ScanResult>([
-  'pmdNull', 'pmdNone', 'pteNonPresent', 'pteUffdWp', 'pageRo', 'lackReferencedPage', 'pageNull', 'pageCount', 'pageLock', 'pageCompound',
-]);
+/** Why one huge page cannot be, while the next one may: as `madvise_collapse()` has it, of the reasons that there are here. */
+const GOES_ON: ReadonlySet<ScanResult> = new Set<ScanResult>(['pmdNull', 'pteNonPresent', 'pteUffdWp', 'pageRo', 'lackReferencedPage', 'pageNull', 'pageCount', 'pageLock', 'pageCompound']);
 
 const ADVICE = ['dontneed', 'cold', 'hugepage', 'nohugepage', 'collapse'] as const;
 
